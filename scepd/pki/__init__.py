@@ -1,0 +1,3 @@
+"""
+Certificates, CSRs, CMS, BER and encryption at rest; pure, and ignorant of SCEP and MDM.
+"""

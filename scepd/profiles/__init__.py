@@ -1,0 +1,3 @@
+"""
+Configuration profiles: parsing, variables, validation, rendering, the lifecycle table; pure.
+"""

@@ -1,0 +1,3 @@
+"""
+Tests of scepd; the folders mirror the package.
+"""

@@ -1,0 +1,3 @@
+"""
+Tests of configuration profiles: reading, variables, validation, rendering, the lifecycle.
+"""
