@@ -1,0 +1,110 @@
+"""
+The few DER encodings from which messages are put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from asn1crypto import core
+
+from scepd.pki.ber import encode_length
+
+NULL = b"\x05\x00"
+
+
+def sequence(*parts: bytes) -> bytes:
+    """
+    Encode a SEQUENCE.
+
+    :param parts: the DER of each element, in order.
+    :returns: DER.
+    """
+    return _element(0x30, parts)
+
+
+def set_of(parts: Iterable[bytes]) -> bytes:
+    """
+    Encode a SET OF, whose elements DER sorts by their encodings (X.690 section 11.6).
+
+    :param parts: the DER of each element, in any order.
+    :returns: DER.
+    """
+    return _element(0x31, sorted(parts))
+
+
+def tagged(number: int, *parts: bytes) -> bytes:
+    """
+    Encode a constructed, context-specific element.
+
+    :param number: the tag number, 0 to 30.
+    :param parts: the DER of what is in it.
+    :returns: DER.
+    """
+    return _element(0xA0 | number, parts)
+
+
+def implicit_octet_string(number: int, octets: bytes) -> bytes:
+    """
+    Encode an implicitly tagged OCTET STRING.
+
+    :param number: the tag number, 0 to 30.
+    :param octets: its value.
+    :returns: DER.
+    """
+    return _element(0x80 | number, (octets,))
+
+
+def octet_string(octets: bytes) -> bytes:
+    """
+    Encode an OCTET STRING.
+
+    :param octets: its value.
+    :returns: DER.
+    """
+    return _element(0x04, (octets,))
+
+
+def integer(value: int) -> bytes:
+    """
+    Encode an INTEGER.
+
+    :param value: of any sign and size.
+    :returns: DER.
+    """
+    return bytes(core.Integer(value).dump())
+
+
+def object_identifier(dotted: str) -> bytes:
+    """
+    Encode an OBJECT IDENTIFIER.
+
+    :param dotted: such as ``1.2.840.113549``.
+    :returns: DER.
+    """
+    return bytes(core.ObjectIdentifier(dotted).dump())
+
+
+def printable_string(text: str) -> bytes:
+    """
+    Encode a PrintableString.
+
+    :param text: ASCII.
+    :returns: DER.
+    """
+    return _element(0x13, (text.encode("ascii"),))
+
+
+def utf8_string(text: str) -> bytes:
+    """
+    Encode a UTF8String.
+
+    :param text: any text.
+    :returns: DER.
+    """
+    return _element(0x0C, (text.encode("utf-8"),))
+
+
+def _element(tag: int, parts: Iterable[bytes]) -> bytes:
+    body = b"".join(parts)
+    return bytes([tag]) + encode_length(len(body)) + body

@@ -1,0 +1,184 @@
+"""
+Opening and closing envelopes with RSA keys, without telling a sender what went wrong.
+
+A broken RSA block, a broken padding and a wrong tag end in the same error: whoever could tell
+them apart could decrypt other messages (RFC 3218; CMS RFC 5652 section 14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from asn1crypto import algos, core
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from scepd.errors import DecryptionFailed, EncodingError, UnsupportedAlgorithm
+from scepd.pki import der
+from scepd.pki.ciphers import (
+    Cipher,
+    cipher_by_name,
+    cipher_by_oid,
+    decrypt_cbc,
+    decrypt_gcm,
+    encrypt_cbc,
+)
+from scepd.pki.decoding import reading
+from scepd.pki.digests import RSA_ENCRYPTION
+from scepd.pki.enveloped_data import Envelope, Recipient, parse_envelope
+from scepd.pki.identity import identify
+from scepd.pki.keys import rsa_public_key
+from scepd.pki.structures import DATA, ENVELOPED_DATA, AnySequence, raw
+
+_RSA_OAEP = "1.2.840.113549.1.1.7"
+_OAEP_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "sha1": hashes.SHA1(),
+    "sha256": hashes.SHA256(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEnvelope:
+    """
+    What was in an envelope.
+
+    :param content: its octets.
+    :param cipher: the name of the content cipher, such as ``aes-128-cbc``.
+    """
+
+    content: bytes
+    cipher: str
+
+
+def open_envelope(
+    data: bytes,
+    key: rsa.RSAPrivateKey,
+    certificate: bytes,
+    random: Callable[[int], bytes],
+    *,
+    allow_des: bool = False,
+    allow_3des: bool = True,
+) -> OpenedEnvelope:
+    """
+    Decrypt an envelope that names our certificate.
+
+    :param data: a ContentInfo with an EnvelopedData or AuthEnvelopedData, in DER or BER.
+    :param key: our private key.
+    :param certificate: ours, DER.
+    :param random: gives that many unpredictable octets.
+    :param allow_des: whether single DES will do.
+    :param allow_3des: whether triple DES will do.
+    :returns: the content, and which cipher it was in.
+    :raises EncodingError: not an envelope.
+    :raises LimitExceeded: more than 8 recipients, or too deep.
+    :raises UnsupportedAlgorithm: an algorithm that is not accepted, or a password recipient.
+    :raises DecryptionFailed: it is for somebody else, or broken anywhere.
+    """
+    envelope = parse_envelope(data)
+    cipher = cipher_by_oid(envelope.algorithm, allow_des=allow_des, allow_3des=allow_3des)
+    vector = _initialization_vector(cipher, envelope.parameters)
+    recipient = _recipient_for(envelope, certificate)
+    content_key = _content_key(recipient, key, cipher.key_size, random)
+    if cipher.authenticated:
+        content = decrypt_gcm(content_key, vector, envelope.encrypted, envelope.associated)
+    else:
+        content = decrypt_cbc(cipher, content_key, vector, envelope.encrypted)
+    return OpenedEnvelope(content, cipher.name)
+
+
+def build_envelope(
+    content: bytes,
+    certificate: bytes,
+    random: Callable[[int], bytes],
+    *,
+    cipher: str = "aes-128-cbc",
+    allow_des: bool = False,
+) -> bytes:
+    """
+    Encrypt content for the holder of one certificate.
+
+    :param content: any octets.
+    :param certificate: the recipient's, DER.
+    :param random: gives that many unpredictable octets.
+    :param cipher: the name of a CBC cipher.
+    :param allow_des: whether single DES will do.
+    :returns: the DER of a ContentInfo with an EnvelopedData.
+    :raises UnsupportedAlgorithm: another cipher, or the certificate's key is not a usable RSA key.
+    :raises EncodingError: the certificate can't be read.
+    """
+    chosen = cipher_by_name(cipher, allow_des=allow_des)
+    content_key, vector = random(chosen.key_size), random(chosen.block_size)
+    identity = identify(certificate)
+    public_key = rsa_public_key(identity.public_key_info)
+    recipient = der.sequence(
+        der.integer(0),
+        der.sequence(identity.issuer, der.integer(identity.serial_number)),
+        der.sequence(der.object_identifier(RSA_ENCRYPTION), der.NULL),
+        der.octet_string(public_key.encrypt(content_key, padding.PKCS1v15())),
+    )
+    encrypted = der.sequence(
+        der.object_identifier(DATA),
+        der.sequence(der.object_identifier(chosen.oid), der.octet_string(vector)),
+        der.implicit_octet_string(0, encrypt_cbc(chosen, content_key, vector, content)),
+    )
+    enveloped = der.sequence(der.integer(0), der.set_of([recipient]), encrypted)
+    return der.sequence(der.object_identifier(ENVELOPED_DATA), der.tagged(0, enveloped))
+
+
+def _recipient_for(envelope: Envelope, certificate: bytes) -> Recipient:
+    identity = identify(certificate)
+    for recipient in envelope.recipients:
+        if recipient.reference.names(identity):
+            return recipient
+    raise DecryptionFailed("the envelope could not be opened")
+
+
+def _content_key(
+    recipient: Recipient,
+    key: rsa.RSAPrivateKey,
+    size: int,
+    random: Callable[[int], bytes],
+) -> bytes:
+    scheme = _padding_of(recipient)
+    # Drawn in any case, so that a broken block takes the same path as a whole one.
+    substitute = random(size)
+    try:
+        found = key.decrypt(recipient.encrypted_key, scheme)
+    except ValueError:
+        return substitute
+    # The library answers a broken PKCS #1 block with random octets, mostly of another length.
+    return found if len(found) == size else substitute
+
+
+def _padding_of(recipient: Recipient) -> padding.AsymmetricPadding:
+    if recipient.algorithm == RSA_ENCRYPTION:
+        return padding.PKCS1v15()
+    if recipient.algorithm != _RSA_OAEP:
+        raise UnsupportedAlgorithm("the key transport algorithm is not accepted")
+    with reading("the RSA-OAEP parameters"):
+        parameters = algos.RSAESOAEPParams.load(recipient.parameters or b"\x30\x00", strict=True)
+        name = parameters["hash_algorithm"]["algorithm"].native
+        mask = parameters["mask_gen_algorithm"]["parameters"]["algorithm"].native
+        label = parameters["p_source_algorithm"]["parameters"].native
+    if name not in _OAEP_HASHES or mask not in _OAEP_HASHES or label:
+        raise UnsupportedAlgorithm("the RSA-OAEP parameters are not accepted")
+    return padding.OAEP(padding.MGF1(_OAEP_HASHES[mask]), _OAEP_HASHES[name], None)
+
+
+def _initialization_vector(cipher: Cipher, parameters: bytes) -> bytes:
+    with reading("the content encryption parameters"):
+        if cipher.authenticated:
+            return _nonce(parameters)
+        vector = core.OctetString.load(parameters, strict=True).native
+    if len(vector) != cipher.block_size:
+        raise EncodingError("the initialization vector has the wrong length")
+    return bytes(vector)
+
+
+def _nonce(parameters: bytes) -> bytes:
+    encoded = raw(AnySequence.load(parameters, strict=True)[0])
+    # Go's library tags the nonce [4] where RFC 5084 has a plain OCTET STRING.
+    if encoded[0] not in (0x04, 0x84) or not 8 <= len(encoded) - 2 <= 64:
+        raise EncodingError("the nonce is not well-formed")
+    return encoded[2:]

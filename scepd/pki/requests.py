@@ -1,0 +1,211 @@
+"""
+Certification requests: PKCS #10, RFC 2986, with the challengePassword of RFC 2985.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import AttributeOID
+
+from scepd.errors import EncodingError, LimitExceeded, SignatureInvalid
+from scepd.pki import structures
+from scepd.pki.alternative_names import name_texts
+from scepd.pki.ber import contents_of, to_der
+from scepd.pki.decoding import reading
+from scepd.pki.digests import checked_digest, hash_algorithm, signature_digest
+from scepd.pki.keys import public_key_sha256, rsa_public_key
+from scepd.pki.signed_data import Attribute, read_attributes, single_value
+
+_CHALLENGE_PASSWORD = AttributeOID.CHALLENGE_PASSWORD.dotted_string
+# RFC 2985 section 5.4.1 says 255 characters; some authorities hand out longer ones.
+_LONGEST_CHALLENGE = 2048
+_STRING_ENCODINGS = {
+    0x0C: "utf-8",
+    0x13: "ascii",
+    0x14: "latin-1",
+    0x16: "ascii",
+    0x1C: "utf-32-be",
+    0x1E: "utf-16-be",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedExtension:
+    """
+    One extension that a request asks for (RFC 2985 section 5.4.2).
+
+    :param oid: dotted.
+    :param critical: whether it is marked so.
+    :param value: the DER of the extension's value.
+    """
+
+    oid: str
+    critical: bool
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CertificationRequest:
+    """
+    A request whose own signature, key and form have been checked.
+
+    :param der: the request as it came; never shown by ``repr``, as the challenge is in it.
+    :param subject: RFC 4514 text; empty for an empty name.
+    :param subject_der: the DER of the name.
+    :param public_key_info: the DER SubjectPublicKeyInfo; an RSA key.
+    :param key_bits: the size of its modulus.
+    :param digest: of the request's own signature.
+    :param challenge_password: if there is one; never shown by ``repr``.
+    :param alternative_names: such as ``dns:host.example``, in order (see ``name_texts``).
+    :param extensions: all that were asked for, the alternative names among them.
+    """
+
+    der: bytes = field(repr=False)
+    subject: str
+    subject_der: bytes
+    public_key_info: bytes
+    key_bits: int
+    digest: str
+    challenge_password: str | None = field(repr=False)
+    alternative_names: tuple[str, ...]
+    extensions: tuple[RequestedExtension, ...]
+
+    @property
+    def public_key_sha256(self) -> str:
+        """
+        SHA-256 of the SubjectPublicKeyInfo as 64 lower-case hexadecimal digits.
+        """
+        return public_key_sha256(self.public_key_info)
+
+
+def parse_request(
+    der: bytes, *, minimum_key_bits: int = 2048, allow_sha1: bool = False
+) -> CertificationRequest:
+    """
+    Read a certification request, and check all that can be checked without knowing the sender.
+
+    :param der: the request, in DER.
+    :param minimum_key_bits: the smallest RSA modulus; the largest has 8192 bits.
+    :param allow_sha1: whether the request's own signature may use SHA-1.
+    :returns: the request.
+    :raises EncodingError: not a request, neither subject nor alternative name, or an attribute
+        that is doubled, has several values or the wrong type.
+    :raises LimitExceeded: too deep, or a challenge above 2048 octets.
+    :raises UnsupportedAlgorithm: a digest, key type or key that is not accepted.
+    :raises SignatureInvalid: its signature was not made with its key.
+    """
+    request = load_request(der)
+    with reading("the certification request"):
+        digest = signature_digest(request.signature_algorithm_oid.dotted_string)
+        checked_digest(digest, allow_sha1=allow_sha1)
+        subject_der, key_info, attributes = _parts(der)
+        key = rsa_public_key(key_info, minimum_bits=minimum_key_bits)
+        _check_signature(request, key, digest)
+        names = name_texts(request.extensions)
+        subject = request.subject.rfc4514_string()
+        if not names and not list(request.subject):
+            raise EncodingError("the certification request has neither subject nor other name")
+        return CertificationRequest(
+            der,
+            subject,
+            subject_der,
+            key_info,
+            key.key_size,
+            digest,
+            _challenge(attributes),
+            names,
+            _extensions(request),
+        )
+
+
+def load_request(der: bytes) -> x509.CertificateSigningRequest:
+    """
+    Load a certification request and look no further than its outer form.
+
+    :param der: the request, in DER.
+    :returns: the request of ``cryptography``; its properties may still raise ValueError.
+    :raises EncodingError: not a request.
+    :raises LimitExceeded: too deep.
+    """
+    if to_der(der) != der:
+        raise EncodingError("the certification request is not in DER")
+    with reading("the certification request"):
+        return x509.load_der_x509_csr(der)
+
+
+def build_request(
+    private_key: rsa.RSAPrivateKey,
+    subject: x509.Name,
+    challenge: str | None,
+    *,
+    alternative_names: Sequence[x509.GeneralName] = (),
+    digest: str = "sha256",
+) -> bytes:
+    """
+    Make a certification request, as a device or client does.
+
+    :param private_key: the key to be certified.
+    :param subject: the name asked for.
+    :param challenge: the challengePassword; None for none.
+    :param alternative_names: the subjectAltName asked for.
+    :param digest: of the request's own signature.
+    :returns: the DER of the request.
+    :raises UnsupportedAlgorithm: another digest.
+    """
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    if challenge is not None:
+        builder = builder.add_attribute(AttributeOID.CHALLENGE_PASSWORD, challenge.encode("utf-8"))
+    if alternative_names:
+        extension = x509.SubjectAlternativeName(alternative_names)
+        builder = builder.add_extension(extension, critical=False)
+    algorithm = hash_algorithm(digest)
+    request = builder.sign(private_key, algorithm)  # type: ignore[arg-type]
+    return request.public_bytes(serialization.Encoding.DER)
+
+
+def _check_signature(
+    request: x509.CertificateSigningRequest, key: rsa.RSAPublicKey, digest: str
+) -> None:
+    # The library's own is_signature_valid says no to every SHA-1.
+    signed = request.tbs_certrequest_bytes
+    try:
+        key.verify(request.signature, signed, padding.PKCS1v15(), hash_algorithm(digest))
+    except InvalidSignature:
+        raise SignatureInvalid("the certification request's signature is wrong") from None
+
+
+def _parts(der: bytes) -> tuple[bytes, bytes, tuple[Attribute, ...]]:
+    parsed = structures.CertificationRequest.load(der, strict=True)
+    info = parsed["certification_request_info"]
+    attributes = read_attributes(info["attributes"])
+    if len({attribute.oid for attribute in attributes}) != len(attributes):
+        raise EncodingError("the certification request has a doubled attribute")
+    return (
+        structures.raw(info["subject"]),
+        structures.raw(info["subject_public_key_info"]),
+        attributes,
+    )
+
+
+def _challenge(attributes: tuple[Attribute, ...]) -> str | None:
+    encoded = single_value(attributes, _CHALLENGE_PASSWORD)
+    if encoded is None:
+        return None
+    if len(encoded) > _LONGEST_CHALLENGE:
+        raise LimitExceeded("the challengePassword is too long")
+    if encoded[0] not in _STRING_ENCODINGS:
+        raise EncodingError("the challengePassword is not a character string")
+    return str(contents_of(encoded), _STRING_ENCODINGS[encoded[0]])
+
+
+def _extensions(request: x509.CertificateSigningRequest) -> tuple[RequestedExtension, ...]:
+    return tuple(
+        RequestedExtension(each.oid.dotted_string, each.critical, each.value.public_bytes())
+        for each in request.extensions
+    )

@@ -1,0 +1,3 @@
+"""
+RFC 8894 messages: parse, build, capabilities, a bounded observer; pure.
+"""

@@ -1,0 +1,173 @@
+"""
+The certificate authorities that operators added, in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+
+from scepd.errors import Conflict, NotFound
+from scepd.model import Activity, CertificateAuthority
+from scepd.pki.keyring import SealedSecret
+from scepd.storage.activities import insert_activity
+from scepd.storage.database import Database
+from scepd.storage.tables import certificate_authority, profile, profile_certificate_authority
+
+_NAMED_PROFILES = 5
+
+
+class SQLCertificateAuthorityStore:
+    """
+    Implements :class:`~scepd.ports.CertificateAuthorityStore`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add_certificate_authority(self, ca: CertificateAuthority, activity: Activity) -> None:
+        """
+        Store a new one.
+
+        :raises Conflict: the name is taken.
+        """
+
+        def unit(connection: Connection) -> None:
+            if _find(connection, ca.name) is not None:
+                raise Conflict(f"there is a certificate authority {ca.name!r} already")
+            connection.execute(insert(certificate_authority).values(_values(ca)))
+            insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+    async def certificate_authority(self, name: str) -> CertificateAuthority | None:
+        """
+        The one of that name, or None.
+        """
+        return await self._database.read(lambda connection: _find(connection, name))
+
+    async def certificate_authorities(
+        self, *, after: str = "", limit: int = 100
+    ) -> Sequence[CertificateAuthority]:
+        """
+        At most ``limit`` of them by name, from the first name greater than ``after``.
+        """
+        name = certificate_authority.c.name
+        page = select(certificate_authority).where(name > after).order_by(name).limit(limit)
+
+        def query(connection: Connection) -> list[CertificateAuthority]:
+            return [_record(row) for row in connection.execute(page).mappings()]
+
+        return await self._database.read(query)
+
+    async def certificate_authority_names(self) -> frozenset[str]:
+        """
+        The names of all of them.
+        """
+        names = select(certificate_authority.c.name)
+        return await self._database.read(lambda connection: frozenset(connection.scalars(names)))
+
+    async def record_check(
+        self,
+        name: str,
+        certificates: tuple[bytes, ...],
+        capabilities: tuple[str, ...],
+        checked_at: datetime,
+    ) -> None:
+        """
+        Store what a live check of it brought.
+
+        :raises NotFound: it is gone.
+        """
+        change = (
+            update(certificate_authority)
+            .where(certificate_authority.c.name == name)
+            .values(certificates=certificates, capabilities=capabilities, checked_at=checked_at)
+        )
+
+        def unit(connection: Connection) -> None:
+            if not connection.execute(change).rowcount:
+                raise _not_found(name)
+
+        await self._database.write(unit)
+
+    async def remove_certificate_authority(
+        self, name: str, activity: Activity, *, force: bool
+    ) -> None:
+        """
+        Remove it; assignments keep its name, so that they can tell why they fail.
+
+        :raises NotFound: there is none of that name.
+        :raises Conflict: profiles use it (the text names up to five by their identifiers) and
+            ``force`` is false.
+        """
+        removal = delete(certificate_authority).where(certificate_authority.c.name == name)
+
+        def unit(connection: Connection) -> None:
+            if not connection.execute(removal).rowcount:
+                raise _not_found(name)
+            if not force:
+                _refuse_used(connection, name)
+            insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+
+def missing_certificate_authorities(connection: Connection, names: Sequence[str]) -> Sequence[str]:
+    """
+    Those of ``names`` that are not stored, in their order.
+    """
+    column = certificate_authority.c.name
+    stored = set(connection.scalars(select(column).where(column.in_(names))))
+    return [name for name in names if name not in stored]
+
+
+def _refuse_used(connection: Connection, name: str) -> None:
+    users = (
+        select(profile.c.identifier)
+        .join(profile_certificate_authority)
+        .where(profile_certificate_authority.c.ca_name == name)
+        .distinct()
+        .order_by(profile.c.identifier)
+        .limit(_NAMED_PROFILES + 1)
+    )
+    identifiers = connection.scalars(users).all()
+    if identifiers:
+        named = ", ".join(identifiers[:_NAMED_PROFILES])
+        more = " and more" if len(identifiers) > _NAMED_PROFILES else ""
+        raise Conflict(f"profiles use the certificate authority {name!r}: {named}{more}")
+
+
+def _find(connection: Connection, name: str) -> CertificateAuthority | None:
+    one = select(certificate_authority).where(certificate_authority.c.name == name)
+    row = connection.execute(one).mappings().first()
+    return None if row is None else _record(row)
+
+
+def _values(ca: CertificateAuthority) -> dict[str, object]:
+    return {
+        "name": ca.name,
+        "url": ca.url,
+        "challenge_key_id": ca.challenge.key_id,
+        "challenge": ca.challenge.data,
+        "ca_identifier": ca.ca_identifier,
+        "trusted_certificates": ca.trusted_certificates,
+        "max_concurrency": ca.max_concurrency,
+        "allow_single_des": ca.allow_single_des,
+        "certificates": ca.certificates,
+        "capabilities": ca.capabilities,
+        "checked_at": ca.checked_at,
+        "created_at": ca.created_at,
+    }
+
+
+def _record(row: RowMapping) -> CertificateAuthority:
+    values = dict(row)
+    challenge = SealedSecret(values.pop("challenge_key_id"), values.pop("challenge"))
+    return CertificateAuthority(challenge=challenge, **values)
+
+
+def _not_found(name: str) -> NotFound:
+    return NotFound(f"there is no certificate authority {name!r}")

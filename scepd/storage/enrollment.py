@@ -1,0 +1,171 @@
+"""
+The proxy's view of windows and exchanges, in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, and_, insert, select, update
+
+from scepd.model import Admission, Reservation, SCEPExchange, WindowOutcome, WindowState
+from scepd.ports import SignedBy, Subject
+from scepd.storage.assignments import is_of
+from scepd.storage.database import Database
+from scepd.storage.tables import enrollment_window, host, host_profile, scep_exchange
+from scepd.storage.windows import admission, answer, give_back, live_window, reserve
+
+_REDELIVERY_PAUSE = timedelta(hours=1)
+_REDELIVERED_STATUSES = ("pending", "verifying")
+
+
+class SQLEnrollmentStore:
+    """
+    Implements :class:`~scepd.ports.EnrollmentStore`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def is_assigned(self, subject: Subject) -> bool:
+        """
+        Whether the host has that profile as an install with that certificate authority.
+        """
+        assigned = select(host_profile.c.host_uuid).where(
+            is_of(subject.host_uuid, subject.profile_uuid),
+            host_profile.c.ca_name == subject.ca_name,
+            host_profile.c.operation == "install",
+        )
+        return await self._database.read(lambda connection: connection.scalar(assigned) is not None)
+
+    async def reserve_window(
+        self,
+        subject: Subject,
+        exchange_id: str,
+        *,
+        now: datetime,
+        until: datetime,
+        signed_by: SignedBy | None = None,
+    ) -> Reservation:
+        """
+        Reserve the subject's window for one exchange until ``until`` at the latest.
+
+        An open window, or one whose reservation ran out, is reserved. A locked one is reserved only
+        for its ``signed_by``: without one the answer is LOCKED, to another it is CLOSED. A window
+        past its deadline is CLOSED. An exchange that asks twice is not in its own way.
+        """
+
+        def unit(connection: Connection) -> Reservation:
+            window = live_window(connection, subject)
+            if window is None:
+                return Reservation(Admission.CLOSED)
+            said = admission(window, exchange_id, now, signed_by)
+            if said is Admission.ADMITTED:
+                reserve(connection, window, exchange_id, until)
+            return answer(window, said)
+
+        return await self._database.write(unit)
+
+    async def settle_window(
+        self, exchange: SCEPExchange, outcome: WindowOutcome, signed_by: SignedBy | None
+    ) -> None:
+        """
+        Store the exchange and give its window back, in one transaction.
+
+        REOPEN: open again (or locked as before, when it was). LOCK: locked to ``signed_by`` (to
+        nobody when None). LOCK_PENDING: likewise, and its deadline becomes 7 days from the
+        exchange. A window that was closed, or that another exchange reserved meanwhile, is left as
+        it is; the exchange is stored all the same.
+        """
+        held = and_(
+            enrollment_window.c.host_uuid == exchange.host_uuid,
+            enrollment_window.c.profile_uuid == exchange.profile_uuid,
+            enrollment_window.c.state == WindowState.RESERVED.value,
+            enrollment_window.c.reserved_by == exchange.id,
+        )
+
+        def unit(connection: Connection) -> None:
+            _insert(connection, exchange)
+            give_back(connection, held, outcome, signed_by, exchange.started_at)
+
+        await self._database.write(unit)
+
+    async def record_refusal(self, exchange: SCEPExchange, *, redeliver: bool) -> None:
+        """
+        Store the exchange of a PKIOperation that was not let through. With ``redeliver``, and while
+        its assignment is pending or verifying, make the assignment due at once, at most once per
+        hour and host.
+        """
+
+        def unit(connection: Connection) -> None:
+            _insert(connection, exchange)
+            if redeliver and _may_redeliver(connection, exchange):
+                _redeliver(connection, exchange)
+
+        await self._database.write(unit)
+
+    async def exchanges(
+        self, *, host_uuid: str | None = None, before: datetime | None = None, limit: int = 100
+    ) -> Sequence[SCEPExchange]:
+        """
+        At most ``limit`` exchanges, newest first: of one host, or of all; older than ``before``, or
+        from the newest.
+        """
+        columns = scep_exchange.c
+        page = select(scep_exchange).order_by(columns.started_at.desc(), columns.id.desc())
+        if host_uuid is not None:
+            page = page.where(columns.host_uuid == host_uuid)
+        if before is not None:
+            page = page.where(columns.started_at < before)
+
+        def query(connection: Connection) -> list[SCEPExchange]:
+            rows = connection.execute(page.limit(limit)).mappings()
+            return [SCEPExchange(**row) for row in rows]
+
+        return await self._database.read(query)
+
+
+def _insert(connection: Connection, exchange: SCEPExchange) -> None:
+    connection.execute(
+        insert(scep_exchange).values(
+            id=exchange.id,
+            host_uuid=exchange.host_uuid,
+            profile_uuid=exchange.profile_uuid,
+            ca_name=exchange.ca_name,
+            window_id=exchange.window_id,
+            message_type=exchange.message_type,
+            transaction_id=exchange.transaction_id,
+            pki_status=exchange.pki_status,
+            fail_info=exchange.fail_info,
+            http_status=exchange.http_status,
+            detail=exchange.detail,
+            started_at=exchange.started_at,
+            milliseconds=exchange.milliseconds,
+        )
+    )
+
+
+def _may_redeliver(connection: Connection, exchange: SCEPExchange) -> bool:
+    """
+    Whether the assignment waits for its certificate and its host's last re-delivery is an hour
+    past.
+    """
+    one = (
+        select(host_profile.c.status, host.c.redelivered_at)
+        .join_from(host_profile, host)
+        .where(is_of(exchange.host_uuid, exchange.profile_uuid))
+    )
+    row = connection.execute(one).first()
+    if row is None or row.status not in _REDELIVERED_STATUSES:
+        return False
+    last: datetime | None = row.redelivered_at
+    return last is None or exchange.started_at - last >= _REDELIVERY_PAUSE
+
+
+def _redeliver(connection: Connection, exchange: SCEPExchange) -> None:
+    at = exchange.started_at
+    same_host = host.c.uuid == exchange.host_uuid
+    connection.execute(update(host).where(same_host).values(redelivered_at=at))
+    same = is_of(exchange.host_uuid, exchange.profile_uuid)
+    connection.execute(update(host_profile).where(same).values(due_at=at, changed_at=at))

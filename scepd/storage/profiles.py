@@ -1,0 +1,137 @@
+"""
+The configuration profiles that operators uploaded, in the database.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, RowMapping, Select, delete, insert, select
+
+from scepd.errors import Conflict, NotFound
+from scepd.model import EMBEDDED_CA, Activity, Profile
+from scepd.storage.activities import insert_activity
+from scepd.storage.certificate_authorities import missing_certificate_authorities
+from scepd.storage.database import Database
+from scepd.storage.tables import (
+    enrollment_window,
+    host_profile,
+    profile,
+    profile_certificate_authority,
+)
+from scepd.storage.windows import close_windows
+
+
+class SQLProfileStore:
+    """
+    Implements :class:`~scepd.ports.ProfileStore`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add_profile(self, profile: Profile, activity: Activity) -> None:
+        """
+        Store a new one.
+
+        :raises Conflict: its identifier (or uuid) is taken, or one of its certificate authorities
+            is gone.
+        """
+
+        def unit(connection: Connection) -> None:
+            _refuse_taken(connection, profile)
+            _refuse_missing(connection, profile)
+            _insert(connection, profile)
+            insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+    async def profile(self, uuid: str) -> Profile | None:
+        """
+        The one of that uuid, or None.
+        """
+        one = select(profile).where(profile.c.uuid == uuid)
+        found = await self._database.read(lambda connection: _records(connection, one))
+        return found[0] if found else None
+
+    async def profiles(self, *, after: str = "", limit: int = 100) -> Sequence[Profile]:
+        """
+        At most ``limit`` of them by identifier, from the first greater than ``after``.
+        """
+        identifier = profile.c.identifier
+        page = select(profile).where(identifier > after).order_by(identifier).limit(limit)
+        return await self._database.read(lambda connection: _records(connection, page))
+
+    async def remove_profile(self, uuid: str, activity: Activity) -> None:
+        """
+        Remove it and its assignments; windows of it are closed.
+
+        :raises NotFound: there is none of that uuid.
+        """
+        names = profile_certificate_authority
+
+        def unit(connection: Connection) -> None:
+            connection.execute(delete(host_profile).where(host_profile.c.profile_uuid == uuid))
+            connection.execute(delete(names).where(names.c.profile_uuid == uuid))
+            if not connection.execute(delete(profile).where(profile.c.uuid == uuid)).rowcount:
+                raise NotFound(f"there is no profile {uuid!r}")
+            close_windows(connection, enrollment_window.c.profile_uuid == uuid)
+            insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+
+def _refuse_taken(connection: Connection, new: Profile) -> None:
+    taken = select(profile.c.identifier).where(
+        (profile.c.identifier == new.identifier) | (profile.c.uuid == new.uuid)
+    )
+    if connection.execute(taken).first() is not None:
+        raise Conflict(f"there is a profile {new.identifier!r} already")
+
+
+def _refuse_missing(connection: Connection, new: Profile) -> None:
+    names = [name for name in new.ca_names if name != EMBEDDED_CA]
+    missing = missing_certificate_authorities(connection, names)
+    if missing:
+        raise Conflict(f"there is no certificate authority {', '.join(map(repr, missing))}")
+
+
+def _insert(connection: Connection, new: Profile) -> None:
+    connection.execute(
+        insert(profile).values(
+            uuid=new.uuid,
+            identifier=new.identifier,
+            display_name=new.display_name,
+            content=new.content,
+            sha256=new.sha256,
+            scope=new.scope,
+            target_label=new.target_label,
+            created_at=new.created_at,
+        )
+    )
+    names = [
+        {"profile_uuid": new.uuid, "position": position, "ca_name": name}
+        for position, name in enumerate(new.ca_names)
+    ]
+    if names:
+        connection.execute(insert(profile_certificate_authority), names)
+
+
+def _records(connection: Connection, some: Select[tuple[object, ...]]) -> list[Profile]:
+    rows = connection.execute(some).mappings().all()
+    names = _ca_names(connection, [row["uuid"] for row in rows])
+    return [_record(row, names[row["uuid"]]) for row in rows]
+
+
+def _ca_names(connection: Connection, uuids: Sequence[str]) -> dict[str, list[str]]:
+    table = profile_certificate_authority
+    some = select(table).where(table.c.profile_uuid.in_(uuids)).order_by(table.c.position)
+    names: dict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(some):
+        names[row.profile_uuid].append(row.ca_name)
+    return names
+
+
+def _record(row: RowMapping, ca_names: Sequence[str]) -> Profile:
+    return Profile(ca_names=tuple(ca_names), **row)

@@ -1,0 +1,62 @@
+"""
+The embedded database: one thread that writes, one that reads.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scepd.storage.driver import DriverSettings
+from scepd.storage.engines import create_database_file, reading_engine, writing_engine
+from scepd.storage.transactions import GroupCommit, Reading
+from scepd.storage.units import PendingUnit, ThreadedReactor
+from scepd.storage.upgrade import upgrade_database
+from scepd.storage.worker import Worker
+
+
+class SQLiteDriver:
+    """
+    A SQLite file in WAL mode with synchronous=FULL: what was answered survives a power cut.
+    """
+
+    def __init__(self, path: Path, reactor: ThreadedReactor, settings: DriverSettings) -> None:
+        create_database_file(path)
+        writing = writing_engine(path, settings.busy_seconds)
+        try:
+            upgrade_database(writing)
+        finally:
+            # The writer's thread opens a connection of its own.
+            writing.dispose()
+        reading = reading_engine(path, settings.busy_seconds)
+        commit = GroupCommit(writing, settings.batch_seconds)
+        limit, on_batch = settings.queue_limit, settings.on_batch
+        self._writer = Worker("storage-write", commit, reactor, limit, on_batch)
+        self._reader = Worker("storage-read", Reading(reading), reactor, limit, _unreported)
+        self._writer.start()
+        self._reader.start()
+
+    def write(self, unit: PendingUnit) -> None:
+        """
+        Run a unit that changes data, and answer it after its commit.
+        """
+        self._writer.submit(unit)
+
+    def read(self, unit: PendingUnit) -> None:
+        """
+        Run a unit that only reads.
+        """
+        self._reader.submit(unit)
+
+    async def stop(self) -> None:
+        """
+        Finish what waits, take nothing more, close the file.
+        """
+        written, read = self._writer.stop(), self._reader.stop()
+        await read
+        await written
+
+
+def _unreported(units: int, seconds: float) -> None:
+    """
+    Reads are not batches.
+    """

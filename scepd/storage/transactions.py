@@ -1,0 +1,132 @@
+"""
+What the two threads of a SQLite database do with their units: group commit, and reading.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from scepd.storage.faults import is_passing, is_unavailable, sentence
+from scepd.storage.units import PendingUnit
+
+_BATCH_UNITS = 64
+
+
+class GroupCommit:
+    """
+    One transaction for many units, each in a savepoint of its own: one sync of the disk serves them
+    all.
+
+    A unit that fails takes only its own savepoint back. When the database fails, every unit of the
+    batch has failed: SQLite may have ended the transaction at any statement.
+
+    :param batch_seconds: after that long the units so far are committed, and the rest follows.
+    """
+
+    batch_limit = _BATCH_UNITS
+
+    def __init__(self, engine: Engine, batch_seconds: float) -> None:
+        self._engine = engine
+        self._batch_seconds = batch_seconds
+
+    def serve(self, units: Sequence[PendingUnit]) -> int:
+        """
+        Run and commit units until the time of a batch is over.
+
+        :returns: how many are through.
+        """
+        begun: list[PendingUnit] = []
+        try:
+            with _transaction(self._engine) as connection:
+                self._run(connection, units, begun)
+        except SQLAlchemyError as error:
+            # None has begun when the transaction did not.
+            lost = begun or units
+            _lose(lost, error)
+            return len(lost)
+        return len(begun)
+
+    def close(self) -> None:
+        """
+        Close the connection, which moves the write-ahead log into the database.
+        """
+        self._engine.dispose()
+
+    def _run(
+        self, connection: Connection, units: Sequence[PendingUnit], begun: list[PendingUnit]
+    ) -> None:
+        end = time.monotonic() + self._batch_seconds
+        for unit in units:
+            begun.append(unit)
+            if unit.begin():
+                self._attempt(connection, unit)
+            if time.monotonic() >= end:
+                break
+
+    def _attempt(self, connection: Connection, unit: PendingUnit) -> None:
+        savepoint = connection.begin_nested()
+        error = unit.attempt(connection)
+        if error is None:
+            savepoint.commit()
+        elif is_unavailable(error):
+            raise error
+        else:
+            savepoint.rollback()
+
+
+class Reading:
+    """
+    A transaction of its own for each query, which sees what was committed when it began.
+    """
+
+    batch_limit = 1
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def serve(self, units: Sequence[PendingUnit]) -> int:
+        """
+        Run one query.
+        """
+        unit = units[0]
+        if unit.begin():
+            try:
+                with _transaction(self._engine) as connection:
+                    self._run(connection, unit)
+            except SQLAlchemyError as error:
+                _lose([unit], error)
+        return 1
+
+    def close(self) -> None:
+        """
+        Close the connection.
+        """
+        self._engine.dispose()
+
+    def _run(self, connection: Connection, unit: PendingUnit) -> None:
+        error = unit.attempt(connection)
+        if error is not None and is_unavailable(error):
+            raise error
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        try:
+            with connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            if not is_passing(error):
+                # A new connection notices a file that was put right, or put in this one's place.
+                connection.invalidate(error)
+            raise
+
+
+def _lose(units: Sequence[PendingUnit], error: SQLAlchemyError) -> None:
+    for unit in units:
+        unit.lose(f"the database is not available: {sentence(error)}")

@@ -1,0 +1,165 @@
+"""
+A thread that serves units in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from scepd.storage.units import PendingUnit, ThreadedReactor
+
+_log = Logger()
+
+OnBatch = Callable[[int, float], object]
+"""
+Told, in the reactor's thread, of each batch: how many units, how many seconds.
+"""
+
+
+class Server(Protocol):
+    """
+    What a worker does with the units; all of it runs in the worker's thread.
+    """
+
+    @property
+    def batch_limit(self) -> int:
+        """
+        How many units it takes at a time.
+        """
+
+    def serve(self, units: Sequence[PendingUnit]) -> int:
+        """
+        Run units from the first one on and decide what each of them is answered.
+
+        :returns: how many are through, at least one; the rest are handed in again.
+        """
+
+    def close(self) -> None:
+        """
+        Let go of the database.
+        """
+
+
+class Worker:
+    """
+    The thread, its bounded queue, and the way of the answers back to the reactor.
+
+    :param queue_limit: how many units may wait.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        server: Server,
+        reactor: ThreadedReactor,
+        queue_limit: int,
+        on_batch: OnBatch,
+    ) -> None:
+        self._server = server
+        self._reactor = reactor
+        self._queue_limit = queue_limit
+        self._on_batch = on_batch
+        self._queue: SimpleQueue[PendingUnit | None] = SimpleQueue()
+        self._closed = False
+        self._ended: Deferred[None] = Deferred()
+        # Units are answered after COMMIT, so a process that ends in mid-batch loses nothing that
+        # was promised.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """
+        Start the thread.
+        """
+        self._thread.start()
+
+    def submit(self, unit: PendingUnit) -> None:
+        """
+        Put a unit at the end of the queue, or answer it at once when none is taken.
+        """
+        if self._closed:
+            self._refuse(unit, "the database is closed")
+        elif self._queue.qsize() >= self._queue_limit:
+            self._refuse(unit, f"{self._queue_limit} units of work wait for the database already")
+        else:
+            self._queue.put(unit)
+
+    def stop(self) -> Deferred[None]:
+        """
+        Take no more units; fires when those that wait are answered and the database is closed.
+        """
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        return self._ended
+
+    def _refuse(self, unit: PendingUnit, sentence: str) -> None:
+        unit.lose(sentence)
+        unit.answer()
+
+    def _run(self) -> None:
+        units: list[PendingUnit] = []
+        open_ended = True
+        while open_ended or units:
+            if open_ended:
+                open_ended = self._fill(units)
+            if units:
+                units = self._serve(units)
+        self._close()
+        self._reactor.callFromThread(self._finished)
+
+    def _fill(self, units: list[PendingUnit]) -> bool:
+        """
+        Add what waits, up to a batch; wait only when there is nothing to do. False: it was the
+        last.
+        """
+        while len(units) < self._server.batch_limit:
+            try:
+                unit = self._queue.get(block=not units)
+            except Empty:
+                return True
+            if unit is None:
+                return False
+            units.append(unit)
+        return True
+
+    def _serve(self, units: list[PendingUnit]) -> list[PendingUnit]:
+        begun = time.monotonic()
+        try:
+            count = self._server.serve(units)
+        except Exception:  # noqa: BLE001 - a thread that ended would answer nobody any more
+            self._report("A batch of units failed")
+            count = len(units)
+            for unit in units:
+                unit.lose("the database thread failed")
+        seconds = time.monotonic() - begun
+        # A call of its own: should it raise, the units are answered all the same.
+        self._reactor.callFromThread(partial(self._on_batch, count, seconds))
+        self._reactor.callFromThread(partial(self._answer, units[:count]))
+        return units[count:]
+
+    def _answer(self, units: Sequence[PendingUnit]) -> None:
+        for unit in units:
+            unit.answer()
+
+    def _close(self) -> None:
+        try:
+            self._server.close()
+        except Exception:  # noqa: BLE001 - who waits for the end must hear of it
+            self._report("The database was not closed well")
+
+    def _finished(self) -> None:
+        self._thread.join()
+        self._ended.callback(None)
+
+    def _report(self, text: str) -> None:
+        log = partial(_log.failure, "{text}", Failure(), text=text)
+        self._reactor.callFromThread(log)

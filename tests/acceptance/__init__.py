@@ -1,0 +1,3 @@
+"""
+Tests that start the real programs: the daemon, a CA, clients.
+"""

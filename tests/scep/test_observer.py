@@ -1,0 +1,161 @@
+"""
+Tests of ``scepd.scep.observer``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from scepd.pki.identity import identify
+from scepd.scep.attributes import FailInfo
+from scepd.scep.messages import parse_pki_message
+from scepd.scep.observer import AnswerReport, BoundedCopy, observe_answer, observe_request
+from scepd.scep.replies import build_cert_rep_failure
+from tests.support.pki import party, pkcs_req, printable, scep_attributes, scep_message, tlv
+
+FEW = settings(max_examples=150, deadline=None, derandomize=True, database=None)
+CA = party("CN=authority")
+CLIENT = party("CN=client", 1)
+REQUEST = pkcs_req(CLIENT, b"envelope")
+ANSWER = scep_message(
+    CA,
+    scep_attributes(
+        message_type=printable("3"),
+        transaction_id=printable("0123456789ABCDEF"),
+        pki_status=printable("2"),
+        fail_info=printable("2"),
+        fail_info_text=tlv(0x0C, b"no such challenge"),
+    ),
+)
+
+
+class BoundedCopyTests(SynchronousTestCase):
+    """
+    Tests of ``BoundedCopy``.
+    """
+
+    def test_bound(self) -> None:
+        """
+        It keeps what fits and counts the rest.
+        """
+        copy = BoundedCopy(5)
+        copy.feed(b"abc")
+        self.assertEqual((copy.getvalue(), copy.total, copy.truncated), (b"abc", 3, False))
+        copy.feed(b"de")
+        self.assertFalse(copy.truncated)
+        copy.feed(b"fg" * 1000)
+        copy.feed(b"")
+        self.assertEqual((copy.getvalue(), copy.total, copy.truncated), (b"abcde", 2005, True))
+
+
+class ObserveRequestTests(SynchronousTestCase):
+    """
+    Tests of ``observe_request``.
+    """
+
+    def test_request(self) -> None:
+        """
+        A request gives its type, transaction and signer.
+        """
+        report = observe_request(REQUEST)
+        self.assertEqual(report.message_type, "PKCSReq")
+        self.assertEqual(report.transaction_id, "0123456789ABCDEF")
+        self.assertEqual(report.signer_key_sha256, identify(CLIENT.certificate).public_key_sha256)
+        self.assertIsNone(report.fault)
+
+    def test_wrong_signature(self) -> None:
+        """
+        A wrong signature gives no signer, but still type and transaction.
+        """
+        report = observe_request(REQUEST.replace(b"envelope", b"ENVELOPE"))
+        self.assertEqual(report.message_type, "PKCSReq")
+        self.assertIsNone(report.signer_key_sha256)
+        self.assertEqual(report.fault, "The signed digest does not fit the content.")
+
+    def test_type_18(self) -> None:
+        """
+        An unknown messageType is a fault, and the transaction is named all the same.
+        """
+        report = observe_request(pkcs_req(CLIENT, b"x", message_type=printable("18")))
+        self.assertIsNone(report.message_type)
+        self.assertEqual(report.transaction_id, "0123456789ABCDEF")
+        self.assertIn("messageType", report.fault or "")
+
+    def test_answer_instead(self) -> None:
+        """
+        An answer in the place of a request is a fault.
+        """
+        report = observe_request(ANSWER)
+        self.assertIsNone(report.signer_key_sha256)
+        self.assertIn("answer", report.fault or "")
+
+    @FEW
+    @given(st.data())
+    def test_any_bytes(self, data: st.DataObject) -> None:
+        """
+        Whatever the bytes, there is a report, and a fault where no key is named.
+        """
+        message = bytearray(REQUEST)
+        at = data.draw(st.integers(0, len(message) - 1))
+        message[at] = data.draw(st.integers(0, 255))
+        for broken in (bytes(message), bytes(message[:at]), data.draw(st.binary(max_size=64))):
+            report = observe_request(broken)
+            self.assertNotEqual(report.signer_key_sha256 is None, report.fault is None)
+
+
+class ObserveAnswerTests(SynchronousTestCase):
+    """
+    Tests of ``observe_answer``.
+    """
+
+    def test_failure(self) -> None:
+        """
+        A FAILURE gives its reason.
+        """
+        expected = AnswerReport(
+            "FAILURE", "badRequest", "no such challenge", "0123456789ABCDEF", None
+        )
+        self.assertEqual(observe_answer(ANSWER), expected)
+
+    def test_our_own(self) -> None:
+        """
+        An answer of our own authority is understood too.
+        """
+        request = parse_pki_message(REQUEST)
+        arguments = (FailInfo.BAD_ALG, CA.key, CA.certificate, os.urandom)
+        report = observe_answer(build_cert_rep_failure(request, *arguments))
+        self.assertEqual((report.pki_status, report.fail_info), ("FAILURE", "badAlg"))
+
+    def test_wrong_signature(self) -> None:
+        """
+        The status is reported beside the fault, as the device may go by it.
+        """
+        report = observe_answer(ANSWER[:-1] + bytes([ANSWER[-1] ^ 1]))
+        self.assertEqual(report.pki_status, "FAILURE")
+        self.assertEqual(report.fault, "The signature is wrong.")
+
+    def test_other_bodies(self) -> None:
+        """
+        A page, nothing and a request are faults that hold nothing of the body.
+        """
+        for body in (b"<html>secret</html>", b"", REQUEST):
+            report = observe_answer(body)
+            self.assertIsNone(report.pki_status)
+            self.assertTrue(report.fault)
+            self.assertNotIn("secret", report.fault or "")
+
+    @FEW
+    @given(st.data())
+    def test_any_bytes(self, data: st.DataObject) -> None:
+        """
+        Whatever the bytes, there is a report.
+        """
+        message = bytearray(ANSWER)
+        at = data.draw(st.integers(0, len(message) - 1))
+        message[at] = data.draw(st.integers(0, 255))
+        for broken in (bytes(message), bytes(message[:at]), data.draw(st.binary(max_size=64))):
+            self.assertIsInstance(observe_answer(broken), AnswerReport)

@@ -1,0 +1,3 @@
+"""
+Tests of the storage package: one contract for every database, and what is SQLite's own.
+"""

@@ -1,0 +1,266 @@
+"""
+Tests of opening a database: URLs, files, migrations, the first token.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from scepd.errors import ConfigurationError, Conflict, ScepdError, StorageUnavailable
+from scepd.storage.api_tokens import SQLAPITokenStore
+from scepd.storage.bootstrap import add_first_token
+from scepd.storage.database import Database
+from scepd.storage.engines import database_path
+from scepd.storage.tables import metadata
+from scepd.storage.upgrade import upgrade_database
+from tests.storage import records
+from tests.storage.sqlite_file import SQLiteFile, real_reactor
+from tests.storage.threads import add_row
+
+
+class DatabasePathTests(SynchronousTestCase):
+    """
+    The storage URL.
+    """
+
+    def test_paths(self) -> None:
+        """
+        Three slashes begin a relative path, four an absolute one.
+        """
+        self.assertEqual(str(database_path("sqlite:///var/scepd.db")), "var/scepd.db")
+        self.assertEqual(str(database_path("sqlite:////var/lib/a b.db")), "/var/lib/a b.db")
+
+    def test_refused(self) -> None:
+        """
+        Anything else is refused with what is allowed, and never echoed: it may hold a password.
+        """
+        for url in (
+            "",
+            "secret",
+            "mysql://user:secret@host/db",
+            "sqlite+aiosqlite:///secret.db",
+            "sqlite://",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            "sqlite://secret/scepd.db",
+            "sqlite:///scepd.db?mode=secret",
+        ):
+            error = self.assertRaises(ConfigurationError, database_path, url)
+            self.assertIn("sqlite:///", str(error))
+            self.assertNotIn("secret", str(error))
+
+    def test_kind_is_named(self) -> None:
+        """
+        The kind of database that was asked for is named.
+        """
+        error = self.assertRaises(ConfigurationError, Database, "mysql://host/db", real_reactor())
+        self.assertIn("mysql", str(error))
+
+
+class StartTests(SQLiteFile):
+    """
+    What can stand in the way of a start.
+    """
+
+    def refused(self, kind: type[ScepdError], database: Database | None = None) -> str:
+        """
+        The text of the error that a start ends in; no thread is left.
+        """
+        error = self.assertRaises(kind, (database or self.make_database()).start)
+        names = {thread.name for thread in threading.enumerate()}
+        self.assertFalse(names & {"storage-write", "storage-read"})
+        return str(error)
+
+    def test_nothing_before_start(self) -> None:
+        """
+        A database that is not started has no file and no thread, and takes nothing.
+        """
+        database = self.make_database()
+        self.assertFalse(self.path.exists())
+        for call in (database.write(add_row), database.read(add_row), database.ping()):
+            self.failureResultOf(Deferred.fromCoroutine(call), StorageUnavailable)
+
+    def test_directory_missing(self) -> None:
+        """
+        A missing directory is named.
+        """
+        self.path.parent.rmdir()
+        self.assertIn(f"{self.path.parent}, is missing", self.refused(ConfigurationError))
+
+    def test_directory_in_place_of_file(self) -> None:
+        """
+        A directory is not a database.
+        """
+        self.path.mkdir()
+        self.assertIn("is not a file", self.refused(ConfigurationError))
+
+    def test_not_writable(self) -> None:
+        """
+        A file that can't be written is named.
+        """
+        self.path.touch()
+        self.path.chmod(0o400)
+        if os.access(self.path, os.W_OK):
+            raise SkipTest("this user may write any file")
+        self.assertIn("writable", self.refused(ConfigurationError))
+
+    def test_junk(self) -> None:
+        """
+        A file of something else is named and left as it is.
+        """
+        self.path.write_bytes(b"not a database " * 100)
+        self.assertIn("not a database", self.refused(ConfigurationError))
+        self.assertEqual(self.path.read_bytes(), b"not a database " * 100)
+
+    def test_no_write_ahead_log(self) -> None:
+        """
+        A database that can't have a write-ahead log, as on some network disks, is refused.
+        """
+        engine = create_engine("sqlite://")
+        self.addCleanup(engine.dispose)
+        error = self.assertRaises(ConfigurationError, upgrade_database, engine)
+        self.assertIn("use a local disk", str(error))
+
+    def test_somebody_elses(self) -> None:
+        """
+        Tables of another program are left as they are, and none of ours are put beside them.
+        """
+        other = self.second_connection()
+        other.execute("CREATE TABLE host (name TEXT)")
+        self.assertIn("already exists", self.refused(ConfigurationError))
+        names = other.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        self.assertEqual(names, [("host",)])
+
+    async def test_newer(self) -> None:
+        """
+        A database that a newer program made is refused, with its version, and left as it is.
+        """
+        database = self.make_database()
+        database.start()
+        await database.stop()
+        other = self.second_connection()
+        other.execute("UPDATE alembic_version SET version_num = '9999'")
+        self.assertIn("'9999'", self.refused(ConfigurationError))
+        found = other.execute("SELECT version_num FROM alembic_version").fetchall()
+        self.assertEqual(found, [("9999",)])
+
+    async def test_locked(self) -> None:
+        """
+        A database that another process holds may be free at the next try.
+        """
+        add_first_token(self.url, records.token())
+        other = self.second_connection()
+        other.execute("BEGIN IMMEDIATE")
+        database = Database(self.url, real_reactor(), busy_timeout=0.05)
+        self.assertIn("locked", self.refused(StorageUnavailable, database))
+        other.execute("ROLLBACK")
+        database.start()
+        await database.stop()
+
+
+class MigrationTests(SQLiteFile):
+    """
+    Migrations and tables tell the same.
+    """
+
+    def setUp(self) -> None:
+        """
+        Migrate a database.
+        """
+        add_first_token(self.url, records.token())
+
+    def test_same_as_tables(self) -> None:
+        """
+        To the migration tool, a migrated database does not differ from the tables.
+        """
+        engine = create_engine(self.url)
+        self.addCleanup(engine.dispose)
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection)
+            self.assertEqual(compare_metadata(context, metadata), [])
+
+    def test_same_to_sqlite(self) -> None:
+        """
+        To SQLite, columns, keys and indexes are the same as those of tables that are made at once.
+        """
+        at_once = create_engine("sqlite://")
+        self.addCleanup(at_once.dispose)
+        metadata.create_all(at_once)
+        with at_once.connect() as connection:
+            expected = _shape(connection.connection.driver_connection)
+        found = _shape(self.second_connection())
+        del found["alembic_version"]
+        self.assertEqual(found, expected)
+
+    async def test_upgrade_again(self) -> None:
+        """
+        To start on a database that is up to date changes nothing.
+        """
+        before = _shape(self.second_connection())
+        for _ in range(2):
+            database = self.make_database()
+            database.start()
+            found = await SQLAPITokenStore(database).api_token(records.token().sha256)
+            await database.stop()
+            self.assertEqual(found, records.token())
+        self.assertEqual(_shape(self.second_connection()), before)
+
+
+class FirstTokenTests(SQLiteFile):
+    """
+    The write from outside the daemon.
+    """
+
+    async def test_while_running(self) -> None:
+        """
+        A token that is added while a daemon runs is there for it at once.
+        """
+        database = self.make_database()
+        database.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(database.stop()))
+        add_first_token(self.url, records.token())
+        found = await SQLAPITokenStore(database).api_token(records.token().sha256)
+        self.assertEqual(found, records.token())
+        await database.write(add_row)
+
+    def test_twice(self) -> None:
+        """
+        The same token again is a conflict.
+        """
+        add_first_token(self.url, records.token())
+        self.assertRaises(Conflict, add_first_token, self.url, records.token())
+
+    def test_refused(self) -> None:
+        """
+        A database that can't be is refused as in the daemon.
+        """
+        for url in ("mysql://host/db", f"{self.url}/below/scepd.db"):
+            self.assertRaises(ConfigurationError, add_first_token, url, records.token())
+
+
+def _shape(connection: object) -> dict[str, object]:
+    """
+    What SQLite says of each table, without the order of its indexes.
+    """
+    assert isinstance(connection, sqlite3.Connection)
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return {table: _table_shape(connection, table) for (table,) in tables}
+
+
+def _table_shape(connection: sqlite3.Connection, table: str) -> tuple[object, ...]:
+    def pragma(name: str, argument: str) -> list[tuple[object, ...]]:
+        return connection.execute(f"PRAGMA {name}({argument})").fetchall()
+
+    indexes = {
+        str(row[1]): (row[2:], pragma("index_info", str(row[1])))
+        for row in pragma("index_list", table)
+    }
+    return pragma("table_info", table), pragma("foreign_key_list", table), indexes

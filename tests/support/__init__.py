@@ -1,0 +1,3 @@
+"""
+Fakes of our ports, builders of bytes and runners of real programs.
+"""

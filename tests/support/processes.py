@@ -1,0 +1,175 @@
+"""
+Real programs for the acceptance tests: started, waited for, and ended whatever happens.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SkipTest
+
+PATIENCE = 30.0
+"""
+Seconds after which whatever a test waits for counts as not coming.
+"""
+
+
+def free_port() -> int:
+    """
+    A TCP port on loopback that nobody listens on.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def program(name: str) -> str:
+    """
+    The path of a program that the tests need; without it they are skipped, and in CI they fail.
+    """
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is None:
+        if os.environ.get("CI"):
+            raise AssertionError(f"the program {name} is not installed")
+        raise SkipTest(f"the program {name} is not installed")
+    return path
+
+
+def tool(name: str) -> str:
+    """
+    The path of a console script of the Python that runs the tests.
+    """
+    return str(Path(sys.executable).with_name(name))
+
+
+class RunningProgram:
+    """
+    A child process whose output is read line by line.
+
+    :param argv: the program and its arguments.
+    :param folder: its working directory.
+    """
+
+    def __init__(self, argv: Sequence[str], folder: Path) -> None:
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._ended = False
+        self.process = subprocess.Popen(
+            argv,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        """
+        All that it has printed.
+        """
+        with self._changed:
+            return "".join(self.lines)
+
+    def wait_for(self, wanted: Callable[[str], bool], what: str, patience: float = PATIENCE) -> str:
+        """
+        Wait for a line of its output, one from before included.
+
+        :raises AssertionError: the program ended, or the time passed, without it.
+        """
+        deadline = time.monotonic() + patience
+        with self._changed:
+            seen = 0
+            while True:
+                for line in self.lines[seen:]:
+                    if wanted(line):
+                        return line
+                seen = len(self.lines)
+                left = deadline - time.monotonic()
+                if self._ended or left <= 0 or not self._changed.wait(left):
+                    raise AssertionError(f"no {what} in the output:\n{''.join(self.lines)}")
+
+    def kill(self) -> None:
+        """
+        End it as a crash would: SIGKILL.
+        """
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+
+    def stop(self) -> int:
+        """
+        Ask it to end, and return its exit code.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
+
+    def resident_bytes(self) -> int:
+        """
+        Its resident memory, without what it shares with files.
+        """
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("the process has ended")
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line)
+                self._changed.notify_all()
+        self.process.stdout.close()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def run(
+    argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """
+    Run a program to its end.
+    """
+    return subprocess.run(
+        argv,
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def run_aside(
+    argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> Deferred[subprocess.CompletedProcess[str]]:
+    """
+    As :func:`run`, in a thread, while the reactor turns.
+    """
+    return deferToThread(run, argv, folder, environment)
