@@ -5,7 +5,7 @@ Tests for the import layers of scepd.
 from __future__ import annotations
 
 import ast
-from typing import Iterator
+from collections.abc import Iterator
 
 from twisted.python.modules import getModule
 from twisted.trial.unittest import SynchronousTestCase

@@ -2,9 +2,8 @@
 Encryption at rest: AES-256-GCM under the keys of a keyring file.
 
 A keyring file holds ``id:base64(32 bytes)`` a line; the first key encrypts, all of them decrypt.
-The additional data
-binds each secret to its place: ``table|column|row key|key id``, so that a value moved to another
-row does not open.
+The additional data binds each secret to its place: ``table|column|row key|key id``, so that a value
+moved to another row does not open.
 """
 
 from __future__ import annotations
@@ -76,8 +75,7 @@ class Keyring:
         Read a keyring file's text; blank lines and lines that begin with ``#`` are passed over.
 
         :raises KeyringError: a line has another form, an id is doubled, or there is no key at all;
-            the text names the
-            line's number and never its content.
+            the text names the line's number and never its content.
         """
         keys: dict[str, bytes] = {}
         for number, line in enumerate(text.splitlines(), 1):
@@ -105,8 +103,7 @@ class Keyring:
         Decrypt ``secret``, which was stored at ``place``.
 
         :raises SecretUnreadable: its key is not in the keyring, or the bytes were altered or moved;
-            the text names
-            table, row and key id.
+            the text names table, row and key id.
         """
         key = self.keys.get(secret.key_id)
         where = f"{place.table}.{place.column} of {place.row!r}"
@@ -130,13 +127,14 @@ def new_keyring_line(key_id: str, random: RandomBytes) -> str:
 
 
 def _parse_line(number: int, line: str) -> tuple[str, bytes]:
-    key_id, _, encoded = line.partition(":")
-    if not _KEY_ID.fullmatch(key_id):
+    key_id, colon, encoded = line.partition(":")
+    # What stands before the colon is not shown: it may be the key, with the two swapped.
+    if not colon or not _KEY_ID.fullmatch(key_id):
         raise KeyringError(f"line {number}: a key id is 1 to 64 of A-Z a-z 0-9 _ -, then a colon")
     try:
         key = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        raise KeyringError(f"line {number}: the key {key_id!r} is not base64") from None
+        raise KeyringError(f"line {number}: the key is not base64") from None
     if len(key) != _KEY_BYTES:
-        raise KeyringError(f"line {number}: the key {key_id!r} has {len(key)} bytes; 32 are needed")
+        raise KeyringError(f"line {number}: the key has {len(key)} bytes; 32 are needed")
     return key_id, key

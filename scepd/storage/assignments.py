@@ -5,22 +5,18 @@ Which host should have which profile, in the database.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from scepd.errors import NotFound
 from scepd.model import EnrollmentWindow, HostProfile
+from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
+from scepd.storage.first_assignments import enabled_device
+from scepd.storage.rows import is_of
 from scepd.storage.tables import enrollment_window, host, host_profile, profile
 from scepd.storage.windows import close_windows, insert_window
-
-
-def utc_now() -> datetime:
-    """
-    The time of this machine's clock.
-    """
-    return datetime.now(UTC)
 
 
 class SQLAssignmentStore:
@@ -74,6 +70,18 @@ class SQLAssignmentStore:
 
         return await self._database.read(query)
 
+    async def assignments_of_host(self, host_uuid: str) -> Sequence[HostProfile]:
+        """
+        All assignments of a host, by profile identifier.
+        """
+        some = select(host_profile).where(host_profile.c.host_uuid == host_uuid)
+
+        def query(connection: Connection) -> list[HostProfile]:
+            found = [_record(row) for row in connection.execute(some)]
+            return sorted(found, key=lambda one: (one.profile_identifier, one.profile_uuid))
+
+        return await self._database.read(query)
+
     async def explain(self, host_uuid: str, profile_uuid: str, detail: str) -> None:
         """
         Set the detail of an assignment; nothing happens when there is none.
@@ -105,21 +113,22 @@ class SQLAssignmentStore:
         await self._database.write(unit)
 
 
-def is_of(host_uuid: str, profile_uuid: str) -> ColumnElement[bool]:
-    """
-    The condition for the assignment of that profile to that host.
-    """
-    return and_(host_profile.c.host_uuid == host_uuid, host_profile.c.profile_uuid == profile_uuid)
-
-
 def _assign(connection: Connection, new: HostProfile, now: datetime) -> None:
     uuids = select(host.c.uuid).where(host.c.uuid == new.host_uuid)
     if connection.scalar(uuids) is None:
         raise NotFound(f"there is no host {new.host_uuid!r}")
-    content = connection.scalar(select(profile.c.sha256).where(profile.c.uuid == new.profile_uuid))
-    if content is None:
+    known = select(profile.c.sha256, profile.c.identifier)
+    found = connection.execute(known.where(profile.c.uuid == new.profile_uuid)).first()
+    if found is None:
         raise NotFound(f"there is no profile {new.profile_uuid!r}")
-    values = _values(new) | {"content_sha256": content, "attempts": 0, "changed_at": now}
+    values = _values(new) | {
+        "content_sha256": found.sha256,
+        "profile_identifier": new.profile_identifier or found.identifier,
+        "enrollment_id": enabled_device(connection, new.host_uuid),
+        "changed_at": now,
+    }
+    if new.delivered_at is not None:
+        values["offered"] = True
     same = is_of(new.host_uuid, new.profile_uuid)
     if not connection.execute(update(host_profile).where(same).values(values)).rowcount:
         connection.execute(insert(host_profile).values(values))
@@ -134,6 +143,10 @@ def _values(assignment: HostProfile) -> dict[str, object]:
         "ca_name": assignment.ca_name,
         "detail": assignment.detail,
         "due_at": assignment.due_at,
+        "attempts": assignment.attempts,
+        "command_uuid": assignment.command_uuid,
+        "delivered_at": assignment.delivered_at,
+        "acknowledged_at": assignment.acknowledged_at,
     }
 
 
@@ -146,4 +159,9 @@ def _record(row: Row[tuple[object, ...]]) -> HostProfile:
         row.ca_name,
         row.detail,
         row.due_at,
+        row.profile_identifier,
+        row.attempts,
+        row.command_uuid,
+        row.delivered_at,
+        row.acknowledged_at,
     )

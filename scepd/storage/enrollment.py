@@ -11,13 +11,14 @@ from sqlalchemy import Connection, and_, insert, select, update
 
 from scepd.model import Admission, Reservation, SCEPExchange, WindowOutcome, WindowState
 from scepd.ports import SignedBy, Subject
-from scepd.storage.assignments import is_of
 from scepd.storage.database import Database
+from scepd.storage.rows import is_of, redeliver
 from scepd.storage.tables import enrollment_window, host, host_profile, scep_exchange
 from scepd.storage.windows import admission, answer, give_back, live_window, reserve
 
 _REDELIVERY_PAUSE = timedelta(hours=1)
 _REDELIVERED_STATUSES = ("pending", "verifying")
+_INSTALL = "install"
 
 
 class SQLEnrollmentStore:
@@ -35,7 +36,7 @@ class SQLEnrollmentStore:
         assigned = select(host_profile.c.host_uuid).where(
             is_of(subject.host_uuid, subject.profile_uuid),
             host_profile.c.ca_name == subject.ca_name,
-            host_profile.c.operation == "install",
+            host_profile.c.operation == _INSTALL,
         )
         return await self._database.read(lambda connection: connection.scalar(assigned) is not None)
 
@@ -95,7 +96,7 @@ class SQLEnrollmentStore:
         """
         Store the exchange of a PKIOperation that was not let through. With ``redeliver``, and while
         its assignment is pending or verifying, make the assignment due at once, at most once per
-        hour and host.
+        hour and host; it is pending again then.
         """
 
         def unit(connection: Connection) -> None:
@@ -154,7 +155,10 @@ def _may_redeliver(connection: Connection, exchange: SCEPExchange) -> bool:
     one = (
         select(host_profile.c.status, host.c.redelivered_at)
         .join_from(host_profile, host)
-        .where(is_of(exchange.host_uuid, exchange.profile_uuid))
+        .where(
+            is_of(exchange.host_uuid, exchange.profile_uuid),
+            host_profile.c.operation == _INSTALL,
+        )
     )
     row = connection.execute(one).first()
     if row is None or row.status not in _REDELIVERED_STATUSES:
@@ -167,5 +171,4 @@ def _redeliver(connection: Connection, exchange: SCEPExchange) -> None:
     at = exchange.started_at
     same_host = host.c.uuid == exchange.host_uuid
     connection.execute(update(host).where(same_host).values(redelivered_at=at))
-    same = is_of(exchange.host_uuid, exchange.profile_uuid)
-    connection.execute(update(host_profile).where(same).values(due_at=at, changed_at=at))
+    redeliver(connection, exchange.host_uuid, exchange.profile_uuid, at)

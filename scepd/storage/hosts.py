@@ -4,7 +4,10 @@ The hosts, in the database.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select, update
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from scepd.model import Host
 from scepd.storage.database import Database
@@ -21,7 +24,8 @@ class SQLHostStore:
 
     async def put_host(self, host: Host) -> None:
         """
-        Store a host, in place of one of the same uuid; its assignments stay.
+        Store a host, in place of one of the same uuid; its assignments stay, and so does what the
+        record does not tell: its osquery agent, and when it was seen.
         """
         await self._database.write(lambda connection: _put(connection, host))
 
@@ -29,24 +33,85 @@ class SQLHostStore:
         """
         The one of that uuid, or None.
         """
-        return await self._database.read(lambda connection: _find(connection, uuid))
+        one = select(host).where(host.c.uuid == uuid)
+        found = await self._database.read(lambda connection: _records(connection, one))
+        return found[0] if found else None
+
+    async def hosts(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:
+        """
+        At most ``limit`` of them by uuid, from the first greater than ``after``.
+        """
+        page = select(host).where(host.c.uuid > after).order_by(host.c.uuid).limit(limit)
+        return await self._database.read(lambda connection: _records(connection, page))
+
+
+def put_enrolled_host(connection: Connection, new: Host) -> None:
+    """
+    Store a host that enrolls: of one that is known facts and labels are kept, labels are added,
+    and what the device does not tell this time stays.
+    """
+    known = connection.execute(select(host).where(host.c.uuid == new.uuid)).first()
+    if known is None:
+        _put(connection, new)
+        return
+    values = {
+        "serial_number": new.serial_number or known.serial_number,
+        "platform": new.platform or known.platform,
+        "model": new.model or known.model,
+        "os_version": new.os_version or known.os_version,
+        "last_seen": new.last_seen or known.last_seen,
+    }
+    connection.execute(update(host).where(host.c.uuid == new.uuid).values(values))
+    had = connection.scalars(select(host_label.c.label).where(host_label.c.host_uuid == new.uuid))
+    _insert_labels(connection, new.uuid, set(new.labels) - set(had))
 
 
 def _put(connection: Connection, new: Host) -> None:
-    values = {"serial_number": new.serial_number, "platform": new.platform, "facts": new.facts}
+    values: dict[str, object] = {
+        "serial_number": new.serial_number,
+        "platform": new.platform,
+        "facts": new.facts,
+        "model": new.model,
+        "os_version": new.os_version,
+    }
+    if new.last_seen is not None:
+        values["last_seen"] = new.last_seen
     change = update(host).where(host.c.uuid == new.uuid).values(values)
     if not connection.execute(change).rowcount:
-        connection.execute(insert(host).values(uuid=new.uuid, **values))
+        connection.execute(
+            insert(host).values(uuid=new.uuid, folded_uuid=new.uuid.lower(), **values)
+        )
     connection.execute(delete(host_label).where(host_label.c.host_uuid == new.uuid))
-    labels = [{"host_uuid": new.uuid, "label": label} for label in sorted(set(new.labels))]
-    if labels:
-        connection.execute(insert(host_label), labels)
+    _insert_labels(connection, new.uuid, new.labels)
 
 
-def _find(connection: Connection, uuid: str) -> Host | None:
-    row = connection.execute(select(host).where(host.c.uuid == uuid)).first()
-    if row is None:
-        return None
-    labels = select(host_label.c.label).where(host_label.c.host_uuid == uuid)
-    found = tuple(sorted(connection.scalars(labels)))
-    return Host(row.uuid, row.serial_number, row.platform, found, row.facts)
+def _insert_labels(connection: Connection, host_uuid: str, labels: Iterable[str]) -> None:
+    values = [{"host_uuid": host_uuid, "label": label} for label in sorted(set(labels))]
+    if values:
+        connection.execute(insert(host_label), values)
+
+
+def _records(connection: Connection, some: Select[tuple[object, ...]]) -> list[Host]:
+    rows = connection.execute(some).all()
+    labels = _labels(connection, [row.uuid for row in rows])
+    return [_record(row, labels[row.uuid]) for row in rows]
+
+
+def _labels(connection: Connection, uuids: Sequence[str]) -> dict[str, list[str]]:
+    labels: dict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(select(host_label).where(host_label.c.host_uuid.in_(uuids))):
+        labels[row.host_uuid].append(row.label)
+    return labels
+
+
+def _record(row: Row[tuple[object, ...]], labels: Sequence[str]) -> Host:
+    return Host(
+        row.uuid,
+        row.serial_number,
+        row.platform,
+        tuple(sorted(labels)),
+        row.facts,
+        row.model,
+        row.os_version,
+        row.last_seen,
+    )

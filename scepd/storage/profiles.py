@@ -11,9 +11,14 @@ from sqlalchemy import Connection, RowMapping, Select, delete, insert, select
 
 from scepd.errors import Conflict, NotFound
 from scepd.model import EMBEDDED_CA, Activity, Profile
+from scepd.profiles.lifecycle import Event, RetrySettings
+from scepd.storage import tables
 from scepd.storage.activities import insert_activity
 from scepd.storage.certificate_authorities import missing_certificate_authorities
 from scepd.storage.database import Database
+from scepd.storage.first_assignments import assign_targets
+from scepd.storage.row_columns import AssignmentRow
+from scepd.storage.rows import apply_to_rows
 from scepd.storage.tables import (
     enrollment_window,
     host_profile,
@@ -26,14 +31,18 @@ from scepd.storage.windows import close_windows
 class SQLProfileStore:
     """
     Implements :class:`~scepd.ports.ProfileStore`.
+
+    :param settings: how failures are tried again.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settings: RetrySettings | None = None) -> None:
         self._database = database
+        self._settings = settings or RetrySettings()
 
     async def add_profile(self, profile: Profile, activity: Activity) -> None:
         """
-        Store a new one.
+        Store a new one, and assign it to every host with an enabled device enrollment that it
+        targets, due now: at the activity's time.
 
         :raises Conflict: its identifier (or uuid) is taken, or one of its certificate authorities
             is gone.
@@ -43,6 +52,7 @@ class SQLProfileStore:
             _refuse_taken(connection, profile)
             _refuse_missing(connection, profile)
             _insert(connection, profile)
+            assign_targets(connection, tables.profile.c.uuid == profile.uuid, activity.at)
             insert_activity(connection, activity)
 
         await self._database.write(unit)
@@ -65,21 +75,27 @@ class SQLProfileStore:
 
     async def remove_profile(self, uuid: str, activity: Activity) -> None:
         """
-        Remove it and its assignments; windows of it are closed.
+        Remove it; windows of it are closed. UNASSIGNED happens to its assignments (or
+        UNASSIGNED_UNOFFERED, where no device was ever handed it), so that devices lose it too.
 
         :raises NotFound: there is none of that uuid.
         """
         names = profile_certificate_authority
+        some = host_profile.c.profile_uuid == uuid
 
         def unit(connection: Connection) -> None:
-            connection.execute(delete(host_profile).where(host_profile.c.profile_uuid == uuid))
             connection.execute(delete(names).where(names.c.profile_uuid == uuid))
             if not connection.execute(delete(profile).where(profile.c.uuid == uuid)).rowcount:
                 raise NotFound(f"there is no profile {uuid!r}")
             close_windows(connection, enrollment_window.c.profile_uuid == uuid)
+            apply_to_rows(connection, some, _unassigned, activity.at, self._settings)
             insert_activity(connection, activity)
 
         await self._database.write(unit)
+
+
+def _unassigned(row: AssignmentRow) -> Event:
+    return Event.UNASSIGNED if row.offered else Event.UNASSIGNED_UNOFFERED
 
 
 def _refuse_taken(connection: Connection, new: Profile) -> None:

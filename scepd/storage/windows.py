@@ -17,7 +17,14 @@ from scepd.storage.tables import enrollment_window
 
 _PENDING_LASTS = timedelta(days=7)
 _LOCKED_TO_NOBODY = SignedBy("", "")
-_LIVE = (WindowState.OPEN.value, WindowState.RESERVED.value, WindowState.LOCKED.value)
+IS_LIVE = enrollment_window.c.state != WindowState.CLOSED.value
+"""
+The condition for the windows that are not closed.
+"""
+CLOSED = {"state": WindowState.CLOSED.value, "reserved_by": None, "reserved_until": None}
+"""
+The columns of a window that is being closed.
+"""
 
 
 def insert_window(connection: Connection, window: EnrollmentWindow) -> None:
@@ -45,9 +52,7 @@ def close_windows(connection: Connection, some: ColumnElement[bool]) -> None:
     """
     Close those of some windows that are not closed yet, reserved ones too.
     """
-    live = enrollment_window.c.state.in_(_LIVE)
-    closed = {"state": WindowState.CLOSED.value, "reserved_by": None, "reserved_until": None}
-    connection.execute(update(enrollment_window).where(some, live).values(closed))
+    connection.execute(update(enrollment_window).where(some, IS_LIVE).values(CLOSED))
 
 
 def live_window(connection: Connection, subject: Subject) -> EnrollmentWindow | None:
@@ -59,7 +64,7 @@ def live_window(connection: Connection, subject: Subject) -> EnrollmentWindow | 
         columns.host_uuid == subject.host_uuid,
         columns.profile_uuid == subject.profile_uuid,
         columns.ca_name == subject.ca_name,
-        columns.state.in_(_LIVE),
+        IS_LIVE,
     )
     row = connection.execute(one).mappings().first()
     return None if row is None else _record(row)

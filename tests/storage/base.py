@@ -6,34 +6,51 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
+from itertools import count
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from scepd.errors import ScepdError
-from scepd.model import Activity, Reservation
+from scepd.model import Activity, HostProfile, Lease, QueuedCommand, Reservation
 from scepd.ports import (
     ActivityStore,
     APITokenStore,
     AssignmentStore,
     CertificateAuthorityStore,
+    CheckInStore,
+    CommandStore,
+    DeliveryStore,
     EnrollmentStore,
+    EnrollmentTokenStore,
     Health,
     HostStore,
+    IssuingStore,
+    LeaseStore,
     ProfileStore,
+    PushStore,
     SignedBy,
     Subject,
+    VerificationStore,
 )
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.assignments import SQLAssignmentStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
+from scepd.storage.checkins import SQLCheckInStore
+from scepd.storage.commands import SQLCommandStore
 from scepd.storage.database import Database
+from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.enrollment import SQLEnrollmentStore
+from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.issuing import SQLIssuingStore
+from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.profiles import SQLProfileStore
+from scepd.storage.pushes import SQLPushStore
+from scepd.storage.verification import SQLVerificationStore
 from tests.storage import records
-from tests.storage.records import NOON
+from tests.storage.records import HOUR, NOON
 
 SUBJECT = Subject("H-1", "a-1", "corp")
 
@@ -58,6 +75,8 @@ class StorageTestCase(TestCase):
         database = self.make_database()
         database.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(database.stop()))
+        self.now = NOON
+        apns_ids = (f"apns-{number}" for number in count(1))
         self.health: Health = database
         self.authorities: CertificateAuthorityStore = SQLCertificateAuthorityStore(database)
         self.profiles: ProfileStore = SQLProfileStore(database)
@@ -66,6 +85,20 @@ class StorageTestCase(TestCase):
         self.enrollment: EnrollmentStore = SQLEnrollmentStore(database)
         self.tokens: APITokenStore = SQLAPITokenStore(database)
         self.activities: ActivityStore = SQLActivityStore(database)
+        self.issuing: IssuingStore = SQLIssuingStore(database)
+        self.enrollment_tokens: EnrollmentTokenStore = SQLEnrollmentTokenStore(database, self.clock)
+        self.checkins: CheckInStore = SQLCheckInStore(database)
+        self.commands: CommandStore = SQLCommandStore(database)
+        self.leases: LeaseStore = SQLLeaseStore(database, self.clock)
+        self.delivery: DeliveryStore = SQLDeliveryStore(database, now=self.clock)
+        self.pushes: PushStore = SQLPushStore(database, lambda: next(apns_ids))
+        self.verification: VerificationStore = SQLVerificationStore(database, now=self.clock)
+
+    def clock(self) -> datetime:
+        """
+        The time that the stores have of their own: the test's ``now``.
+        """
+        return self.now
 
     async def refused(self, kind: type[ScepdError], call: Awaitable[object]) -> str:
         """
@@ -90,6 +123,61 @@ class StorageTestCase(TestCase):
         await self.hosts.put_host(records.host())
         await self.profiles.add_profile(records.profile(), records.activity())
         await self.assignments.assign(records.assignment())
+
+    async def enroll(self, host_uuid: str = "H-1", **host: object) -> None:
+        """
+        A host with an enabled device enrollment of its name, and no wish to push it yet.
+        """
+        await self.checkins.authenticate(
+            records.host(host_uuid, **host), records.enrollment(host_uuid), f"id-{host_uuid}"
+        )
+        far = NOON + 1000 * HOUR
+        await self.checkins.update_token(host_uuid, records.address(), NOON, far)
+
+    async def add_corp_profile(self, uuid: str = "a-1", **changes: object) -> None:
+        """
+        A profile whose certificate comes from corp, for all enrolled hosts.
+        """
+        if await self.authorities.certificate_authority("corp") is None:
+            await self.authorities.add_certificate_authority(records.ca(), records.activity())
+        one = records.profile(uuid, **({"ca_names": ("corp",)} | changes))
+        await self.profiles.add_profile(one, records.activity(uuid))
+
+    async def lease(self) -> Lease:
+        """
+        The lease of the tick, for a minute.
+        """
+        lease = await self.leases.take_lease("tick", "process-1", 60)
+        assert lease is not None
+        return lease
+
+    async def queue_due(self, at: datetime = NOON, ca_name: str | None = "corp") -> int:
+        """
+        Queue a delivery for each assignment that is due, as ``c-<profile>-<host>``.
+        """
+        due = await self.delivery.due_rows(ca_name, at, 1000)
+        pairs = [(row, records.delivery_of(row, at)) for row in due]
+        return await self.delivery.queue_deliveries(pairs, await self.lease(), at)
+
+    async def hand_over(self, at: datetime = NOON) -> QueuedCommand:
+        """
+        The assignment of a-1 to H-1 is delivered: handed over, with the window w-1.
+        """
+        await self.enroll()
+        await self.add_corp_profile()
+        await self.queue_due(at)
+        command = await self.commands.next_command("H-1", after_not_now=False)
+        assert command is not None
+        self.assertTrue(await self.commands.hand_over(command.uuid, at, records.window()))
+        return command
+
+    async def row(self, host_uuid: str = "H-1", profile_uuid: str = "a-1") -> HostProfile:
+        """
+        An assignment, which must be there.
+        """
+        found = await self.assignments.assignment(host_uuid, profile_uuid)
+        assert found is not None
+        return found
 
 
 async def reserve(

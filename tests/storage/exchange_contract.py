@@ -99,7 +99,8 @@ class RedeliveryContract(StorageTestCase):
 
     async def test_due_at_once(self) -> None:
         """
-        While pending or verifying the assignment becomes due, and nothing else of it changes.
+        While pending or verifying the assignment becomes due and is pending, and nothing else of
+        it changes.
         """
         await self.add_host_with_profile()
         for number, status in enumerate(("pending", "verifying")):
@@ -108,7 +109,7 @@ class RedeliveryContract(StorageTestCase):
             at = NOON + number * HOUR
             self.assertEqual(await self.refuse(f"x-{number}", at), at)
             found = await self.assignments.assignment("H-1", "a-1")
-            self.assertEqual(found, replace(waiting, due_at=at))
+            self.assertEqual(found, replace(waiting, status="pending", due_at=at))
 
     async def test_not_asked_for(self) -> None:
         """
@@ -128,6 +129,15 @@ class RedeliveryContract(StorageTestCase):
             self.assertIsNone(await self.refuse(f"x-{status}", NOON))
         await self.assignments.assign(records.assignment())
         self.assertEqual(await self.refuse("x-1", NOON + SECOND), NOON + SECOND)
+
+    async def test_removal(self) -> None:
+        """
+        A profile that is being removed is not delivered again.
+        """
+        await self.add_host_with_profile()
+        removal = records.assignment(operation="remove")
+        await self.assignments.assign(removal)
+        self.assertIsNone(await self.refuse("x-1", NOON))
 
     async def test_once_per_hour_and_host(self) -> None:
         """

@@ -10,15 +10,26 @@ from datetime import UTC, datetime, timedelta
 from scepd.model import (
     Activity,
     APIToken,
+    CAState,
     CertificateAuthority,
+    DueRow,
+    Enrollment,
+    EnrollmentChallenge,
+    EnrollmentToken,
     EnrollmentWindow,
     Host,
     HostProfile,
+    IssuedCertificate,
+    ManagedCertificate,
     Profile,
+    PushAddress,
+    QueuedCommand,
+    RowEvent,
     SCEPExchange,
     WindowState,
 )
 from scepd.pki.keyring import SealedSecret
+from scepd.profiles.lifecycle import Event
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -89,6 +100,7 @@ def assignment(host_uuid: str = "H-1", profile_uuid: str = "a-1", **changes: obj
         ca_name="corp",
         detail="",
         due_at=None,
+        profile_identifier=f"com.example.{profile_uuid}",
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
 
@@ -143,4 +155,109 @@ def activity(subject: str = "corp", **changes: object) -> Activity:
     Something that an operator did at noon.
     """
     whole = Activity(NOON, "first", "added certificate authority", subject)
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def address(text: bytes = b"token:magic") -> PushAddress:
+    """
+    Where pushes go.
+    """
+    return PushAddress("com.apple.mgmt.External.1", SealedSecret("key-1", text))
+
+
+def enrollment(id: str = "H-1", **changes: object) -> Enrollment:
+    """
+    A device that enrolls at noon; the host has the same name.
+    """
+    whole = Enrollment(id, id, "device", False, None, NOON)
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def command(uuid: str = "c-1", enrollment_id: str = "H-1", **changes: object) -> QueuedCommand:
+    """
+    A command that is no delivery.
+    """
+    whole = QueuedCommand(uuid, enrollment_id, "DeviceInformation", None, b"<plist/>", 50, NOON)
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def delivery_of(row: DueRow, at: datetime) -> QueuedCommand:
+    """
+    The command that delivers a due assignment.
+    """
+    kind = "InstallProfile" if row.operation == "install" else "RemoveProfile"
+    uuid = f"c-{row.profile_uuid}-{row.host_uuid}"
+    return QueuedCommand(uuid, row.enrollment_id, kind, row.profile_uuid, None, 50, at)
+
+
+def event(
+    what: Event, host_uuid: str = "H-1", profile_uuid: str = "a-1", detail: str = ""
+) -> RowEvent:
+    """
+    An event of the assignment of a-1 to H-1.
+    """
+    return RowEvent(host_uuid, profile_uuid, what, detail)
+
+
+def certificate(sha1: str = "01" * 20, **changes: object) -> ManagedCertificate:
+    """
+    A certificate of a year from a-1 on H-1, first seen at noon, to be renewed after 300 days.
+    """
+    whole = ManagedCertificate(
+        host_uuid="H-1",
+        sha1=sha1,
+        profile_uuid="a-1",
+        ca_name="corp",
+        subject="CN=H-1",
+        issuer="CN=corp",
+        serial="0A",
+        not_before=NOON,
+        not_after=NOON + timedelta(days=365),
+        source="osquery",
+        first_seen=NOON,
+        renew_at=NOON + timedelta(days=300),
+    )
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def ca_state(serial: str = "01") -> CAState:
+    """
+    A certificate and key of the embedded certificate authority.
+    """
+    return CAState(serial, b"\x30\x00", SealedSecret("key-1", b"\x00key\xff"), NOON)
+
+
+def enrollment_token(sha256: str = "e1", **changes: object) -> EnrollmentToken:
+    """
+    A token with two uses that lasts a day.
+    """
+    whole = EnrollmentToken(sha256, "sales", ("berlin", "new"), 2, False, NOON + 24 * HOUR, NOON)
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def challenge(sha256: str = "c1", **changes: object) -> EnrollmentChallenge:
+    """
+    A challenge of an hour for the token e1.
+    """
+    whole = EnrollmentChallenge(sha256, "e1", "CN=H-1", NOON + HOUR)
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def issued(serial: str = "0B", **changes: object) -> IssuedCertificate:
+    """
+    A certificate for the challenge c1, a request and a transaction of its own, for the key k1.
+    """
+    whole = IssuedCertificate(
+        serial=serial,
+        certificate=b"\x30\x01\x00",
+        sha256=f"sha-{serial}",
+        subject="CN=H-1",
+        purpose="enroll",
+        transaction_id=f"transaction-{serial}",
+        request_sha256=f"request-{serial}",
+        public_key_sha256="k1",
+        challenge_sha256="c1",
+        not_after=NOON + timedelta(days=365),
+        issued_at=NOON,
+    )
     return replace(whole, **changes)  # type: ignore[arg-type]

@@ -5,13 +5,17 @@ SQLite databases for tests.
 from __future__ import annotations
 
 import sqlite3
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import cast
 
 from twisted.trial.unittest import TestCase
 
 from scepd.storage.database import Database
+from scepd.storage.engines import writing_engine
 from scepd.storage.units import ThreadedReactor
+from scepd.storage.upgrade import upgrade_database
 
 
 def real_reactor() -> ThreadedReactor:
@@ -62,3 +66,32 @@ class SQLiteFile(TestCase):
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=0)
         self.addCleanup(connection.close)
         return connection
+
+
+class MigratedFile(SQLiteFile):
+    """
+    A mixin whose file begins as a copy of one that was migrated before.
+    """
+
+    def make_database(self) -> Database:
+        """
+        A database of the file that is not started.
+        """
+        if not self.path.exists():
+            self.path.write_bytes(_migrated())
+        return super().make_database()
+
+
+@cache
+def _migrated() -> bytes:
+    """
+    The file of a database with the newest tables and no rows.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scepd.db"
+        engine = writing_engine(path, 1)
+        try:
+            upgrade_database(engine)
+        finally:
+            engine.dispose()
+        return path.read_bytes()

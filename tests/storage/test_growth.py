@@ -4,6 +4,7 @@ Tests that what is asked often reads an index, however much is stored.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import timedelta
 
 from sqlalchemy import Connection, event
@@ -12,16 +13,25 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.model import WindowOutcome
+from scepd.profiles.lifecycle import Event
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.assignments import SQLAssignmentStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
+from scepd.storage.checkins import SQLCheckInStore
+from scepd.storage.commands import SQLCommandStore
+from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.enrollment import SQLEnrollmentStore
+from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.issuing import SQLIssuingStore
+from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.profiles import SQLProfileStore
+from scepd.storage.pushes import SQLPushStore
+from scepd.storage.verification import SQLVerificationStore
 from tests.storage import records
 from tests.storage.base import SUBJECT, reserve
 from tests.storage.inline import InlineDatabase
-from tests.storage.records import NOON
+from tests.storage.records import HOUR, NOON
 
 
 class GrowthTests(SynchronousTestCase):
@@ -36,6 +46,7 @@ class GrowthTests(SynchronousTestCase):
         self.database = InlineDatabase()
         self.addCleanup(self.database.engine.dispose)
         self.scans: list[str] = []
+        self.steps: list[str] = []
         event.listen(self.database.engine, "before_cursor_execute", self.explain)
 
     def explain(
@@ -54,12 +65,23 @@ class GrowthTests(SynchronousTestCase):
             return
         cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
         for *_, step in cursor.fetchall():
+            self.steps.append(step)
             if "TEMP B-TREE" in step or (step.startswith("SCAN") and "INDEX" not in step):
                 self.scans.append(f"{step}: {statement}")
 
-    async def work(self) -> None:
+    def run_now(self, work: Awaitable[object]) -> None:
         """
-        What the daemon does all day.
+        Run what never waits.
+        """
+
+        async def run() -> None:
+            await work
+
+        self.successResultOf(Deferred.fromCoroutine(run()))
+
+    async def proxy_and_administration(self) -> None:
+        """
+        What the proxy and the operators do all day.
         """
         authorities = SQLCertificateAuthorityStore(self.database)
         profiles, hosts = SQLProfileStore(self.database), SQLHostStore(self.database)
@@ -84,9 +106,117 @@ class GrowthTests(SynchronousTestCase):
         await SQLActivityStore(self.database).activities(before_id=9)
         await profiles.remove_profile("a-1", records.activity())
 
+    async def management(self) -> None:
+        """
+        What enrollments, commands and inventories bring.
+        """
+        checkins, commands = SQLCheckInStore(self.database), SQLCommandStore(self.database)
+        verification = SQLVerificationStore(self.database)
+        await checkins.authenticate(records.host(), records.enrollment(), "id-1")
+        await checkins.update_token("H-1", records.address(), NOON, NOON)
+        await checkins.identity("id-1")
+        await checkins.saw(["H-1"], NOON)
+        await commands.queue(records.command())
+        await commands.next_command("H-1", after_not_now=True)
+        await commands.hand_over("c-1", NOON, None)
+        await commands.finish("c-1", "H-1", "NotNow", "", NOON, None)
+        resent = records.event(Event.RESENT)
+        await commands.finish("c-1", "H-1", "Error", "", NOON, resent)
+        await commands.commands("H-1")
+        await verification.enroll_agent("H-1", "key", NOON)
+        await verification.agent_host("key")
+        await verification.inventory_due("H-1", NOON, NOON)
+        await verification.prove("H-1", [records.certificate()], [resent], NOON)
+        await verification.prove("H-1", [records.certificate()], [resent], NOON)
+        await verification.certificates("H-1")
+        one = records.profile(ca_names=("corp",))
+        await SQLProfileStore(self.database).add_profile(one, records.activity())
+        assignments = SQLAssignmentStore(self.database)
+        await assignments.assign(records.assignment(delivered_at=NOON))
+        await assignments.open_window(records.window("w-2"))
+        await assignments.assignments_of_host("H-1")
+        await verification.deliveries("H-1")
+        await checkins.check_out("H-1", NOON)
+
+    async def issuing(self) -> None:
+        """
+        What the embedded certificate authority does.
+        """
+        tokens, issuing = SQLEnrollmentTokenStore(self.database), SQLIssuingStore(self.database)
+        await issuing.create_ca_state(records.ca_state())
+        await tokens.add_enrollment_token(records.enrollment_token(), records.activity())
+        await tokens.enrollment_tokens()
+        await tokens.add_challenge(records.challenge())
+        await issuing.issue(records.issued(), NOON)
+        await issuing.issued("request-0B")
+        await issuing.certificate_by_sha256("sha-0B")
+        await tokens.remove_enrollment_token("e1", records.activity())
+
+    async def add_fleet(self) -> None:
+        """
+        Two certificate authorities, and hosts with a verified profile of each.
+        """
+        authorities = SQLCertificateAuthorityStore(self.database)
+        checkins = SQLCheckInStore(self.database)
+        for name in ("a", "b"):
+            await authorities.add_certificate_authority(records.ca(name), records.activity())
+            one = records.profile(name, ca_names=(name,))
+            await SQLProfileStore(self.database).add_profile(one, records.activity())
+        for number in range(20):
+            uuid = f"H-{number}"
+            await checkins.authenticate(records.host(uuid), records.enrollment(uuid), uuid)
+            await checkins.update_token(uuid, records.address(), NOON, NOON)
+
+    async def tick(self) -> None:
+        """
+        What is done every few seconds, whether there is something to do or not.
+        """
+        lease = await SQLLeaseStore(self.database).take_lease("tick", "one", 60)
+        assert lease is not None
+        delivery, pushes = SQLDeliveryStore(self.database), SQLPushStore(self.database)
+        early = NOON - HOUR
+        for name in await delivery.due_authorities(early):
+            await delivery.due_rows(name, early, 100)
+        await delivery.due_rows("a", early, 100)
+        await pushes.earliest_push()
+        await pushes.claim_pushes(early, early, 100)
+        await delivery.queue_deliveries([], lease, early)
+
     def test_no_scan(self) -> None:
         """
         Every statement searches an index, and lists come in the index's order.
         """
-        self.successResultOf(Deferred.fromCoroutine(self.work()))
+        self.run_now(self.proxy_and_administration())
+        self.run_now(self.management())
+        self.run_now(self.issuing())
         self.assertEqual(self.scans, [])
+
+    def test_tick(self) -> None:
+        """
+        A tick reads no index from its beginning, and so few of them that they don't grow with the
+        hosts.
+        """
+        self.run_now(self.add_fleet())
+        self.steps.clear()
+        self.run_now(self.tick())
+        self.assertEqual([step for step in self.steps if step.startswith("SCAN")], [])
+        self.assertLess(len(self.steps), 20)
+
+    def test_renewals(self) -> None:
+        """
+        Renewals are found in an index; only what is due is put in order.
+        """
+        self.run_now(self.add_fleet())
+        self.steps.clear()
+        self.run_now(self.renewal())
+        (search,) = [step for step in self.steps if "renew_at" in step]
+        self.assertIn("SEARCH host_profile USING INDEX", search)
+        self.assertEqual([step for step in self.steps if step.startswith("SCAN")], [])
+
+    async def renewal(self) -> None:
+        """
+        Look for renewals.
+        """
+        lease = await SQLLeaseStore(self.database).take_lease("renewal", "one", 60)
+        assert lease is not None
+        await SQLVerificationStore(self.database).renew_due(NOON, 10, lease)

@@ -1,15 +1,12 @@
 """
-Tests of opening a database: URLs, files, migrations, the first token.
+Tests of opening a database: URLs, files, the first token.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -19,7 +16,6 @@ from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.bootstrap import add_first_token
 from scepd.storage.database import Database
 from scepd.storage.engines import database_path
-from scepd.storage.tables import metadata
 from scepd.storage.upgrade import upgrade_database
 from tests.storage import records
 from tests.storage.sqlite_file import SQLiteFile, real_reactor
@@ -166,54 +162,6 @@ class StartTests(SQLiteFile):
         await database.stop()
 
 
-class MigrationTests(SQLiteFile):
-    """
-    Migrations and tables tell the same.
-    """
-
-    def setUp(self) -> None:
-        """
-        Migrate a database.
-        """
-        add_first_token(self.url, records.token())
-
-    def test_same_as_tables(self) -> None:
-        """
-        To the migration tool, a migrated database does not differ from the tables.
-        """
-        engine = create_engine(self.url)
-        self.addCleanup(engine.dispose)
-        with engine.connect() as connection:
-            context = MigrationContext.configure(connection)
-            self.assertEqual(compare_metadata(context, metadata), [])
-
-    def test_same_to_sqlite(self) -> None:
-        """
-        To SQLite, columns, keys and indexes are the same as those of tables that are made at once.
-        """
-        at_once = create_engine("sqlite://")
-        self.addCleanup(at_once.dispose)
-        metadata.create_all(at_once)
-        with at_once.connect() as connection:
-            expected = _shape(connection.connection.driver_connection)
-        found = _shape(self.second_connection())
-        del found["alembic_version"]
-        self.assertEqual(found, expected)
-
-    async def test_upgrade_again(self) -> None:
-        """
-        To start on a database that is up to date changes nothing.
-        """
-        before = _shape(self.second_connection())
-        for _ in range(2):
-            database = self.make_database()
-            database.start()
-            found = await SQLAPITokenStore(database).api_token(records.token().sha256)
-            await database.stop()
-            self.assertEqual(found, records.token())
-        self.assertEqual(_shape(self.second_connection()), before)
-
-
 class FirstTokenTests(SQLiteFile):
     """
     The write from outside the daemon.
@@ -244,23 +192,3 @@ class FirstTokenTests(SQLiteFile):
         """
         for url in ("mysql://host/db", f"{self.url}/below/scepd.db"):
             self.assertRaises(ConfigurationError, add_first_token, url, records.token())
-
-
-def _shape(connection: object) -> dict[str, object]:
-    """
-    What SQLite says of each table, without the order of its indexes.
-    """
-    assert isinstance(connection, sqlite3.Connection)
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    return {table: _table_shape(connection, table) for (table,) in tables}
-
-
-def _table_shape(connection: sqlite3.Connection, table: str) -> tuple[object, ...]:
-    def pragma(name: str, argument: str) -> list[tuple[object, ...]]:
-        return connection.execute(f"PRAGMA {name}({argument})").fetchall()
-
-    indexes = {
-        str(row[1]): (row[2:], pragma("index_info", str(row[1])))
-        for row in pragma("index_list", table)
-    }
-    return pragma("table_info", table), pragma("foreign_key_list", table), indexes

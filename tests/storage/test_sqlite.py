@@ -4,65 +4,180 @@ Tests of the stores on a SQLite file.
 
 from __future__ import annotations
 
-from tests.storage import contract, exchange_contract, window_contract
-from tests.storage.sqlite_file import SQLiteFile
+from tests.storage import (
+    checkin_contract,
+    command_contract,
+    contract,
+    delivery_contract,
+    exchange_contract,
+    issuing_contract,
+    lifecycle_contract,
+    profile_contract,
+    push_contract,
+    target_contract,
+    verification_contract,
+    window_contract,
+)
+from tests.storage.sqlite_file import MigratedFile
 
 
-class HealthTests(SQLiteFile, contract.HealthContract):
+class HealthTests(MigratedFile, contract.HealthContract):
     """
     Health on SQLite.
     """
 
 
-class CertificateAuthorityTests(SQLiteFile, contract.CertificateAuthorityContract):
+class CertificateAuthorityTests(MigratedFile, contract.CertificateAuthorityContract):
     """
     CertificateAuthorityStore on SQLite.
     """
 
 
-class ProfileTests(SQLiteFile, contract.ProfileContract):
+class ProfileTests(MigratedFile, profile_contract.ProfileContract):
     """
     ProfileStore on SQLite.
     """
 
 
-class HostTests(SQLiteFile, contract.HostContract):
+class HostTests(MigratedFile, profile_contract.HostContract):
     """
     HostStore on SQLite.
     """
 
 
-class AssignmentTests(SQLiteFile, contract.AssignmentContract):
+class AssignmentTests(MigratedFile, profile_contract.AssignmentContract):
     """
     AssignmentStore on SQLite.
     """
 
 
-class APITokenTests(SQLiteFile, contract.APITokenContract):
+class APITokenTests(MigratedFile, contract.APITokenContract):
     """
     APITokenStore on SQLite.
     """
 
 
-class ActivityTests(SQLiteFile, contract.ActivityContract):
+class ActivityTests(MigratedFile, contract.ActivityContract):
     """
     ActivityStore on SQLite.
     """
 
 
-class ExchangeTests(SQLiteFile, exchange_contract.ExchangeContract):
+class ExchangeTests(MigratedFile, exchange_contract.ExchangeContract):
     """
     The exchanges of EnrollmentStore on SQLite.
     """
 
 
-class RedeliveryTests(SQLiteFile, exchange_contract.RedeliveryContract):
+class RedeliveryTests(MigratedFile, exchange_contract.RedeliveryContract):
     """
     The re-deliveries of EnrollmentStore on SQLite.
     """
 
 
-class WindowTests(SQLiteFile, window_contract.WindowContract):
+class WindowTests(MigratedFile, window_contract.WindowContract):
     """
     The windows of EnrollmentStore on SQLite.
+    """
+
+
+class TargetTests(MigratedFile, target_contract.TargetContract):
+    """
+    The assignments of ProfileStore on SQLite.
+    """
+
+
+class HostPageTests(MigratedFile, target_contract.HostPageContract):
+    """
+    Lists of hosts and assignments on SQLite.
+    """
+
+
+class CAStateTests(MigratedFile, issuing_contract.CAStateContract):
+    """
+    The keys of IssuingStore on SQLite.
+    """
+
+
+class IssuingTests(MigratedFile, issuing_contract.IssuingContract):
+    """
+    The certificates of IssuingStore on SQLite.
+    """
+
+
+class EnrollmentTokenTests(MigratedFile, issuing_contract.EnrollmentTokenContract):
+    """
+    EnrollmentTokenStore on SQLite.
+    """
+
+
+class IdentityTests(MigratedFile, checkin_contract.IdentityContract):
+    """
+    The identities of CheckInStore on SQLite.
+    """
+
+
+class CheckInTests(MigratedFile, checkin_contract.CheckInContract):
+    """
+    The enrollments of CheckInStore on SQLite.
+    """
+
+
+class QueueTests(MigratedFile, command_contract.QueueContract):
+    """
+    The queue of CommandStore on SQLite.
+    """
+
+
+class HandOverTests(MigratedFile, command_contract.HandOverContract):
+    """
+    The hand-overs of CommandStore on SQLite.
+    """
+
+
+class LeaseTests(MigratedFile, delivery_contract.LeaseContract):
+    """
+    LeaseStore on SQLite.
+    """
+
+
+class DueTests(MigratedFile, delivery_contract.DueContract):
+    """
+    Due assignments on SQLite.
+    """
+
+
+class DeliveryTests(MigratedFile, delivery_contract.DeliveryContract):
+    """
+    DeliveryStore on SQLite.
+    """
+
+
+class LifecycleTests(MigratedFile, lifecycle_contract.LifecycleContract):
+    """
+    The lifecycle of assignments on SQLite.
+    """
+
+
+class PushTests(MigratedFile, push_contract.PushContract):
+    """
+    PushStore on SQLite.
+    """
+
+
+class AgentTests(MigratedFile, verification_contract.AgentContract):
+    """
+    The agents of VerificationStore on SQLite.
+    """
+
+
+class ProofTests(MigratedFile, verification_contract.ProofContract):
+    """
+    The proofs of VerificationStore on SQLite.
+    """
+
+
+class RenewalTests(MigratedFile, verification_contract.RenewalContract):
+    """
+    The renewals of VerificationStore on SQLite.
     """

@@ -83,6 +83,14 @@ class Daemon:
         self.running = RunningProgram(argv, self.folder)
         self.running.wait_for(lambda line: "is ready" in line, "readiness")
 
+    @property
+    def running_program(self) -> RunningProgram:
+        """
+        The process, which has to run.
+        """
+        assert self.running is not None
+        return self.running
+
     def kill(self) -> None:
         """
         End it by SIGKILL.

@@ -17,6 +17,7 @@ from scepd.model import (
     Admission,
     APIToken,
     CertificateAuthority,
+    CommandRecord,
     EnrollmentWindow,
     Host,
     HostProfile,
@@ -33,6 +34,7 @@ from scepd.ports import (
     UpstreamRequest,
     UpstreamTarget,
 )
+from tests.support.fake_mdm import FakeCommands
 
 T = TypeVar("T")
 
@@ -208,6 +210,12 @@ class FakeHosts:
         """
         return self.by_uuid.get(uuid)
 
+    async def hosts(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:
+        """
+        As the port says.
+        """
+        return [self.by_uuid[uuid] for uuid in sorted(self.by_uuid) if uuid > after][:limit]
+
 
 @dataclass
 class FakeAssignments:
@@ -238,6 +246,13 @@ class FakeAssignments:
         """
         pairs = sorted(pair for pair in self.by_pair if pair[1] == profile_uuid and pair[0] > after)
         return [self.by_pair[pair] for pair in pairs][:limit]
+
+    async def assignments_of_host(self, host_uuid: str) -> Sequence[HostProfile]:
+        """
+        As the port says.
+        """
+        found = [row for row in self.by_pair.values() if row.host_uuid == host_uuid]
+        return sorted(found, key=lambda row: (row.profile_identifier, row.profile_uuid))
 
     async def explain(self, host_uuid: str, profile_uuid: str, detail: str) -> None:
         """
@@ -342,6 +357,24 @@ class FakeEnrollments:
     def _check(self) -> None:
         if self.broken:
             raise StorageUnavailable("the database is full")
+
+
+@dataclass
+class FakeCommandRecords(FakeCommands):
+    """
+    A CommandStore that shows operators what it is told to.
+
+    :param records: by host uuid, newest first.
+    """
+
+    records: dict[str, list[CommandRecord]] = field(default_factory=dict)
+
+    async def commands(self, host_uuid: str, *, limit: int = 100) -> Sequence[CommandRecord]:
+        """
+        As the port says, from ``records``.
+        """
+        self._check()
+        return self.records.get(host_uuid, [])[:limit]
 
 
 @dataclass

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -104,6 +104,21 @@ class RunningProgram:
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0 or not self._changed.wait(left):
                     raise AssertionError(f"no {what} in the output:\n{''.join(self.lines)}")
+
+    def follow(self) -> Iterator[str]:
+        """
+        Yield each line of its output, those from before included, until it ends.
+        """
+        seen = 0
+        while True:
+            with self._changed:
+                while seen == len(self.lines):
+                    if self._ended:
+                        return
+                    self._changed.wait()
+                fresh = self.lines[seen:]
+                seen += len(fresh)
+            yield from fresh
 
     def kill(self) -> None:
         """

@@ -62,7 +62,7 @@ class Wire(Protocol):
         waiter = Deferred[None]()
         self._waiting.append((reached, waiter))
         self._check()
-        return waiter.addTimeout(patience, reactor)  # type: ignore[arg-type]
+        return waiter.addTimeout(patience, reactor)
 
     def until_received(self, wanted: bytes) -> Deferred[None]:
         """
@@ -86,7 +86,7 @@ class Wire(Protocol):
                 waiter.callback(None)
 
 
-class WireCA(Factory):  # type: ignore[type-arg]
+class WireCA(Factory):
     """
     A CA that answers GetCACert and GetCACaps; each PKIOperation's connection is the test's.
 
@@ -135,7 +135,7 @@ class WireCA(Factory):  # type: ignore[type-arg]
         waiter = Deferred[None]()
         self._awaited.append((count, waiter))
         self._check()
-        return waiter.addTimeout(PATIENCE, reactor)  # type: ignore[arg-type]
+        return waiter.addTimeout(PATIENCE, reactor)
 
     def buildProtocol(self, addr: object) -> Wire:
         """

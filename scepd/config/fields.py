@@ -1,0 +1,60 @@
+"""
+The kinds of values that sections hold. A field's description says what is allowed: it is the end of
+the sentence that an operator reads when a value is refused, so it has to teach.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
+
+FILE = "a path, relative to this file's folder or absolute"
+ENDPOINT = "a Twisted endpoint string, such as tcp:8080:interface=127.0.0.1 or unix:/run/scepd.sock"
+FLAG = "true or false"
+
+ConfiguredPath = Annotated[Path, Field(strict=False)]
+"""
+A path that :func:`resolve` makes absolute.
+"""
+
+
+class Section(BaseModel):
+    """
+    A section of the file: frozen, and without unknown keys.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def seconds(default: float, most: int) -> float:
+    """
+    A field for a duration.
+    """
+    field: float = Field(
+        default, gt=0, le=most, description=f"a number of seconds above 0, at most {most}"
+    )
+    return field
+
+
+def count(default: int, most: int, *, least: int = 1, unit: str = "") -> int:
+    """
+    A field for a whole number.
+    """
+    field: int = Field(
+        default,
+        ge=least,
+        le=most,
+        description=f"a whole number{unit} from {least} to {most}",
+    )
+    return field
+
+
+def resolve(path: Path | None, info: ValidationInfo) -> Path | None:
+    """
+    A path relative to the configuration file's folder, made absolute.
+    """
+    if path is None or info.context is None:
+        return path
+    return Path(info.context["folder"]) / path

@@ -1,0 +1,90 @@
+"""
+The sections of what happens to devices: their identities, pushes, profiles, proofs and renewals.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from scepd.config.fields import FILE, FLAG, ConfiguredPath, Section, count, resolve, seconds
+
+_YEAR = 366 * 86400
+
+
+class CASection(Section):
+    """
+    ``[ca]``: the embedded certificate authority.
+    """
+
+    challenge_file: ConfiguredPath | None = Field(None, description=FILE)
+    key_bits: int = Field(3072, ge=2048, le=8192, description="2048 to 8192")
+    certificate_lifetime: float = seconds(_YEAR - 86400, 10 * _YEAR)
+    allow_single_des: bool = Field(False, description=FLAG)
+    allow_sha1: bool = Field(True, description=FLAG)
+
+    _resolve_paths = field_validator("challenge_file")(resolve)
+
+
+class APNsSection(Section):
+    """
+    ``[apns]``: Apple's push service.
+    """
+
+    certificate_file: ConfiguredPath | None = Field(None, description=FILE + " (PEM)")
+    key_file: ConfiguredPath | None = Field(None, description=FILE + " (PEM)")
+    host: str = Field(
+        "api.push.apple.com", pattern=r"^[A-Za-z0-9.:-]+$", description="a host name or address"
+    )
+    port: int = count(443, 65535)
+    trusted_certificates_file: ConfiguredPath | None = Field(None, description=FILE + " (PEM)")
+
+    _resolve_paths = field_validator("certificate_file", "key_file", "trusted_certificates_file")(
+        resolve
+    )
+
+
+class ProfilesSection(Section):
+    """
+    ``[profiles]``: configuration profiles and their delivery.
+    """
+
+    max_size: int = count(1_048_576, 16_777_216, least=4096, unit=" of bytes")
+    tick: float = seconds(30, 3600)
+    deliveries_per_tick: int = count(100, 1_000_000, least=0)
+    retry_waits: list[int] = Field(
+        default=[60, 300, 1800],
+        min_length=1,
+        max_length=10,
+        description="a list of 1 to 10 whole numbers of seconds",
+    )
+    max_retries: int = count(3, 100, least=0)
+    window: float = seconds(3600, 604_800)
+
+
+class OsquerySection(Section):
+    """
+    ``[osquery]``: the agents that prove what arrived.
+    """
+
+    enroll_secret_file: ConfiguredPath | None = Field(None, description=FILE)
+
+    _resolve_paths = field_validator("enroll_secret_file")(resolve)
+
+
+class VerificationSection(Section):
+    """
+    ``[verification]``: when hosts are asked what they have, and how long they may take.
+    """
+
+    interval: float = seconds(3600, 604_800)
+    after_acknowledgement: float = seconds(60, 86_400)
+    grace: float = seconds(3600, 604_800)
+
+
+class RenewalSection(Section):
+    """
+    ``[renewal]``: newer certificates before the old ones expire.
+    """
+
+    interval: float = seconds(3600, 86_400)
+    days_left: float = Field(30.0, gt=0, le=3650, description="a number of days above 0")

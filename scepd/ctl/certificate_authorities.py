@@ -1,0 +1,189 @@
+"""
+``scepctl ca``: the certificate authorities.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+from pydantic import JsonValue
+
+from scepd.ctl.connection import Connection, JSONObject
+from scepd.ctl.failures import Refused
+from scepd.ctl.options import as_json, reaches_server
+from scepd.ctl.output import show_fields, show_json, show_table, show_warnings, waiting
+
+_FILE = click.Path(path_type=Path)
+_ADD_EXAMPLES = """\b
+Examples:
+  scepctl ca add Test_SCEP --url http://ca.example.com:2016/scep \\
+      --challenge-file challenge.txt
+  pass show ca/challenge | scepctl ca add Test_SCEP \\
+      --url https://ca.example.com/scep --challenge-stdin
+"""
+
+
+@click.group("ca")
+def authorities() -> None:
+    """
+    Certificate authorities: add, list, show, check, delete.
+    """
+
+
+@authorities.command("add", epilog=_ADD_EXAMPLES)
+@click.argument("name")
+@click.option("--url", required=True, help="http or https URL of its SCEP service.")
+@click.option("--challenge-file", type=_FILE, help="File that holds the challenge, in one line.")
+@click.option("--challenge-stdin", is_flag=True, help="Read the challenge from standard input.")
+@click.option("--max-concurrency", type=int, help="Exchanges with it at one time. [default: 16]")
+@click.option("--ca-identifier", help="Sent as `message` of GetCACert, where it has several CAs.")
+@click.option("--trusted-certificates", type=_FILE, help="PEM file with the roots of its URL.")
+@click.option("--allow-single-des", is_flag=True, help="Its answers may use single DES.")
+@as_json
+@reaches_server
+def add(
+    connection: Connection,
+    name: str,
+    url: str,
+    challenge_file: Path | None,
+    challenge_stdin: bool,
+    max_concurrency: int | None,
+    ca_identifier: str | None,
+    trusted_certificates: Path | None,
+    allow_single_des: bool,
+    as_json: bool,
+) -> None:
+    """
+    Check a certificate authority, live, and store it under NAME.
+
+    NAME is its identity: 1 to 255 of A-Z a-z 0-9 _, and it can't be changed later. Profiles name it
+    in $FLEET_VAR_CUSTOM_SCEP_CHALLENGE_NAME and $FLEET_VAR_CUSTOM_SCEP_PROXY_URL_NAME.
+
+    The challenge comes from --challenge-file, from --challenge-stdin, from the environment variable
+    SCEPCTL_CHALLENGE, or from a hidden prompt. It is no option of its own: the shell's history
+    would keep it.
+    """
+    body: dict[str, JsonValue] = {
+        "name": name,
+        "url": url,
+        "challenge": _challenge(challenge_file, challenge_stdin),
+        "ca_identifier": ca_identifier,
+        "trusted_certificates": _text(trusted_certificates) if trusted_certificates else None,
+        "allow_single_des": allow_single_des,
+    }
+    if max_concurrency is not None:
+        body["max_concurrency"] = max_concurrency
+    with waiting(f"Asking {url} for its certificate …"):
+        report = connection.post("certificate_authorities", json=body)
+    _show_report(report, as_json)
+
+
+@authorities.command("list")
+@as_json
+@reaches_server
+def list_all(connection: Connection, as_json: bool) -> None:
+    """
+    All certificate authorities, by name.
+    """
+    items = list(connection.items("certificate_authorities"))
+    if as_json:
+        show_json([*items])
+        return
+    keys = ("name", "url", "subject", "not_after", "max_concurrency")
+    show_table(
+        ("NAME", "URL", "SUBJECT", "EXPIRES", "AT ONCE"),
+        [[item.get(key) for key in keys] for item in items],
+        "There are no certificate authorities; `scepctl ca add --help` tells how to add one.",
+    )
+
+
+@authorities.command("show")
+@click.argument("name")
+@as_json
+@reaches_server
+def show(connection: Connection, name: str, as_json: bool) -> None:
+    """
+    The certificate authority NAME. Its challenge is never shown.
+    """
+    found = connection.get("certificate_authorities", name)
+    if as_json:
+        show_json(found)
+    else:
+        show_fields([(key.replace("_", " "), value) for key, value in found.items()])
+
+
+@authorities.command("check")
+@click.argument("name")
+@as_json
+@reaches_server
+def check(connection: Connection, name: str, as_json: bool) -> None:
+    """
+    Ask the certificate authority NAME again for its certificate and capabilities.
+    """
+    with waiting(f"Asking {name} for its certificate …"):
+        report = connection.post("certificate_authorities", name, "check")
+    _show_report(report, as_json)
+
+
+@authorities.command("delete")
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Even though profiles use it; they fail from then on.")
+@reaches_server
+def delete(connection: Connection, name: str, force: bool) -> None:
+    """
+    Remove the certificate authority NAME; refused while profiles use it.
+    """
+    connection.delete("certificate_authorities", name, parameters={"force": "1"} if force else None)
+    click.echo(f"Removed {name}.", err=True)
+
+
+def _show_report(report: JSONObject, as_json: bool) -> None:
+    if as_json:
+        show_json(report)
+        return
+    show_fields(
+        (
+            ("name", report.get("name")),
+            ("subject", report.get("subject")),
+            ("sha256", report.get("sha256")),
+            ("expires", report.get("not_after")),
+            ("capabilities", report.get("capabilities")),
+        )
+    )
+    if report.get("fingerprint_changed"):
+        click.echo("Warning: Its certificate is another than at the last check.", err=True)
+    show_warnings(report.get("warnings"))
+
+
+def _challenge(file: Path | None, from_stdin: bool) -> str:
+    if file is not None and from_stdin:
+        raise click.UsageError("--challenge-file and --challenge-stdin exclude each other.")
+    if file is not None:
+        return _one_line(_text(file))
+    if from_stdin:
+        return _one_line(sys.stdin.read())
+    if "SCEPCTL_CHALLENGE" in os.environ:
+        return os.environ["SCEPCTL_CHALLENGE"]
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError(
+            "A challenge is needed: --challenge-file FILE, --challenge-stdin or SCEPCTL_CHALLENGE."
+        )
+    prompted: str = click.prompt("Challenge", hide_input=True, err=True)
+    return prompted
+
+
+def _one_line(text: str) -> str:
+    # Editors and `echo` end a line; that is not part of the challenge.
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise Refused(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Refused(f"{path}: it is not UTF-8") from None

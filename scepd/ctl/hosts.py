@@ -1,0 +1,132 @@
+"""
+``scepctl host``: the devices, and what each of them has.
+"""
+
+from __future__ import annotations
+
+import click
+from pydantic import JsonValue
+
+from scepd.ctl.connection import Connection, JSONObject, objects
+from scepd.ctl.options import as_json, reaches_server
+from scepd.ctl.output import show_fields, show_json
+from scepd.ctl.record_tables import readable, show_records
+
+_LIST_EXAMPLES = """\b
+Examples:
+  scepctl host list
+  scepctl host list --json | jq -r '.[] | select(.platform == "macos") | .uuid'
+"""
+_SHOW_EXAMPLES = """\b
+Examples:
+  scepctl host show 00008120-000E10C61C3BC01E
+  scepctl host show 00008120-000E10C61C3BC01E --json | jq .certificates
+"""
+_LIST_KEYS = (
+    "uuid",
+    "serial_number",
+    "platform",
+    "model",
+    "os_version",
+    "labels",
+    "last_seen",
+)
+_ENROLLMENT_KEYS = ("id", "kind", "enabled", "enrolled_at", "last_seen")
+_PROFILE_KEYS = (
+    "identifier",
+    "uuid",
+    "operation",
+    "status",
+    "detail",
+    "attempts",
+    "ca_name",
+    "due_at",
+    "delivered_at",
+    "acknowledged_at",
+)
+_CERTIFICATE_KEYS = (
+    "subject",
+    "issuer",
+    "serial",
+    "sha1",
+    "not_before",
+    "not_after",
+    "first_seen",
+    "renew_at",
+    "profile_uuid",
+)
+_COMMAND_KEYS = (
+    "request_type",
+    "profile_uuid",
+    "status",
+    "detail",
+    "created_at",
+    "offered_at",
+    "finished_at",
+)
+_EXCHANGE_KEYS = (
+    "started_at",
+    "ca_name",
+    "message_type",
+    "pki_status",
+    "fail_info",
+    "http_status",
+    "detail",
+)
+_PUSH_KEYS = ("has_address", "status", "reason", "attempts", "due_at", "answered_at")
+_SECTIONS = (
+    ("enrollments", _ENROLLMENT_KEYS),
+    ("pushes", _PUSH_KEYS),
+    ("profiles", _PROFILE_KEYS),
+    ("certificates", _CERTIFICATE_KEYS),
+    ("commands", _COMMAND_KEYS),
+    ("exchanges", _EXCHANGE_KEYS),
+)
+
+
+@click.group("host")
+def hosts() -> None:
+    """
+    Hosts: list, show.
+    """
+
+
+@hosts.command("list", epilog=_LIST_EXAMPLES)
+@as_json
+@reaches_server
+def list_all(connection: Connection, as_json: bool) -> None:
+    """
+    All hosts, by UUID.
+    """
+    items = list(connection.items("hosts"))
+    if as_json:
+        show_json([*items])
+        return
+    empty = "There are no hosts; `scepctl enroll-token create --help` tells how to let one enroll."
+    show_records("", _LIST_KEYS, items, empty)
+
+
+@hosts.command("show", epilog=_SHOW_EXAMPLES)
+@click.argument("uuid")
+@as_json
+@reaches_server
+def show(connection: Connection, uuid: str, as_json: bool) -> None:
+    """
+    The host UUID: its profiles, certificates, commands and exchanges, with reasons.
+    """
+    found = connection.get("hosts", uuid)
+    if as_json:
+        show_json(found)
+        return
+    show_fields(_fields(found))
+    for name, keys in _SECTIONS:
+        show_records(name.capitalize(), keys, objects(found, name), "none")
+
+
+def _fields(host: JSONObject) -> list[tuple[str, JsonValue]]:
+    facts = host.get("facts")
+    said: list[JsonValue] = []
+    if isinstance(facts, dict):
+        said = [f"{name}={value}" for name, value in sorted(facts.items())]
+    fields = [(key.replace("_", " "), readable(host.get(key)) or None) for key in _LIST_KEYS]
+    return [*fields, ("facts", said)]

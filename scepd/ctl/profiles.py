@@ -1,0 +1,151 @@
+"""
+``scepctl profile``: the configuration profiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from pydantic import JsonValue
+
+from scepd.ctl.connection import Connection, JSONObject, objects
+from scepd.ctl.failures import Refused
+from scepd.ctl.options import as_json, reaches_server
+from scepd.ctl.output import show_fields, show_json, show_table, show_warnings
+from scepd.ctl.record_tables import show_records
+
+_ADD_EXAMPLES = """\b
+Examples:
+  scepctl profile add wifi.mobileconfig
+  scepctl profile add wifi.mobileconfig --label staff
+"""
+_SHOW_EXAMPLES = """\b
+Examples:
+  scepctl profile show a9dcc35a5-72f9-42b7-9a98-7ad9a9cca3ac
+  scepctl profile show a9dcc35a5-72f9-42b7-9a98-7ad9a9cca3ac \\
+      --host 00008120-000E10C61C3BC01E
+"""
+_STATUS_EXAMPLES = """\b
+Examples:
+  scepctl profile status a9dcc35a5-72f9-42b7-9a98-7ad9a9cca3ac
+  scepctl profile status a9dcc35a5-72f9-42b7-9a98-7ad9a9cca3ac --json \\
+      | jq -r '.[] | select(.status == "failed") | .host'
+"""
+_STATUS_KEYS = (
+    "host",
+    "serial_number",
+    "operation",
+    "status",
+    "detail",
+    "attempts",
+    "acknowledged_at",
+)
+
+
+@click.group("profile")
+def profiles() -> None:
+    """
+    Configuration profiles: add, list, show, status, delete.
+    """
+
+
+@profiles.command("add", epilog=_ADD_EXAMPLES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--label", help="Only hosts with this label get it. [default: all hosts]")
+@as_json
+@reaches_server
+def add(connection: Connection, file: Path, label: str | None, as_json: bool) -> None:
+    """
+    Check the profile in FILE (.mobileconfig, XML or binary) and store it.
+
+    Every mistake in it is told, with the path of its payload and key.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise Refused(f"{file}: can't be read: {error.strerror}") from None
+    parameters = {"label": label} if label else None
+    answer = connection.post("profiles", content=content, parameters=parameters)
+    if as_json:
+        show_json(answer)
+        return
+    profile = answer.get("profile")
+    if isinstance(profile, dict):
+        show_fields([(key.replace("_", " "), value) for key, value in profile.items()])
+    show_warnings(answer.get("warnings"))
+
+
+@profiles.command("list")
+@as_json
+@reaches_server
+def list_all(connection: Connection, as_json: bool) -> None:
+    """
+    All profiles, by identifier.
+    """
+    items = list(connection.items("profiles"))
+    if as_json:
+        show_json([*items])
+        return
+    keys = ("uuid", "identifier", "display_name", "target_label", "certificate_authorities")
+    show_table(
+        ("UUID", "IDENTIFIER", "NAME", "LABEL", "CERTIFICATE AUTHORITIES"),
+        [[item.get(key) for key in keys] for item in items],
+        "There are no profiles; `scepctl profile add --help` tells how to add one.",
+    )
+
+
+@profiles.command("show", epilog=_SHOW_EXAMPLES)
+@click.argument("uuid")
+@click.option("--host", help="Write the profile as the host with this UUID would get it.")
+@as_json
+@reaches_server
+def show(connection: Connection, uuid: str, host: str | None, as_json: bool) -> None:
+    """
+    The profile UUID; with --host, its content for that host, with challenges masked.
+    """
+    if host is not None:
+        answer = connection.send("GET", "profiles", uuid, "preview", parameters={"host": host})
+        click.echo(answer.content, nl=False)
+        return
+    found = connection.get("profiles", uuid)
+    if as_json:
+        show_json(found)
+    else:
+        show_fields([(key.replace("_", " "), value) for key, value in found.items()])
+
+
+@profiles.command("status", epilog=_STATUS_EXAMPLES)
+@click.argument("uuid")
+@as_json
+@reaches_server
+def status(connection: Connection, uuid: str, as_json: bool) -> None:
+    """
+    How far the profile UUID got, host by host, with reasons.
+    """
+    items = list(_status_of(connection, uuid))
+    if as_json:
+        show_json([*items])
+    else:
+        show_records("", _STATUS_KEYS, items, "No host has this profile, or should have it.")
+
+
+@profiles.command("delete")
+@click.argument("uuid")
+@reaches_server
+def delete(connection: Connection, uuid: str) -> None:
+    """
+    Remove the profile UUID and its assignments.
+    """
+    connection.delete("profiles", uuid)
+    click.echo(f"Removed {uuid}.", err=True)
+
+
+def _status_of(connection: Connection, uuid: str) -> Iterator[JSONObject]:
+    after: JsonValue = ""
+    while after is not None:
+        parameters = {"after": str(after), "limit": "200"}
+        page = connection.get("profiles", uuid, "status", parameters=parameters)
+        yield from objects(page, "items")
+        after = page.get("next")

@@ -1,0 +1,99 @@
+"""
+The Prometheus metrics, in one place.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import generate_latest
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """
+    Everything that scepd counts, in a registry of its own.
+    """
+
+    def __init__(self) -> None:
+        # A second series per counter and histogram that only says when it was made.
+        disable_created_metrics()
+        registry = self.registry = CollectorRegistry()
+        self.proxy_requests = Counter(
+            "scepd_proxy_requests",
+            "Requests of devices to the SCEP proxy, by operation and result.",
+            ("operation", "result"),
+            registry=registry,
+        )
+        self.proxy_bytes = Counter(
+            "scepd_proxy_bytes",
+            "Bytes of SCEP messages that were passed on, by direction.",
+            ("direction",),
+            registry=registry,
+        )
+        self.exchanges = Counter(
+            "scepd_scep_exchanges",
+            "PKIOperations, by certificate authority, messageType, pkiStatus and failInfo.",
+            ("ca", "type", "status", "fail_info"),
+            registry=registry,
+        )
+        self.upstream_seconds = Histogram(
+            "scepd_upstream_seconds",
+            "Time of exchanges with a certificate authority, from dialling to the answer's end.",
+            ("ca", "operation"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.upstream_failures = Counter(
+            "scepd_upstream_failures",
+            "Exchanges that a certificate authority failed, by kind of failure.",
+            ("ca", "fault"),
+            registry=registry,
+        )
+        self.slots_in_use = Gauge(
+            "scepd_slots_in_use",
+            "Exchanges under way with a certificate authority (at most its max_concurrency).",
+            ("ca",),
+            registry=registry,
+        )
+        self.slots_waiting = Gauge(
+            "scepd_slots_waiting",
+            "Requests that wait for a slot of a certificate authority.",
+            ("ca",),
+            registry=registry,
+        )
+        self.admin_requests = Counter(
+            "scepd_admin_requests",
+            "Requests to the admin listener, by method and status.",
+            ("method", "status"),
+            registry=registry,
+        )
+        self.database_batch_seconds = Histogram(
+            "scepd_database_batch_seconds",
+            "Time of a batch of writes, commit included.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.database_units = Counter(
+            "scepd_database_units",
+            "Units of work that the database took, in batches.",
+            registry=registry,
+        )
+        self.reactor_delay = Histogram(
+            "scepd_reactor_delay_seconds",
+            "How late a call of the reactor's loop came that was due every 100 ms.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+    def exposition(self) -> bytes:
+        """
+        All of them in Prometheus' text format 0.0.4.
+        """
+        return generate_latest(self.registry)

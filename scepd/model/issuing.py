@@ -1,0 +1,100 @@
+"""
+The embedded certificate authority: its own keys, what may be issued, and what was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from scepd.pki.keyring import SealedSecret, SecretPlace
+
+
+@dataclass(frozen=True, slots=True)
+class CAState:
+    """
+    A certificate and key of the embedded certificate authority.
+
+    :param serial: of the certificate, hex; the row's key.
+    :param certificate: DER.
+    :param private_key: PKCS #8 DER, sealed for :func:`ca_key_place`.
+    """
+
+    serial: str
+    certificate: bytes
+    private_key: SealedSecret
+    created_at: datetime
+
+
+def ca_key_place(serial: str) -> SecretPlace:
+    """
+    Where the private key of the embedded certificate authority's certificate is stored.
+    """
+    return SecretPlace("ca_state", "private_key", serial)
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentToken:
+    """
+    What lets devices enroll; only the SHA-256 of its text is known.
+
+    :param sha256: hex.
+    :param name: what an operator calls it.
+    :param labels: what hosts that enroll with it get, sorted.
+    :param uses_left: identities that may still be issued; None: as many as wanted.
+    :param allow_reenrollment: whether a host that is enrolled may enroll anew with it.
+    """
+
+    sha256: str
+    name: str
+    labels: tuple[str, ...]
+    uses_left: int | None
+    allow_reenrollment: bool
+    expires_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentChallenge:
+    """
+    The one-time challenge of one enrollment profile.
+
+    :param sha256: of its text, hex.
+    :param token_sha256: the token that it was made for.
+    :param subject: what the CSR's subject must be, RFC 4514.
+    :param used_by: SHA-256 of the public key that it was spent for, hex; None: not spent.
+    """
+
+    sha256: str
+    token_sha256: str
+    subject: str
+    expires_at: datetime
+    used_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """
+    A certificate that the embedded certificate authority issued.
+
+    :param serial: hex; unique.
+    :param certificate: DER.
+    :param sha256: of the certificate, hex.
+    :param purpose: ``enroll`` (an MDM identity) or ``profile`` (for the static challenge).
+    :param request_sha256: of messageType, transactionID, CSR and signer certificate: the same
+        request gets the same certificate again.
+    :param public_key_sha256: of the certified SubjectPublicKeyInfo, hex.
+    :param challenge_sha256: the enrollment challenge that was spent; None for the static one.
+    """
+
+    serial: str
+    certificate: bytes = field(repr=False)
+    sha256: str
+    subject: str
+    purpose: str
+    transaction_id: str
+    request_sha256: str
+    public_key_sha256: str
+    challenge_sha256: str | None
+    not_after: datetime
+    issued_at: datetime

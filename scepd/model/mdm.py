@@ -1,0 +1,189 @@
+"""
+Enrollments, their identities, and commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from scepd.pki.keyring import SealedSecret, SecretPlace
+from scepd.profiles.lifecycle import Event
+
+
+@dataclass(frozen=True, slots=True)
+class PushAddress:
+    """
+    Where a push to an enrollment goes.
+
+    :param topic: of the push certificate, such as ``com.apple.mgmt.External.…``.
+    :param secret: token (hex), a colon and the PushMagic, sealed for :func:`push_place`.
+    """
+
+    topic: str
+    secret: SealedSecret
+
+
+def push_place(enrollment_id: str) -> SecretPlace:
+    """
+    Where the push token and magic of an enrollment are stored.
+    """
+    return SecretPlace("enrollment", "push", enrollment_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """
+    A device, or a user channel of it, in MDM.
+
+    :param id: Apple's: the UDID, or UDID:UserID, or EnrollmentID[:EnrollmentUserID].
+    :param kind: ``device``, ``user``, ``user-enrollment`` or ``user-enrollment-user``.
+    :param enabled: whether it may be sent commands: from TokenUpdate to CheckOut.
+    """
+
+    id: str
+    host_uuid: str
+    kind: str
+    enabled: bool
+    push: PushAddress | None
+    enrolled_at: datetime
+    last_seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownIdentity:
+    """
+    What is known of the certificate that a device signed with.
+
+    :param certificate_sha256: hex.
+    :param enrollment_id: the enrollment that it is pinned to; None: not pinned yet.
+    :param enabled: whether that enrollment is enabled.
+    :param host_uuid: of that enrollment.
+    :param labels: of the enrollment token that it was issued for.
+    :param allow_reenrollment: of that token.
+    """
+
+    certificate_sha256: str
+    enrollment_id: str | None
+    enabled: bool
+    host_uuid: str | None
+    labels: tuple[str, ...]
+    allow_reenrollment: bool
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedCommand:
+    """
+    A command that waits for its final result.
+
+    :param request_type: Apple's, such as ``InstallProfile``.
+    :param profile_uuid: of InstallProfile and RemoveProfile: rendered when it is handed over.
+    :param body: of every other: the whole command plist.
+    :param priority: a smaller one goes first.
+    """
+
+    uuid: str
+    enrollment_id: str
+    request_type: str
+    profile_uuid: str | None
+    body: bytes | None = field(repr=False)
+    priority: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """
+    A command as operators see it.
+
+    :param status: ``queued``, ``offered``, ``NotNow``, ``Acknowledged``, ``Error``, ``cancelled``.
+    """
+
+    uuid: str
+    request_type: str
+    profile_uuid: str | None
+    status: str
+    detail: str
+    created_at: datetime
+    offered_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowEvent:
+    """
+    Something that happened to a profile on a host, for the lifecycle table.
+
+    :param detail: the reason, where the table asks for one.
+    """
+
+    host_uuid: str
+    profile_uuid: str
+    event: Event
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DueRow:
+    """
+    An assignment that the processor has claimed.
+    """
+
+    host_uuid: str
+    profile_uuid: str
+    operation: str
+    ca_name: str | None
+    enrollment_id: str
+    profile_identifier: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """
+    The right to do periodic work, until it ends.
+
+    :param epoch: grows with each change of owner; writes under an old one are refused.
+    """
+
+    name: str
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class WishedPush:
+    """
+    A push that is due.
+
+    :param apns_id: a UUID, kept across retries.
+    :param delivers: whether a profile waits for the device: else it is only asked to come.
+    """
+
+    enrollment_id: str
+    address: PushAddress
+    apns_id: str
+    attempts: int
+    delivers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PushState:
+    """
+    How pushing to an enrollment went.
+
+    :param has_address: whether there is a token that is not known to be dead.
+    :param due_at: when the next push is due; None: none is wished.
+    :param attempts: that failed since the last success.
+    :param status: HTTP status of the last answer; None: none came.
+    :param reason: Apple's word, such as ``Unregistered``; or what went wrong before it.
+    """
+
+    enrollment_id: str
+    has_address: bool
+    due_at: datetime | None
+    attempts: int
+    status: int | None
+    reason: str
+    answered_at: datetime | None

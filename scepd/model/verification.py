@@ -1,0 +1,57 @@
+"""
+What proves that a profile arrived, and the certificates that did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedCertificate:
+    """
+    A certificate on a host that came with a profile.
+
+    :param sha1: of the certificate, hex: all that osquery tells.
+    :param serial: of the certificate, upper-case hex.
+    :param source: ``osquery`` or ``MDM``.
+    :param first_seen: when an inventory first showed it.
+    :param renew_at: when a newer one should be delivered.
+    """
+
+    host_uuid: str
+    sha1: str
+    profile_uuid: str
+    ca_name: str
+    subject: str
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    source: str
+    first_seen: datetime
+    renew_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """
+    A profile that was handed to a host, for matching with an inventory.
+
+    :param content: the profile with its variables.
+    :param window_opened_at: when its enrollment window was opened; None: it needs no certificate.
+    :param granted: whether the proxy saw a CertRep SUCCESS in that window.
+    :param known_sha1s: of certificates that were recorded for this host before the window opened.
+    """
+
+    profile_uuid: str
+    profile_identifier: str
+    content: bytes = field(repr=False)
+    ca_name: str | None
+    status: str
+    delivered_at: datetime
+    acknowledged_at: datetime | None
+    window_opened_at: datetime | None
+    granted: bool
+    known_sha1s: frozenset[str]

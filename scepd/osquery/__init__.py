@@ -1,0 +1,3 @@
+"""
+The messages of osquery's TLS API: enrollment and distributed queries; pure.
+"""

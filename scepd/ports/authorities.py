@@ -1,0 +1,65 @@
+"""
+The certificate authorities that operators added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from scepd.model import Activity, CertificateAuthority
+
+
+class CertificateAuthorityStore(Protocol):
+    """
+    The certificate authorities that operators added.
+    """
+
+    async def add_certificate_authority(self, ca: CertificateAuthority, activity: Activity) -> None:
+        """
+        Store a new one.
+
+        :raises Conflict: the name is taken.
+        """
+
+    async def certificate_authority(self, name: str) -> CertificateAuthority | None:
+        """
+        The one of that name, or None.
+        """
+
+    async def certificate_authorities(
+        self, *, after: str = "", limit: int = 100
+    ) -> Sequence[CertificateAuthority]:
+        """
+        At most ``limit`` of them by name, from the first name greater than ``after``.
+        """
+
+    async def certificate_authority_names(self) -> frozenset[str]:
+        """
+        The names of all of them.
+        """
+
+    async def record_check(
+        self,
+        name: str,
+        certificates: tuple[bytes, ...],
+        capabilities: tuple[str, ...],
+        checked_at: datetime,
+    ) -> None:
+        """
+        Store what a live check of it brought.
+
+        :raises NotFound: it is gone.
+        """
+
+    async def remove_certificate_authority(
+        self, name: str, activity: Activity, *, force: bool
+    ) -> None:
+        """
+        Remove it.
+
+        :raises NotFound: there is none of that name.
+        :raises Conflict: profiles use it (the text names up to five by their identifiers) and
+            ``force`` is false.
+        """

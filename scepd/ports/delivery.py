@@ -1,0 +1,175 @@
+"""
+What the processor, the pushes, the verification and the renewal store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from scepd.model import (
+    Delivery,
+    DueRow,
+    Lease,
+    ManagedCertificate,
+    PushState,
+    QueuedCommand,
+    RowEvent,
+    WishedPush,
+)
+
+
+class LeaseStore(Protocol):
+    """
+    Who does periodic work.
+    """
+
+    async def take_lease(self, name: str, owner: str, seconds: float) -> Lease | None:
+        """
+        Take or prolong a lease for ``seconds``; None while another owner holds it.
+        """
+
+    async def give_lease_back(self, lease: Lease) -> None:
+        """
+        Let another have it at once.
+        """
+
+
+class DeliveryStore(Protocol):
+    """
+    The processor's view of assignments.
+    """
+
+    async def due_authorities(self, now: datetime) -> Sequence[str | None]:
+        """
+        The certificate authorities that due assignments of enabled enrollments need; None stands
+        for those that need none. At most 1,000.
+        """
+
+    async def due_rows(self, ca_name: str | None, now: datetime, limit: int) -> Sequence[DueRow]:
+        """
+        At most ``limit`` due assignments of enabled devices that need this certificate authority,
+        the longest due first.
+        """
+
+    async def queue_deliveries(
+        self, rows: Sequence[tuple[DueRow, QueuedCommand]], lease: Lease, now: datetime
+    ) -> int:
+        """
+        RESOLVED happens to each of these assignments that is still due: its command is queued,
+        what it had before is cancelled, and a push is wished now, all in one transaction.
+
+        :returns: how many there were.
+        :raises Conflict: the lease has passed to another owner.
+        """
+
+    async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
+        """
+        Let events happen to assignments, by the lifecycle table, in one transaction; of those that
+        are gone nothing is said.
+
+        :raises Conflict: there is a lease, and it has passed to another owner.
+        """
+
+
+class PushStore(Protocol):
+    """
+    The wishes to push, one per enrollment.
+    """
+
+    async def claim_pushes(
+        self, now: datetime, until: datetime, limit: int
+    ) -> Sequence[WishedPush]:
+        """
+        At most ``limit`` wishes that are due, which are nobody else's until ``until``. An apns-id
+        is made when a wish has none.
+        """
+
+    async def push_answered(
+        self,
+        enrollment_id: str,
+        apns_id: str,
+        *,
+        status: int | None,
+        reason: str,
+        next_due: datetime | None,
+        counted: bool,
+        now: datetime,
+    ) -> None:
+        """
+        Record what came of a push. ``next_due``: when it is due again if the device stays silent;
+        None: not by itself. A wish that was renewed meanwhile stays as it is.
+        """
+
+    async def forget_push_address(self, enrollment_id: str, since: datetime) -> None:
+        """
+        The token is dead: unless a TokenUpdate came after ``since``, push there no more.
+        """
+
+    async def push_state(self, enrollment_id: str) -> PushState | None:
+        """
+        How pushing to an enrollment went; None: no push was ever wished.
+        """
+
+    async def earliest_push(self) -> datetime | None:
+        """
+        When the next wish is due.
+        """
+
+
+class VerificationStore(Protocol):
+    """
+    osquery's agents, what inventories prove, and the certificates that were seen.
+    """
+
+    async def enroll_agent(self, host_uuid: str, node_key_sha256: str, now: datetime) -> bool:
+        """
+        Give a host's osquery agent a (new) node key; the case of the uuid does not matter.
+
+        :returns: False when there is no such host.
+        """
+
+    async def agent_host(self, node_key_sha256: str) -> str | None:
+        """
+        The host of an osquery agent, or None.
+        """
+
+    async def inventory_due(self, host_uuid: str, now: datetime, again_at: datetime) -> bool:
+        """
+        Whether the host should be asked for its inventory now; then it is not due again before
+        ``again_at``.
+        """
+
+    async def deliveries(self, host_uuid: str) -> Sequence[Delivery]:
+        """
+        The installs that were handed to a host and may be proved: pending after a hand-over,
+        verifying, verified and failed ones.
+        """
+
+    async def prove(
+        self,
+        host_uuid: str,
+        certificates: Sequence[ManagedCertificate],
+        events: Sequence[RowEvent],
+        now: datetime,
+    ) -> None:
+        """
+        Record the certificates that an inventory showed (the first sight of each is kept, and
+        older ones of the same profile that are not in ``certificates`` stay) and let events
+        happen, in one transaction.
+        """
+
+    async def certificates(self, host_uuid: str) -> Sequence[ManagedCertificate]:
+        """
+        The certificates of a host, the newest NotBefore first.
+        """
+
+    async def renew_due(self, now: datetime, limit: int, lease: Lease) -> Sequence[RowEvent]:
+        """
+        RENEWAL_DUE happens to at most ``limit`` verified assignments whose newest certificate
+        should be renewed by now, the soonest expiry first.
+
+        :returns: the events that happened.
+        :raises Conflict: the lease has passed to another owner.
+        """

@@ -1,0 +1,134 @@
+"""
+What check-ins and commands store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from scepd.model import (
+    Activity,
+    CommandRecord,
+    Enrollment,
+    EnrollmentWindow,
+    Host,
+    KnownIdentity,
+    PushAddress,
+    QueuedCommand,
+    RowEvent,
+)
+
+
+class CheckInStore(Protocol):
+    """
+    Enrollments and the identities that are pinned to them.
+    """
+
+    async def identity(self, certificate_sha256: str) -> KnownIdentity | None:
+        """
+        What is known of a certificate: None unless it was issued for an enrollment challenge.
+        """
+
+    async def enrollment(self, enrollment_id: str) -> Enrollment | None:
+        """
+        The enrollment with that id, or None.
+        """
+
+    async def authenticate(
+        self, host: Host, enrollment: Enrollment, certificate_sha256: str
+    ) -> None:
+        """
+        Begin an enrollment anew: store the host (its facts and labels of operators are kept, the
+        given labels are added) and the enrollment, disabled; pin the identity as its only one; its
+        open commands are cancelled, its push wish goes, and ENROLLED_ANEW happens to each of the
+        host's assignments.
+
+        :raises Conflict: the identity is pinned to another enrollment.
+        """
+
+    async def pin_identity(self, enrollment_id: str, certificate_sha256: str) -> None:
+        """
+        Let an enrollment use one more identity.
+
+        :raises Conflict: it is pinned to another enrollment.
+        """
+
+    async def update_token(
+        self, enrollment_id: str, push: PushAddress, now: datetime, push_due: datetime
+    ) -> None:
+        """
+        Enable an enrollment and store where it is pushed to. A device that was disabled gets an
+        assignment of each profile that targets it, due now, and a push wish due at ``push_due``.
+
+        :raises NotFound: there is no such enrollment.
+        """
+
+    async def check_out(self, enrollment_id: str, now: datetime) -> None:
+        """
+        Disable an enrollment; CHECKED_OUT happens to each of the host's assignments.
+        """
+
+    async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
+        """
+        Set when these enrollments and their hosts were last seen.
+        """
+
+
+class CommandStore(Protocol):
+    """
+    The queue of commands.
+    """
+
+    async def queue(self, command: QueuedCommand, activity: Activity | None = None) -> None:
+        """
+        Queue a command, and wish a push now.
+
+        :raises NotFound: there is no such enrollment.
+        """
+
+    async def next_command(
+        self, enrollment_id: str, *, after_not_now: bool
+    ) -> QueuedCommand | None:
+        """
+        The command that should be offered next: by priority, then age, of those without a final
+        result. ``after_not_now``: leave out those that were answered NotNow.
+        """
+
+    async def hand_over(
+        self, command_uuid: str, now: datetime, window: EnrollmentWindow | None
+    ) -> bool:
+        """
+        Mark a command as offered; HANDED_OVER happens to its assignment, and ``window`` replaces
+        the assignment's windows.
+
+        :returns: False when the command was cancelled meanwhile; then nothing happened.
+        """
+
+    async def finish(
+        self,
+        command_uuid: str,
+        enrollment_id: str,
+        status: str,
+        detail: str,
+        now: datetime,
+        event: RowEvent | None,
+    ) -> bool:
+        """
+        Record a device's result: ``Acknowledged``, ``Error``, ``cancelled``; or ``NotNow``, which
+        is not final and counts. ``event`` happens to the assignment, if the command is still the
+        assignment's current one. The push wish is dropped when nothing waits any more.
+
+        :returns: False when there is no such command of that enrollment, or it had a final result.
+        """
+
+    async def command(self, command_uuid: str) -> QueuedCommand | None:
+        """
+        A command, whatever became of it, or None.
+        """
+
+    async def commands(self, host_uuid: str, *, limit: int = 100) -> Sequence[CommandRecord]:
+        """
+        The commands of a host's enrollments, newest first.
+        """

@@ -1,0 +1,219 @@
+"""
+What an inventory proves: that a profile was delivered, and which certificate came with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from scepd.pki.certificates import load_certificate
+from scepd.profiles.certificate_candidates import CandidateCertificate
+from scepd.profiles.certificate_names import (
+    COMMON_NAME,
+    ORGANIZATIONAL_UNIT,
+    Name,
+    name_from_x509,
+)
+from scepd.profiles.certificate_subject import (
+    ExpectedAttribute,
+    expected_subject,
+    is_expected,
+    scep_subject,
+)
+from scepd.profiles.variables import renewal_marker
+
+BACKDATING = timedelta(hours=1)
+"""
+How long before the window opened a certificate may say that it began: authorities back-date.
+"""
+CLOCK_TOLERANCE = timedelta(minutes=3)
+"""
+How long before its delivery a profile may say that it was installed: clocks differ.
+"""
+# Of a marker that was cut off: "fleet-a" and the first group of the UUID.
+_SHORTEST_MARKER = len("fleet-a") + 8
+_ANY_MARKER = re.compile(r"fleet-a[0-9a-f]{8}")
+
+
+class MatchOutcome(Enum):
+    """
+    What the certificates of a host say about a delivery.
+    """
+
+    PROVED = "proved"
+    """One of them is the one that was delivered."""
+    NOT_YET = "not yet"
+    """Surely none of them is."""
+    NOT_IDENTIFIED = "not identified"
+    """There are new ones, and one of them may be it, but nothing says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateMatch:
+    """
+    The answer of ``match_certificate``.
+
+    :param outcome: what the certificates say.
+    :param certificate: the one that proves it; the newest when there are several.
+    """
+
+    outcome: MatchOutcome
+    certificate: CandidateCertificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCertificate:
+    """
+    What is known of the certificate that a delivery brings.
+
+    :param marker: ``fleet-`` and the profile's uuid.
+    :param subject: the attributes that were asked for; empty when they are not known.
+    :param issuers: the names that its issuer may have; empty when they are not known.
+    :param window_opened_at: aware.
+    :param known_sha1s: of certificates that surely are not it: those that were recorded for the
+        host before the window opened, and its MDM identities; lower-case hexadecimal digits.
+    """
+
+    marker: str
+    subject: tuple[ExpectedAttribute, ...]
+    issuers: frozenset[Name]
+    window_opened_at: datetime
+    known_sha1s: Collection[str]
+
+    def is_meant(self, candidate: CandidateCertificate) -> bool:
+        """
+        Tell whether a certificate's names are those of the delivery, whenever it was made.
+
+        :param candidate: a certificate of the host.
+        :returns: whether it bears the marker, or has the issuer and the subject that were asked
+            for.
+        """
+        if self._bears_marker(candidate):
+            return True
+        return candidate.issuer in self.issuers and is_expected(self.subject, candidate.subject)
+
+    def is_recent(self, candidate: CandidateCertificate) -> bool:
+        """
+        Tell whether a certificate can have been made in the delivery's window.
+
+        :param candidate: a certificate of the host.
+        :returns: whether its NotBefore is late enough.
+        """
+        return candidate.not_before >= self.window_opened_at - BACKDATING
+
+    def may_be(self, candidate: CandidateCertificate) -> bool:
+        """
+        Tell whether a certificate can't be ruled out.
+
+        :param candidate: a certificate of the host that is not among the known ones.
+        :returns: False for an authority's, one of another profile, and an old one with other names.
+        """
+        if self.is_meant(candidate):
+            return True
+        if candidate.is_ca or any(_ANY_MARKER.search(value) for value in _marked(candidate)):
+            return False
+        return self.is_recent(candidate)
+
+    def _bears_marker(self, candidate: CandidateCertificate) -> bool:
+        return any(_holds(value, self.marker) for value in _marked(candidate))
+
+
+def expected_certificate(
+    rendered: bytes,
+    apple_values: Mapping[str, str],
+    profile_uuid: str,
+    chain: Sequence[bytes],
+    window_opened_at: datetime,
+    known_sha1s: Collection[str],
+) -> ExpectedCertificate:
+    """
+    Put together what is known of the certificate that a delivery brings.
+
+    :param rendered: the profile as the device got it; its challenge plays no part.
+    :param apple_values: of Apple's variables (see ``expected_subject``).
+    :param profile_uuid: ``a`` and a UUID.
+    :param chain: the DER of each certificate of the GetCACert answer.
+    :param window_opened_at: aware.
+    :param known_sha1s: of certificates that surely are not it (see ``ExpectedCertificate``).
+    :returns: what to look for.
+    :raises EncodingError: the profile or a certificate of the chain can't be read.
+    :raises LimitExceeded: the profile is too deep, or holds too much.
+    """
+    return ExpectedCertificate(
+        renewal_marker(profile_uuid).lower(),
+        expected_subject(scep_subject(rendered), apple_values),
+        frozenset(name for der in chain for name in _issuer_names(der)),
+        window_opened_at,
+        frozenset(sha1.lower() for sha1 in known_sha1s),
+    )
+
+
+def match_certificate(
+    expected: ExpectedCertificate, candidates: Iterable[CandidateCertificate]
+) -> CertificateMatch:
+    """
+    Find the certificate that a delivery brought.
+
+    :param expected: what to look for.
+    :param candidates: all certificates of the host.
+    :returns: the one with the newest NotBefore of those that fit; else whether there may be one.
+    """
+    possible = [
+        each
+        for each in candidates
+        if each.sha1 not in expected.known_sha1s and expected.may_be(each)
+    ]
+    proofs = [each for each in possible if expected.is_meant(each) and expected.is_recent(each)]
+    if proofs:
+        newest = max(proofs, key=lambda each: (each.not_before, each.not_after, each.sha1))
+        return CertificateMatch(MatchOutcome.PROVED, newest)
+    return CertificateMatch(MatchOutcome.NOT_IDENTIFIED if possible else MatchOutcome.NOT_YET)
+
+
+def is_delivered(
+    identifier: str, delivered_at: datetime, listed: Iterable[tuple[str, datetime | None]]
+) -> bool:
+    """
+    Tell whether an inventory of profiles shows a delivery.
+
+    :param identifier: the profile's PayloadIdentifier.
+    :param delivered_at: when it was handed to the device; aware.
+    :param listed: identifier and date of installation of each profile of the host; None where the
+        inventory tells none, as MDM never does.
+    :returns: whether it is listed and, where there is a date, was not installed before.
+    """
+    earliest = delivered_at - CLOCK_TOLERANCE
+    return any(
+        found == identifier and (installed_at is None or installed_at >= earliest)
+        for found, installed_at in listed
+    )
+
+
+def _issuer_names(der: bytes) -> tuple[Name, Name]:
+    """
+    An authority's own name, and its issuer's: the certificate may be a registration authority's.
+    """
+    certificate = load_certificate(der)
+    return name_from_x509(certificate.subject), name_from_x509(certificate.issuer)
+
+
+def _marked(candidate: CandidateCertificate) -> list[str]:
+    """
+    List the values where a marker can stand.
+    """
+    kinds = (ORGANIZATIONAL_UNIT, COMMON_NAME)
+    return [value for kind, value in candidate.subject if kind in kinds]
+
+
+def _holds(value: str, marker: str) -> bool:
+    """
+    Tell whether a value holds a marker, or ends with what an authority left of it.
+    """
+    if marker in value:
+        return True
+    start = value.rfind(marker[:_SHORTEST_MARKER])
+    return start >= 0 and marker.startswith(value[start:])

@@ -1,0 +1,157 @@
+"""
+What an operator says of a new certificate authority, and what can be wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+from cryptography import x509
+
+from scepd.errors import Fault
+from scepd.model import EMBEDDED_CA
+
+MASK = "********"
+"""
+What stands for a stored challenge wherever one is shown.
+"""
+
+DEFAULT_CONCURRENCY = 16
+
+_NAME = re.compile(r"[A-Za-z0-9_]+")
+_PRINTABLE_ASCII = re.compile(r"[!-~]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LONGEST_NAME = 255
+_LONGEST_URL = 2048
+_LONGEST_CHALLENGE = 1024
+_LONGEST_TRUST = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class NewCertificateAuthority:
+    """
+    A certificate authority as an operator describes it, not checked yet.
+
+    :param challenge: its static challenge in clear.
+    :param trusted_certificates: PEM of the roots for its https URL; None: the system's.
+    :param max_concurrency: exchanges with it at one time.
+    """
+
+    name: str
+    url: str
+    challenge: str = field(repr=False)
+    max_concurrency: int = DEFAULT_CONCURRENCY
+    ca_identifier: str | None = None
+    trusted_certificates: str | None = None
+    allow_single_des: bool = False
+
+
+def faults_of(new: NewCertificateAuthority, *, taken: frozenset[str]) -> tuple[Fault, ...]:
+    """
+    Everything that is wrong with the fields of ``new``, in the order of the fields.
+
+    :param taken: the names that exist already.
+    :returns: at most one fault a field; empty when nothing is wrong.
+    """
+    checks: tuple[tuple[str, Callable[[], str | None]], ...] = (
+        ("name", lambda: _name_fault(new.name, taken)),
+        ("url", lambda: _url_fault(new.url)),
+        ("challenge", lambda: _challenge_fault(new.challenge)),
+        ("max_concurrency", lambda: _concurrency_fault(new.max_concurrency)),
+        ("ca_identifier", lambda: _identifier_fault(new.ca_identifier)),
+        ("trusted_certificates", lambda: _trust_fault(new.trusted_certificates)),
+    )
+    return tuple(_found(checks))
+
+
+def _found(checks: tuple[tuple[str, Callable[[], str | None]], ...]) -> Iterator[Fault]:
+    for name, check in checks:
+        message = check()
+        if message is not None:
+            yield Fault(name, message)
+
+
+def _name_fault(name: str, taken: frozenset[str]) -> str | None:
+    if not name:
+        return "A name is needed."
+    if len(name) > _LONGEST_NAME:
+        return f"The name has {len(name)} characters; at most {_LONGEST_NAME} are allowed."
+    if not _NAME.fullmatch(name):
+        return "Only letters A-Z and a-z, digits and underscores are allowed in a name."
+    if name == EMBEDDED_CA:
+        return f"{EMBEDDED_CA} is the reserved name of scepd's own certificate authority."
+    if name in taken:
+        return "A certificate authority of this name exists already."
+    return None
+
+
+def _url_fault(url: str) -> str | None:
+    if not url:
+        return "A URL is needed."
+    if len(url) > _LONGEST_URL:
+        return f"The URL has {len(url)} characters; at most {_LONGEST_URL} are allowed."
+    if not _PRINTABLE_ASCII.fullmatch(url):
+        return "Only printable ASCII without spaces is allowed in a URL; escape the rest."
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for a port that is none
+    except ValueError:
+        return "This is not a URL."
+    return _part_fault(url, parts)
+
+
+def _part_fault(url: str, parts: SplitResult) -> str | None:
+    if parts.scheme not in ("http", "https"):
+        return "The URL must be absolute and begin with http:// or https://."
+    if not parts.hostname or parts.port == 0:
+        return "The URL must name a host, and no port 0."
+    if "@" in parts.netloc:
+        return "The URL must not hold a user name or password."
+    if "#" in url:
+        return "The URL must not hold a fragment (#)."
+    if "?" in url:
+        return "The URL must not hold a query (?); scepd adds the operation itself."
+    return None
+
+
+def _challenge_fault(challenge: str) -> str | None:
+    if not challenge:
+        return "A challenge is needed."
+    if challenge == MASK:
+        return f"{MASK} is the mask that stands for a stored challenge, not a challenge."
+    if len(challenge) > _LONGEST_CHALLENGE:
+        return f"At most {_LONGEST_CHALLENGE} characters are allowed in a challenge."
+    if _CONTROL.search(challenge):
+        return "No control characters, such as a line break, are allowed in a challenge."
+    return None
+
+
+def _concurrency_fault(max_concurrency: int) -> str | None:
+    if not 1 <= max_concurrency <= 1000:
+        return "A whole number from 1 to 1000 is allowed."
+    return None
+
+
+def _identifier_fault(identifier: str | None) -> str | None:
+    if identifier is None:
+        return None
+    if not 1 <= len(identifier) <= _LONGEST_NAME or _CONTROL.search(identifier):
+        return f"1 to {_LONGEST_NAME} characters, none of them a control character, are allowed."
+    return None
+
+
+def _trust_fault(pem: str | None) -> str | None:
+    if pem is None:
+        return None
+    if len(pem) > _LONGEST_TRUST:
+        return f"At most {_LONGEST_TRUST} characters are allowed."
+    if "PRIVATE KEY" in pem:
+        return "A private key does not belong here, only certificates in PEM."
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        return "One or more certificates in PEM are needed."
+    return None

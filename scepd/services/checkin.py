@@ -1,0 +1,71 @@
+"""
+What devices send: who says it, what it is, and who answers it.
+"""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+from scepd.errors import LimitExceeded
+from scepd.mdm.device_message import parse_device_message
+from scepd.mdm.results import LARGEST_RESULT, CommandResult, ResultStatus
+from scepd.model import KnownIdentity
+from scepd.ports import Workers
+from scepd.services.checkin_identity import DeviceRefused, Identities, sender_of
+from scepd.services.checkin_messages import CheckInMessages
+from scepd.services.commands import Commands
+from scepd.services.last_seen import LastSeen
+from scepd.services.results import Results
+
+_log = Logger()
+
+
+class CheckIn:
+    """
+    Answers the messages of devices, whichever endpoint they come to.
+    """
+
+    def __init__(
+        self,
+        identities: Identities,
+        messages: CheckInMessages,
+        commands: Commands,
+        results: Results,
+        last_seen: LastSeen,
+        workers: Workers,
+    ) -> None:
+        self._identities = identities
+        self._messages = messages
+        self._commands = commands
+        self._results = results
+        self._last_seen = last_seen
+        self._workers = workers
+
+    async def answer(self, body: bytes, signature: bytes) -> bytes:
+        """
+        The answer to a message: the next command, or nothing; what it says is stored by then.
+
+        :param body: the exact octets of the request's body.
+        :param signature: the ``Mdm-Signature`` header; empty when there is none.
+        :raises PermanentError: the message is refused.
+        :raises StorageUnavailable: nothing of it was stored; the device sends it again.
+        """
+        if len(body) > LARGEST_RESULT:
+            raise LimitExceeded(f"the message is longer than {LARGEST_RESULT} bytes")
+        identity = await self._identities.of(body, signature)
+        message = await self._workers(lambda: parse_device_message(body))
+        if isinstance(message, CommandResult):
+            return await self._connect(message, identity)
+        return await self._messages.answer(message, identity)
+
+    async def _connect(self, result: CommandResult, identity: KnownIdentity) -> bytes:
+        host_uuid = sender_of(result.enrollment, identity)
+        if not identity.enabled:
+            raise DeviceRefused("the device is not enrolled")
+        self._last_seen.saw(result.enrollment.device)
+        idle = result.status is ResultStatus.IDLE
+        delivered = False if idle else await self._results.record(result, host_uuid)
+        answer = await self._commands.next(result.enrollment.text, host_uuid, idle=idle)
+        if delivered and not answer:
+            _log.info("Nothing more for host {host}", step="B27", host=host_uuid)
+        return answer

@@ -1,0 +1,189 @@
+"""
+Check-in messages: an enrollment begins, can be pushed to, and ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from scepd.errors import PermanentError
+from scepd.mdm.checkin import (
+    Authenticate,
+    CheckInMessage,
+    CheckOut,
+    DeclarativeManagement,
+    GetBootstrapToken,
+    GetToken,
+    SetBootstrapToken,
+    TokenUpdate,
+    UnknownMessage,
+    UserAuthenticate,
+)
+from scepd.model import Enrollment, Host, KnownIdentity, PushAddress, push_place
+from scepd.pki.keyring import Keyring, RandomBytes
+from scepd.ports import CheckInStore
+from scepd.services.checkin_identity import DeviceRefused, sender_of
+from scepd.services.clock import utc_now
+from scepd.services.last_seen import LastSeen
+
+_log = Logger()
+
+
+class UserChannelDeclined(PermanentError):
+    """
+    A user of a Mac gets no channel of their own.
+    """
+
+    code = "user-channel-declined"
+
+
+class FeatureMissing(PermanentError):
+    """
+    A part of the protocol that the server does not offer.
+    """
+
+    code = "feature-missing"
+
+
+class CheckInMessages:
+    """
+    Stores what check-in messages say. The push token rests encrypted.
+
+    :param wake_pushes: called when a push was wished.
+    """
+
+    def __init__(
+        self,
+        store: CheckInStore,
+        last_seen: LastSeen,
+        keyring: Callable[[], Keyring],
+        clock: IReactorTime,
+        random: RandomBytes,
+        wake_pushes: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._last_seen = last_seen
+        self._keyring = keyring
+        self._clock = clock
+        self._random = random
+        self._wake_pushes = wake_pushes
+
+    async def answer(self, message: CheckInMessage, identity: KnownIdentity) -> bytes:
+        """
+        The answer to a message, which is stored by then.
+
+        :raises DeviceRefused: the message is not listened to.
+        :raises UserChannelDeclined: a UserAuthenticate.
+        :raises FeatureMissing: declarative management, or a token of Apple's services.
+        """
+        if isinstance(message, UnknownMessage):
+            raise DeviceRefused("the message's type is not known")
+        if isinstance(message, Authenticate):
+            return await self._authenticate(message, identity)
+        sender_of(message.enrollment, identity)
+        if isinstance(message, UserAuthenticate):
+            raise UserChannelDeclined("there are no user channels")
+        if message.enrollment.is_user_channel:
+            # There is nothing for it, and to refuse it would only make the device try again.
+            _log.debug("Passed over a message of {enrollment}", enrollment=message.enrollment.text)
+            return b""
+        await self._check_live(message.enrollment.text, identity)
+        self._last_seen.saw(message.enrollment.text)
+        return await self._of_device(message)
+
+    async def _of_device(self, message: CheckInMessage) -> bytes:
+        if isinstance(message, TokenUpdate):
+            await self._update_token(message)
+        elif isinstance(message, CheckOut):
+            await self._check_out(message)
+        elif isinstance(message, DeclarativeManagement | GetToken):
+            raise FeatureMissing("the server does not offer this")
+        # A bootstrap token is not kept yet; without one in the answer a Mac goes on without it.
+        assert isinstance(message, TokenUpdate | CheckOut | SetBootstrapToken | GetBootstrapToken)
+        return b""
+
+    async def _check_live(self, enrollment_id: str, identity: KnownIdentity) -> None:
+        """
+        :raises DeviceRefused: the enrollment has ended.
+        """
+        if identity.enabled:
+            return
+        enrollment = await self._store.enrollment(enrollment_id)
+        # Authenticate leaves no push address: until its TokenUpdate comes the enrollment is begun.
+        if enrollment is None or enrollment.push is not None:
+            raise DeviceRefused("the enrollment has ended")
+
+    async def _authenticate(self, message: Authenticate, identity: KnownIdentity) -> bytes:
+        enrollment_id = message.enrollment.text
+        if message.enrollment.is_user_channel:
+            raise DeviceRefused("a user channel can't be enrolled")
+        if identity.enrollment_id is not None:
+            sender_of(message.enrollment, identity)
+        await self._check_reenrollment(enrollment_id, identity)
+        now = utc_now(self._clock)
+        host = _host(message, identity)
+        kind = message.enrollment.kind.value
+        enrollment = Enrollment(enrollment_id, host.uuid, kind, False, None, now)
+        await self._store.authenticate(host, enrollment, identity.certificate_sha256)
+        self._last_seen.saw(enrollment_id)
+        _log.info("Host {host} began an enrollment", host=host.uuid, model=host.model)
+        return b""
+
+    async def _check_reenrollment(self, enrollment_id: str, identity: KnownIdentity) -> None:
+        """
+        :raises DeviceRefused: the device is enrolled with another identity, and the token of this
+            one does not allow to take its place.
+        """
+        if identity.enrollment_id is not None or identity.allow_reenrollment:
+            return
+        known = await self._store.enrollment(enrollment_id)
+        if known is not None and known.enabled:
+            _log.warn(
+                "Refused to enroll {enrollment} again: its enrollment token does not allow it",
+                enrollment=enrollment_id,
+                host=known.host_uuid,
+                identity=identity.certificate_sha256,
+            )
+            raise DeviceRefused("the device is enrolled already")
+
+    async def _update_token(self, message: TokenUpdate) -> None:
+        enrollment_id, now = message.enrollment.text, utc_now(self._clock)
+        address = f"{message.token.hex()}:{message.push_magic}".encode()
+        place = push_place(enrollment_id)
+        sealed = self._keyring().seal(address, place, self._random)
+        push = PushAddress(message.topic, sealed)
+        # A push right after an enrollment can be lost; it is repeated like every other.
+        await self._store.update_token(enrollment_id, push, now, now)
+        self._wake_pushes()
+        _log.info("Host {host} can be pushed to", host=message.enrollment.device)
+
+    async def _check_out(self, message: CheckOut) -> None:
+        await self._store.check_out(message.enrollment.text, utc_now(self._clock))
+        _log.info("Host {host} left", host=message.enrollment.device)
+
+
+def _host(message: Authenticate, identity: KnownIdentity) -> Host:
+    return Host(
+        uuid=message.enrollment.device,
+        serial_number=message.serial_number,
+        platform=_platform(message),
+        labels=identity.labels,
+        facts={},
+        model=message.model_name or message.product_name or message.model,
+        os_version=message.os_version,
+    )
+
+
+def _platform(message: Authenticate) -> str:
+    """
+    The platform by what the device calls itself; empty when that says nothing.
+    """
+    names = f"{message.product_name} {message.model_name} {message.model}".lower()
+    if "ipad" in names:
+        return "ipados"
+    if "iphone" in names or "ipod" in names:
+        return "ios"
+    return "macos" if "mac" in names else ""

@@ -1,0 +1,205 @@
+"""
+The next command of a device: rendered when it is handed over, and at no other time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from scepd.errors import InvalidInput, SecretUnreadable
+from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE, install_profile, remove_profile
+from scepd.model import (
+    EnrollmentWindow,
+    Profile,
+    QueuedCommand,
+    RowEvent,
+    WindowState,
+)
+from scepd.ports import AssignmentStore, CommandStore, HostStore, ProfileStore, Workers
+from scepd.profiles.lifecycle import Event
+from scepd.services.clock import utc_now
+from scepd.services.delivery_resolving import (
+    CHALLENGE_UNREADABLE,
+    HOST_GONE,
+    LONGEST_DETAIL,
+    PROFILE_GONE,
+    sentences_of,
+)
+from scepd.services.rendering import ProfileRendering
+
+# So many in a row that can't be rendered: the device asks again.
+_MOST_TRIES = 100
+
+_log = Logger()
+
+
+class _Undeliverable(Exception):
+    """
+    A command that can't be rendered; its text is the reason.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSettings:
+    """
+    How commands are handed over.
+
+    :param window: seconds for which a delivered profile may enroll.
+    """
+
+    window: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPorts:
+    """
+    What the hand-over of commands needs from outside.
+
+    :param new_id: makes the ids of enrollment windows.
+    """
+
+    commands: CommandStore
+    assignments: AssignmentStore
+    profiles: ProfileStore
+    hosts: HostStore
+    rendering: ProfileRendering
+    workers: Workers
+    clock: IReactorTime
+    new_id: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    body: bytes
+    window: EnrollmentWindow | None = None
+
+
+class Commands:
+    """
+    Hands queued commands to devices.
+    """
+
+    def __init__(self, ports: CommandPorts, settings: CommandSettings | None = None) -> None:
+        self._ports = ports
+        self._settings = settings or CommandSettings()
+
+    async def next(self, enrollment_id: str, host_uuid: str, *, idle: bool) -> bytes:
+        """
+        The next command's plist, or nothing when none waits.
+
+        :param idle: the device reported Idle: commands that it answered NotNow are offered again.
+        """
+        for _ in range(_MOST_TRIES):
+            command = await self._ports.commands.next_command(enrollment_id, after_not_now=not idle)
+            if command is None:
+                return b""
+            body = await self._offer(command, host_uuid, idle=idle)
+            if body is not None:
+                return body
+        return b""
+
+    async def _offer(self, command: QueuedCommand, host_uuid: str, *, idle: bool) -> bytes | None:
+        """
+        Hand a command over; None when it was, or had to be, cancelled.
+        """
+        try:
+            rendered = await self._rendered(command, host_uuid)
+        except _Undeliverable as error:
+            await self._cancel(command, host_uuid, str(error))
+            return None
+        now = utc_now(self._ports.clock)
+        if not await self._ports.commands.hand_over(command.uuid, now, rendered.window):
+            return None
+        _log_hand_over(command, host_uuid, idle=idle)
+        return rendered.body
+
+    async def _rendered(self, command: QueuedCommand, host_uuid: str) -> _Rendered:
+        if command.body is not None:
+            return _Rendered(command.body)
+        if command.profile_uuid is None:
+            raise _Undeliverable("the command is empty")
+        if command.request_type == REMOVE_PROFILE:
+            return await self._removal(command, host_uuid, command.profile_uuid)
+        return await self._install(command, host_uuid, command.profile_uuid)
+
+    async def _removal(
+        self, command: QueuedCommand, host_uuid: str, profile_uuid: str
+    ) -> _Rendered:
+        row = await self._ports.assignments.assignment(host_uuid, profile_uuid)
+        if row is None or not row.profile_identifier:
+            raise _Undeliverable("the profile to remove is not known any more")
+        return _Rendered(remove_profile(command.uuid, row.profile_identifier))
+
+    async def _install(
+        self, command: QueuedCommand, host_uuid: str, profile_uuid: str
+    ) -> _Rendered:
+        profile = await self._ports.profiles.profile(profile_uuid)
+        if profile is None:
+            raise _Undeliverable(PROFILE_GONE)
+        content = await self._content(profile, host_uuid)
+        body = await self._ports.workers(lambda: install_profile(command.uuid, content))
+        return _Rendered(body, self._window(profile, host_uuid))
+
+    async def _content(self, profile: Profile, host_uuid: str) -> bytes:
+        host = await self._ports.hosts.host(host_uuid)
+        if host is None:
+            raise _Undeliverable(HOST_GONE)
+        try:
+            return await self._ports.rendering.render(host, profile)
+        except InvalidInput as error:
+            raise _Undeliverable(sentences_of(error)) from error
+        except SecretUnreadable as error:
+            _log.error("{reason}", reason=str(error))
+            raise _Undeliverable(CHALLENGE_UNREADABLE) from error
+
+    def _window(self, profile: Profile, host_uuid: str) -> EnrollmentWindow | None:
+        if not profile.ca_names:
+            return None
+        now = utc_now(self._ports.clock)
+        return EnrollmentWindow(
+            id=self._ports.new_id(),
+            host_uuid=host_uuid,
+            profile_uuid=profile.uuid,
+            ca_name=profile.ca_names[0],
+            state=WindowState.OPEN,
+            opened_at=now,
+            deadline=now + timedelta(seconds=self._settings.window),
+        )
+
+    async def _cancel(self, command: QueuedCommand, host_uuid: str, reason: str) -> None:
+        reason = reason[:LONGEST_DETAIL]
+        _log.warn(
+            "Cancelled the command {command} for host {host}: {reason}",
+            command=command.uuid,
+            host=host_uuid,
+            profile=command.profile_uuid,
+            reason=reason,
+        )
+        event = None
+        if command.profile_uuid is not None:
+            event = RowEvent(host_uuid, command.profile_uuid, Event.RESOLUTION_FAILED, reason)
+        await self._ports.commands.finish(
+            command.uuid,
+            command.enrollment_id,
+            "cancelled",
+            reason,
+            utc_now(self._ports.clock),
+            event,
+        )
+
+
+def _log_hand_over(command: QueuedCommand, host_uuid: str, *, idle: bool) -> None:
+    where = {"host": host_uuid, "command": command.uuid, "profile": command.profile_uuid}
+    if command.request_type != INSTALL_PROFILE:
+        _log.info(
+            "Handed {type} to host {host} (command {command})", type=command.request_type, **where
+        )
+        return
+    if idle:
+        _log.info("Host {host} is idle", step="B10", **where)
+    _log.info("Handed profile {profile} to host {host} (command {command})", step="B11", **where)

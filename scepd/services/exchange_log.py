@@ -1,0 +1,103 @@
+"""
+The log lines of one exchange: its arrows in the sequence of a delivery, and how it ended.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from scepd.errors import NotFound, ScepdError
+from scepd.model import SCEPExchange
+from scepd.ports import Subject
+from scepd.services.proxying import Operation
+
+_log = Logger()
+_WHO = " (host {host}, profile {profile}, CA {ca}, exchange {exchange})"
+
+
+class Arrow(IntEnum):
+    """
+    The ways of a request and its answer, in order.
+    """
+
+    DEVICE_TO_SCEPD = 0
+    SCEPD_TO_CA = 1
+    CA_TO_SCEPD = 2
+    SCEPD_TO_DEVICE = 3
+
+
+_ARROW_TEXTS = ("device to scepd", "scepd to CA", "CA to scepd", "scepd to device")
+
+
+class ExchangeLog:
+    """
+    Writes them; they name the exchange and hold nothing of its messages.
+    """
+
+    def __init__(self, subject: Subject, operation: Operation, exchange_id: str) -> None:
+        self._operation = operation
+        self._who = {
+            "host": subject.host_uuid,
+            "profile": subject.profile_uuid,
+            "ca": subject.ca_name,
+            "exchange": exchange_id,
+        }
+
+    def step(self, arrow: Arrow) -> None:
+        """
+        A message goes this way.
+        """
+        steps = self._operation.steps
+        _log.info(
+            "{operation}, {arrow}" + _WHO,
+            step=steps[arrow] if steps else "",
+            operation=self._operation.wire_name,
+            arrow=_ARROW_TEXTS[arrow],
+            **self._who,
+        )
+
+    def turned_away(self, error: ScepdError) -> None:
+        """
+        The request was not let through; that anybody asks for what does not exist is no news.
+        """
+        write = _log.debug if isinstance(error, NotFound) else _log.info
+        write(
+            "{operation} was not let through: {reason}" + _WHO,
+            operation=self._operation.wire_name,
+            reason=str(error),
+            **self._who,
+        )
+
+    def broken_off(self, error: ScepdError) -> None:
+        """
+        There is no (whole) answer for the device.
+        """
+        _log.warn(
+            "{operation} was broken off: {reason}" + _WHO,
+            operation=self._operation.wire_name,
+            reason=str(error),
+            **self._who,
+        )
+
+    def stored(self, exchange: SCEPExchange) -> None:
+        """
+        A PKIOperation is over, and its record is stored.
+        """
+        write = _log.warn if exchange.http_status >= 500 else _log.info
+        write(
+            "PKIOperation {message_type}: {pki_status} {fail_info} {detail}" + _WHO,
+            message_type=exchange.message_type,
+            pki_status=exchange.pki_status,
+            fail_info=exchange.fail_info or "",
+            detail=exchange.detail,
+            **self._who,
+        )
+
+    def failed(self, failure: Failure) -> None:
+        """
+        Something happened that is a fault of scepd.
+        """
+        _log.failure("Exchange {exchange} failed", failure, exchange=self._who["exchange"])

@@ -1,0 +1,140 @@
+"""
+What is known of the hosts: what each of them has, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scepd.errors import NotFound
+from scepd.model import (
+    CommandRecord,
+    Enrollment,
+    Host,
+    HostProfile,
+    ManagedCertificate,
+    PushState,
+    SCEPExchange,
+)
+from scepd.ports import (
+    AssignmentStore,
+    CheckInStore,
+    CommandStore,
+    EnrollmentStore,
+    HostStore,
+    PushStore,
+    VerificationStore,
+)
+
+MOST_RECORDS = 100
+"""
+How many commands and exchanges of a host are shown.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """
+    A host with everything that it has.
+
+    :param profiles: by profile identifier.
+    :param certificates: the newest NotBefore first.
+    :param commands: newest first, at most :data:`MOST_RECORDS`.
+    :param exchanges: newest first, at most :data:`MOST_RECORDS`.
+    :param pushes: one for each enrollment that was ever pushed to.
+    """
+
+    host: Host
+    enrollments: Sequence[Enrollment]
+    profiles: Sequence[HostProfile]
+    certificates: Sequence[ManagedCertificate]
+    commands: Sequence[CommandRecord]
+    exchanges: Sequence[SCEPExchange]
+    pushes: Sequence[PushState]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileOnHost:
+    """
+    How far a profile got on one host.
+
+    :param serial_number: of the host.
+    """
+
+    assignment: HostProfile
+    serial_number: str
+
+
+class Hosts:
+    """
+    Looking at hosts, and at a profile host by host.
+    """
+
+    def __init__(
+        self,
+        hosts: HostStore,
+        assignments: AssignmentStore,
+        verification: VerificationStore,
+        commands: CommandStore,
+        exchanges: EnrollmentStore,
+        check_ins: CheckInStore,
+        pushes: PushStore,
+    ) -> None:
+        self._hosts = hosts
+        self._assignments = assignments
+        self._verification = verification
+        self._commands = commands
+        self._exchanges = exchanges
+        self._check_ins = check_ins
+        self._pushes = pushes
+
+    async def list(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:
+        """
+        At most ``limit`` hosts by uuid, from the first greater than ``after``.
+        """
+        return await self._hosts.hosts(after=after, limit=limit)
+
+    async def show(self, uuid: str) -> HostRecord:
+        """
+        The host of that uuid, with everything that it has.
+
+        :raises NotFound: there is none.
+        """
+        host = await self._hosts.host(uuid)
+        if host is None:
+            raise NotFound("There is no host of this uuid.")
+        return HostRecord(
+            host,
+            await self._enrollments(uuid),
+            await self._assignments.assignments_of_host(uuid),
+            await self._verification.certificates(uuid),
+            await self._commands.commands(uuid, limit=MOST_RECORDS),
+            await self._exchanges.exchanges(host_uuid=uuid, limit=MOST_RECORDS),
+            await self._push_states(uuid),
+        )
+
+    async def with_profile(
+        self, profile_uuid: str, *, after: str = "", limit: int = 100
+    ) -> Sequence[ProfileOnHost]:
+        """
+        How far a profile got on at most ``limit`` hosts by uuid, from the first greater than
+        ``after``; a profile that was removed is still on those that have not lost it yet.
+        """
+        rows = await self._assignments.assignments_of_profile(
+            profile_uuid, after=after, limit=limit
+        )
+        return [ProfileOnHost(row, await self._serial_number(row.host_uuid)) for row in rows]
+
+    async def _enrollments(self, host_uuid: str) -> Sequence[Enrollment]:
+        # The enrollment of the device itself has the host's uuid as its id.
+        found = await self._check_ins.enrollment(host_uuid)
+        return () if found is None else (found,)
+
+    async def _push_states(self, host_uuid: str) -> Sequence[PushState]:
+        state = await self._pushes.push_state(host_uuid)
+        return () if state is None else (state,)
+
+    async def _serial_number(self, host_uuid: str) -> str:
+        host = await self._hosts.host(host_uuid)
+        return "" if host is None else host.serial_number

@@ -1,0 +1,48 @@
+"""
+When enrollments were last seen: gathered in memory, written in batches.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from twisted.internet.interfaces import IReactorTime
+
+from scepd.ports import CheckInStore
+from scepd.services.clock import utc_now
+
+_BATCH = 500
+_MOST_WAITING = 100_000
+
+
+class LastSeen:
+    """
+    Remembers who was there until :meth:`flush`, at most 100,000 of them.
+    """
+
+    def __init__(self, store: CheckInStore, clock: IReactorTime) -> None:
+        self._store = store
+        self._clock = clock
+        self._waiting: dict[str, datetime] = {}
+
+    def saw(self, enrollment_id: str) -> None:
+        """
+        An enrollment is there now.
+        """
+        if enrollment_id in self._waiting or len(self._waiting) < _MOST_WAITING:
+            self._waiting[enrollment_id] = utc_now(self._clock)
+
+    async def flush(self) -> None:
+        """
+        Write what is waiting; what can't be written goes on waiting.
+
+        :raises StorageUnavailable: some of it was not written.
+        """
+        while self._waiting:
+            # All of a batch get the time of the one that was there last: it is seconds old.
+            batch = list(self._waiting)[:_BATCH]
+            at = max(self._waiting[enrollment_id] for enrollment_id in batch)
+            await self._store.saw(batch, at)
+            for enrollment_id in batch:
+                if self._waiting[enrollment_id] <= at:
+                    del self._waiting[enrollment_id]

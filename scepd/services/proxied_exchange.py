@@ -1,0 +1,215 @@
+"""
+One device's request on its way through the proxy.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hyperlink import URL
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from scepd.errors import ScepdError, UpstreamError, WindowClosed
+from scepd.model import CertificateAuthority
+from scepd.scep.observer import AnswerReport, RequestReport, observe_answer, observe_request
+from scepd.services.answer_relay import AnswerRelay
+from scepd.services.clock import utc_now
+from scepd.services.exchange_log import Arrow, ExchangeLog
+from scepd.services.exchange_record import ExchangeRecord
+from scepd.services.proxying import DeviceConnection, Operation, ProxyRequest, SCEPProxy
+from scepd.services.transfer import Transfer
+from scepd.services.upstream_request import target_of, upstream_request
+from scepd.services.window_reservation import WindowReservation
+
+
+class ProxiedExchange:
+    """
+    The course of an exchange: who it is for, its window, its slot, its transfer, its record.
+
+    It runs from :meth:`begin` to the answer's end, the refusal, or the end of the connection.
+
+    :ivar transfer: what the device's connection tells of the request's bytes and of itself.
+    """
+
+    def __init__(self, proxy: SCEPProxy, request: ProxyRequest, device: DeviceConnection) -> None:
+        ports = proxy.ports
+        self._proxy = proxy
+        self._request = request
+        self._device = device
+        self._is_audited = request.operation is Operation.PKI_OPERATION
+        self._record = ExchangeRecord(ports.new_id(), request.subject, utc_now(ports.clock))
+        self._log = ExchangeLog(request.subject, request.operation, self._record.id)
+        self.transfer = Transfer(device, ports.metrics)
+
+    def begin(self) -> None:
+        """
+        Start; the device is paused until the exchange resumes it.
+        """
+        self._proxy.exchange_began(self)
+        running = Deferred.fromCoroutine(self._run())
+        running.addErrback(self._failed_unexpectedly)
+        running.addErrback(self._log.failed)
+        running.addCallback(lambda _: self._proxy.exchange_ended(self))
+
+    async def _run(self) -> None:
+        try:
+            ca = await self._let_in()
+        except ScepdError as error:
+            await self._turn_away(error)
+            return
+        try:
+            await self._exchange(ca)
+        except ScepdError as error:
+            await self._settle(error)
+        else:
+            await self._settle(None)
+
+    # -- its way in --------------------------------------------------------------------------------
+
+    async def _let_in(self) -> CertificateAuthority:
+        ca = await self._proxy.authorize(self._request.subject)
+        self._log.step(Arrow.DEVICE_TO_SCEPD)
+        # Of a window that is not reserved nothing has to be given back.
+        self.transfer.check_running()
+        if self._is_audited:
+            proxy = self._proxy
+            await WindowReservation(proxy.ports, proxy.settings, self._record, self.transfer).make()
+        return ca
+
+    async def _turn_away(self, error: ScepdError) -> None:
+        """
+        Answer a request that was not let through; a closed window is an exchange of its own.
+        """
+        if self._is_audited and isinstance(error, WindowClosed):
+            exchange = self._record.close(self._now(), self._status_of(error), str(error))
+            try:
+                await self._proxy.ports.enrollment.record_refusal(exchange, redeliver=True)
+            except ScepdError as storage_error:
+                error = storage_error
+        self._log.turned_away(error)
+        self._count(error)
+        self._device.refuse(error)
+
+    # -- its transfer ------------------------------------------------------------------------------
+
+    async def _exchange(self, ca: CertificateAuthority) -> None:
+        """
+        Wait for a slot, and pass request and answer on.
+        """
+        slots, timeout = self._proxy.ports.slots, self._proxy.settings.queue_timeout
+        self.transfer.check_running()
+        await self.transfer.unless_ended(
+            Deferred.fromCoroutine(slots.take(ca.name, most=ca.max_concurrency, timeout=timeout))
+        )
+        try:
+            await self._pass_on(ca)
+        finally:
+            slots.give_back(ca.name)
+
+    async def _pass_on(self, ca: CertificateAuthority) -> None:
+        ports, operation, transfer = self._proxy.ports, self._request.operation, self.transfer
+        copy = transfer.answer if self._is_audited else None
+        relay = AnswerRelay(self._device, operation, URL.from_text(ca.url).host, copy)
+        length = transfer.request.total if transfer.request_complete else None
+        if length is None:
+            length = self._request.content_length
+        began = ports.clock.seconds()
+        self._log.step(Arrow.SCEPD_TO_CA)
+        try:
+            await transfer.run(
+                ports.upstream, target_of(ca), upstream_request(ca, operation, length), relay
+            )
+        except UpstreamError as error:
+            ports.metrics.upstream_failures.labels(ca.name, error.fault.value).inc()
+            raise
+        finally:
+            ports.metrics.upstream_seconds.labels(ca.name, operation.wire_name).observe(
+                ports.clock.seconds() - began
+            )
+
+    # -- its end -----------------------------------------------------------------------------------
+
+    async def _settle(self, error: ScepdError | None) -> None:
+        """
+        Commit what happened, and only then let the device have the last byte.
+        """
+        if self._is_audited:
+            try:
+                await self._commit(error)
+            except ScepdError as storage_error:
+                self._log.broken_off(storage_error)
+                error = storage_error
+        elif error is not None:
+            self._log.broken_off(error)
+        self._count(error)
+        if error is None:
+            self._finish()
+        else:
+            self._break_off(error)
+
+    async def _commit(self, error: ScepdError | None) -> None:
+        ports, record = self._proxy.ports, self._record
+        await self._observe()
+        status = self._status_of(error)
+        exchange = record.close(self._now(), status, str(error or ""))
+        await ports.enrollment.settle_window(
+            exchange, record.outcome(sent_whole=self.transfer.sent_whole), record.signed_by
+        )
+        ports.metrics.exchanges.labels(
+            exchange.ca_name,
+            exchange.message_type or "unknown",
+            exchange.pki_status or "none",
+            exchange.fail_info or "none",
+        ).inc()
+        self._log.stored(exchange)
+
+    async def _observe(self) -> None:
+        record, transfer = self._record, self.transfer
+        request, answer = transfer.request.getvalue(), transfer.answer.getvalue()
+        known, is_whole = record.request, transfer.request_complete
+
+        def look() -> tuple[RequestReport | None, AnswerReport | None]:
+            seen = observe_request(request) if known is None and is_whole else known
+            return seen, observe_answer(answer) if answer else None
+
+        record.request, record.answer = await self._proxy.ports.workers(look)
+
+    def _finish(self) -> None:
+        answer = self._record.answer
+        # B23 and B24 are the arrows of a certificate, not of every CertRep.
+        tells = not self._is_audited or (answer is not None and answer.pki_status == "SUCCESS")
+        if tells:
+            self._log.step(Arrow.CA_TO_SCEPD)
+        self.transfer.send_last_byte()
+        if tells and not self.transfer.device_is_gone:
+            self._log.step(Arrow.SCEPD_TO_DEVICE)
+
+    def _break_off(self, error: ScepdError) -> None:
+        if self.transfer.answer_begun:
+            self._device.cut_off()
+        else:
+            self._device.refuse(error)
+
+    def _failed_unexpectedly(self, failure: Failure) -> None:
+        """
+        A window that was reserved stays so until its reservation ends by itself.
+        """
+        self._log.failed(failure)
+        error = ScepdError("internal error")
+        self.transfer.request_failed(error)
+        self._count(error)
+        self._break_off(error)
+
+    def _status_of(self, error: ScepdError | None) -> int:
+        if self.transfer.device_is_gone:
+            return 0
+        return 200 if error is None else self._device.status_of(error)
+
+    def _count(self, error: ScepdError | None) -> None:
+        self._proxy.ports.metrics.proxy_requests.labels(
+            self._request.operation.wire_name, "ok" if error is None else error.code
+        ).inc()
+
+    def _now(self) -> datetime:
+        return utc_now(self._proxy.ports.clock)

@@ -1,0 +1,145 @@
+"""
+The results that devices report, and what they mean for the assignment of a profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE
+from scepd.mdm.results import CommandResult, ResultStatus
+from scepd.model import HostProfile, QueuedCommand, RowEvent, SCEPExchange
+from scepd.ports import AssignmentStore, CommandStore, EnrollmentStore, VerificationStore
+from scepd.profiles.lifecycle import Event
+from scepd.services.clock import utc_now
+from scepd.services.results_errors import detail_of_error, event_of_error
+
+# The exchanges of a host since a hand-over are a handful; of another profile they don't count.
+_MOST_EXCHANGES = 100
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPorts:
+    """
+    What results need from outside.
+    """
+
+    commands: CommandStore
+    assignments: AssignmentStore
+    exchanges: EnrollmentStore
+    verification: VerificationStore
+    clock: IReactorTime
+
+
+class Results:
+    """
+    Records results.
+    """
+
+    def __init__(self, ports: ResultPorts) -> None:
+        self._ports = ports
+
+    async def record(self, result: CommandResult, host_uuid: str) -> bool:
+        """
+        Record a result; one for an unknown or superseded command changes nothing but the log.
+
+        :returns: whether it acknowledges the delivery of a profile.
+        """
+        enrollment_id = result.enrollment.text
+        command = await self._ports.commands.command(result.command_uuid)
+        if command is None or command.enrollment_id != enrollment_id:
+            _log_ignored(result, host_uuid)
+            return False
+        event = await self._event(command, result, host_uuid)
+        acknowledged = result.status is ResultStatus.ACKNOWLEDGED
+        counted = await self._ports.commands.finish(
+            command.uuid,
+            enrollment_id,
+            _stored_status(result),
+            (event.detail if event is not None else "") or result.summary,
+            utc_now(self._ports.clock),
+            event,
+        )
+        if not counted:
+            _log_ignored(result, host_uuid)
+            return False
+        _log_result(command, result, host_uuid)
+        return acknowledged and command.request_type == INSTALL_PROFILE
+
+    async def _event(
+        self, command: QueuedCommand, result: CommandResult, host_uuid: str
+    ) -> RowEvent | None:
+        profile_uuid = command.profile_uuid
+        if profile_uuid is None:
+            return None
+        if result.status is ResultStatus.ACKNOWLEDGED:
+            return RowEvent(host_uuid, profile_uuid, Event.ACKNOWLEDGED)
+        if result.status is ResultStatus.NOT_NOW:
+            return RowEvent(host_uuid, profile_uuid, Event.NOT_NOW_REPORTED)
+        if command.request_type == REMOVE_PROFILE:
+            kind = Event.NOT_FOUND_REPORTED if result.is_profile_not_found else Event.ERROR_REPORTED
+            return RowEvent(host_uuid, profile_uuid, kind, detail_of_error(result.summary, ()))
+        return await self._failed_install(result, host_uuid, profile_uuid)
+
+    async def _failed_install(
+        self, result: CommandResult, host_uuid: str, profile_uuid: str
+    ) -> RowEvent:
+        row = await self._ports.assignments.assignment(host_uuid, profile_uuid)
+        exchanges = await self._exchanges(row) if row is not None else ()
+        certificates = await self._ports.verification.certificates(host_uuid)
+        of_profile = [known for known in certificates if known.profile_uuid == profile_uuid]
+        event = event_of_error(exchanges, of_profile, utc_now(self._ports.clock))
+        detail = detail_of_error(result.summary, exchanges)
+        return RowEvent(host_uuid, profile_uuid, event, detail)
+
+    async def _exchanges(self, row: HostProfile) -> Sequence[SCEPExchange]:
+        """
+        The exchanges of an assignment since it was handed over, newest first.
+        """
+        since = row.delivered_at
+        if since is None:
+            return ()
+        known = await self._ports.exchanges.exchanges(
+            host_uuid=row.host_uuid, limit=_MOST_EXCHANGES
+        )
+        return [
+            exchange
+            for exchange in known
+            if exchange.profile_uuid == row.profile_uuid and exchange.started_at >= since
+        ]
+
+
+def _stored_status(result: CommandResult) -> str:
+    failed = result.status is ResultStatus.COMMAND_FORMAT_ERROR
+    return (ResultStatus.ERROR if failed else result.status).value
+
+
+def _log_ignored(result: CommandResult, host_uuid: str) -> None:
+    _log.info(
+        "Host {host} reported {status} for the command {command}, which expects no result",
+        host=host_uuid,
+        status=result.status.value,
+        command=result.command_uuid,
+    )
+
+
+def _log_result(command: QueuedCommand, result: CommandResult, host_uuid: str) -> None:
+    where = {"host": host_uuid, "command": command.uuid, "profile": command.profile_uuid}
+    delivered = (
+        command.request_type == INSTALL_PROFILE and result.status is ResultStatus.ACKNOWLEDGED
+    )
+    step = {"step": "B26"} if delivered else {}
+    _log.info(
+        "Host {host} reported {status} for {type} (command {command}) {error}",
+        status=result.status.value,
+        type=command.request_type,
+        error=result.summary,
+        **where,
+        **step,
+    )

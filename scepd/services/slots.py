@@ -1,0 +1,84 @@
+"""
+At most so many exchanges with a certificate authority at a time; the rest wait in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from scepd.errors import QueueTimeout
+from scepd.metrics import Metrics
+
+
+class Slots:
+    """
+    The slots of all certificate authorities in this process.
+    """
+
+    def __init__(self, clock: IReactorTime, metrics: Metrics) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._taken: dict[str, int] = {}
+        self._waiting: dict[str, deque[Deferred[None]]] = {}
+
+    async def take(self, ca_name: str, *, most: int, timeout: float) -> None:
+        """
+        Return when one of the ``most`` slots of a certificate authority is the caller's, who must
+        :meth:`give_back`; those who wait get theirs in the order in which they came, and lose their
+        place when they are cancelled.
+
+        :raises QueueTimeout: none was free within ``timeout`` seconds.
+        """
+        if not self._waiting.get(ca_name) and self._taken.get(ca_name, 0) < most:
+            self._count(ca_name, 1)
+            return
+        turn: Deferred[None] = Deferred()
+        self._waiting.setdefault(ca_name, deque()).append(turn)
+        self._show_waiting(ca_name)
+        deadline = self._clock.callLater(timeout, turn.cancel)
+        try:
+            await turn
+        except CancelledError:
+            self._leave(ca_name, turn)
+            if deadline.active():
+                raise
+            raise QueueTimeout(
+                f"all {most} slots of {ca_name} stayed in use for {timeout:g} s"
+            ) from None
+        finally:
+            if deadline.active():
+                deadline.cancel()
+
+    def give_back(self, ca_name: str) -> None:
+        """
+        A slot is free again.
+        """
+        queue = self._waiting.get(ca_name)
+        if not queue:
+            self._count(ca_name, -1)
+            return
+        turn = queue.popleft()
+        self._show_waiting(ca_name)
+        # The slot passes from hand to hand, so that nobody can take it in between.
+        turn.callback(None)
+
+    def _leave(self, ca_name: str, turn: Deferred[None]) -> None:
+        self._waiting[ca_name].remove(turn)
+        self._show_waiting(ca_name)
+
+    def _count(self, ca_name: str, change: int) -> None:
+        taken = self._taken.get(ca_name, 0) + change
+        if taken:
+            self._taken[ca_name] = taken
+        else:
+            del self._taken[ca_name]
+        self._metrics.slots_in_use.labels(ca_name).set(taken)
+
+    def _show_waiting(self, ca_name: str) -> None:
+        queue = self._waiting[ca_name]
+        self._metrics.slots_waiting.labels(ca_name).set(len(queue))
+        if not queue:
+            del self._waiting[ca_name]

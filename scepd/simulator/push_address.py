@@ -1,0 +1,26 @@
+"""
+Where pushes to a simulated device would go.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class PushToken:
+    """
+    A push token and its magic.
+    """
+
+    token: bytes = field(repr=False)
+    magic: str = field(repr=False)
+
+    @classmethod
+    def make(cls) -> PushToken:
+        """
+        A fresh one.
+        """
+        return cls(secrets.token_bytes(32), str(uuid.uuid4()).upper())

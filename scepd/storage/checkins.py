@@ -1,0 +1,213 @@
+"""
+Enrollments and the identities that are pinned to them, in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from scepd.errors import NotFound
+from scepd.model import Enrollment, Host, KnownIdentity, PushAddress
+from scepd.profiles.lifecycle import Event, RetrySettings
+from scepd.storage import tables
+from scepd.storage.chunks import chunks
+from scepd.storage.database import Database
+from scepd.storage.enrollments import (
+    disable,
+    enrollment_record,
+    known_identity,
+    put_enrollment,
+    refuse_pinned,
+)
+from scepd.storage.first_assignments import assign_targets
+from scepd.storage.hosts import put_enrolled_host
+from scepd.storage.outbox import anything_waits, cancel_queue, drop_pushes, wish_pushes
+from scepd.storage.rows import apply_to_rows
+from scepd.storage.tables import device_identity, host, host_profile
+
+_DEVICE = "device"
+_USER_CHANNEL = "user"
+_COLUMNS = tables.enrollment.c
+
+
+class SQLCheckInStore:
+    """
+    Implements :class:`~scepd.ports.CheckInStore`.
+
+    :param settings: how failures are tried again.
+    """
+
+    def __init__(self, database: Database, settings: RetrySettings | None = None) -> None:
+        self._database = database
+        self._settings = settings or RetrySettings()
+
+    async def identity(self, certificate_sha256: str) -> KnownIdentity | None:
+        """
+        What is known of a certificate: None unless it was issued for an enrollment challenge, nor
+        when it is not pinned and the token of that challenge is gone.
+        """
+        return await self._database.read(
+            lambda connection: known_identity(connection, certificate_sha256)
+        )
+
+    async def enrollment(self, enrollment_id: str) -> Enrollment | None:
+        """
+        The enrollment with that id, or None.
+        """
+        one = select(tables.enrollment).where(_COLUMNS.id == enrollment_id)
+
+        def query(connection: Connection) -> Enrollment | None:
+            row = connection.execute(one).first()
+            return None if row is None else enrollment_record(row)
+
+        return await self._database.read(query)
+
+    async def authenticate(
+        self, host: Host, enrollment: Enrollment, certificate_sha256: str
+    ) -> None:
+        """
+        Begin an enrollment anew: store the host (its facts and labels of operators are kept, the
+        given labels are added) and the enrollment, disabled; pin the identity as its only one; its
+        open commands are cancelled, its push wish goes, and ENROLLED_ANEW happens to each of the
+        host's assignments.
+
+        A device takes its user channels along; a user channel has no part in the assignments.
+
+        :raises Conflict: the identity is pinned to another enrollment.
+        """
+        now = enrollment.enrolled_at
+
+        def unit(connection: Connection) -> None:
+            refuse_pinned(connection, enrollment.id, certificate_sha256)
+            put_enrolled_host(connection, host)
+            put_enrollment(connection, enrollment)
+            _pin_only(connection, enrollment.id, certificate_sha256)
+            cancel_queue(connection, enrollment.id, now)
+            drop_pushes(connection, [enrollment.id])
+            if enrollment.kind != _USER_CHANNEL:
+                self._leave(connection, enrollment.host_uuid, Event.ENROLLED_ANEW, now)
+
+        await self._database.write(unit)
+
+    async def pin_identity(self, enrollment_id: str, certificate_sha256: str) -> None:
+        """
+        Let an enrollment use one more identity.
+
+        :raises Conflict: it is pinned to another enrollment.
+        :raises NotFound: there is no such enrollment.
+        """
+        one = select(_COLUMNS.id).where(_COLUMNS.id == enrollment_id)
+
+        def unit(connection: Connection) -> None:
+            if connection.scalar(one) is None:
+                raise _not_found(enrollment_id)
+            if not refuse_pinned(connection, enrollment_id, certificate_sha256):
+                _pin(connection, enrollment_id, certificate_sha256)
+
+        await self._database.write(unit)
+
+    async def update_token(
+        self, enrollment_id: str, push: PushAddress, now: datetime, push_due: datetime
+    ) -> None:
+        """
+        Enable an enrollment and store where it is pushed to. A device that was disabled gets an
+        assignment of each profile that targets it, due now, and a push wish due at ``push_due``.
+        One that could not be pushed gets the wish when a command waits for it.
+
+        :raises NotFound: there is no such enrollment.
+        """
+        same = _COLUMNS.id == enrollment_id
+        values = {
+            "enabled": True,
+            "push_topic": push.topic,
+            "push_key_id": push.secret.key_id,
+            "push": push.secret.data,
+            "token_updated_at": now,
+        }
+
+        def unit(connection: Connection) -> None:
+            row = connection.execute(select(tables.enrollment).where(same)).first()
+            if row is None:
+                raise _not_found(enrollment_id)
+            connection.execute(update(tables.enrollment).where(same).values(values))
+            if row.kind == _DEVICE and not row.enabled:
+                _deliver_to(connection, row.host_uuid, enrollment_id)
+                assign_targets(connection, same, now)
+                wish_pushes(connection, [enrollment_id], push_due)
+            elif row.push is None and anything_waits(connection, enrollment_id):
+                wish_pushes(connection, [enrollment_id], push_due)
+
+        await self._database.write(unit)
+
+    async def check_out(self, enrollment_id: str, now: datetime) -> None:
+        """
+        Disable an enrollment; CHECKED_OUT happens to each of the host's assignments.
+
+        A device takes its user channels along; a user channel has no part in the assignments.
+        """
+        one = select(_COLUMNS.host_uuid, _COLUMNS.kind).where(_COLUMNS.id == enrollment_id)
+
+        def unit(connection: Connection) -> None:
+            row = connection.execute(one).first()
+            if row is None:
+                return
+            disable(connection, _COLUMNS.id == enrollment_id)
+            if row.kind != _USER_CHANNEL:
+                self._leave(connection, row.host_uuid, Event.CHECKED_OUT, now)
+
+        await self._database.write(unit)
+
+    async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
+        """
+        Set when these enrollments and their hosts were last seen; never back.
+        """
+
+        def unit(connection: Connection) -> None:
+            for ids in chunks(enrollment_ids):
+                for seen, some in (
+                    (tables.enrollment, _COLUMNS.id.in_(ids)),
+                    (
+                        host,
+                        host.c.uuid.in_(select(_COLUMNS.host_uuid).where(_COLUMNS.id.in_(ids))),
+                    ),
+                ):
+                    earlier = or_(seen.c.last_seen.is_(None), seen.c.last_seen < at)
+                    connection.execute(update(seen).where(some, earlier).values(last_seen=at))
+
+        await self._database.write(unit)
+
+    def _leave(self, connection: Connection, host_uuid: str, event: Event, now: datetime) -> None:
+        """
+        Let the event happen to the host's assignments; until a device enrollment is enabled they
+        are nobody's work.
+        """
+        disable(connection, (_COLUMNS.host_uuid == host_uuid) & (_COLUMNS.kind == _USER_CHANNEL))
+        some = host_profile.c.host_uuid == host_uuid
+        apply_to_rows(connection, some, lambda row: event, now, self._settings)
+        _deliver_to(connection, host_uuid, None)
+
+
+def _deliver_to(connection: Connection, host_uuid: str, enrollment_id: str | None) -> None:
+    some = host_profile.c.host_uuid == host_uuid
+    connection.execute(update(host_profile).where(some).values(enrollment_id=enrollment_id))
+
+
+def _pin_only(connection: Connection, enrollment_id: str, certificate_sha256: str) -> None:
+    all_of_it = device_identity.c.enrollment_id == enrollment_id
+    connection.execute(delete(device_identity).where(all_of_it))
+    _pin(connection, enrollment_id, certificate_sha256)
+
+
+def _pin(connection: Connection, enrollment_id: str, certificate_sha256: str) -> None:
+    connection.execute(
+        insert(device_identity).values(
+            certificate_sha256=certificate_sha256, enrollment_id=enrollment_id
+        )
+    )
+
+
+def _not_found(enrollment_id: str) -> NotFound:
+    return NotFound(f"there is no enrollment {enrollment_id!r}")

@@ -1,0 +1,217 @@
+"""
+The queue of commands, in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, func, literal, select, update
+
+from scepd.errors import NotFound
+from scepd.model import Activity, CommandRecord, EnrollmentWindow, QueuedCommand, RowEvent
+from scepd.profiles.lifecycle import Event, RetrySettings
+from scepd.storage import tables
+from scepd.storage.activities import insert_activity
+from scepd.storage.columns import UTCDateTime
+from scepd.storage.database import Database
+from scepd.storage.outbox import anything_waits, drop_pushes, insert_commands, wish_pushes
+from scepd.storage.rows import apply_event, is_of
+from scepd.storage.tables import enrollment, host_profile
+
+_NOT_NOW = "NotNow"
+_COLUMNS = tables.command.c
+_WAITS = _COLUMNS.finished_at.is_(None)
+
+
+class SQLCommandStore:
+    """
+    Implements :class:`~scepd.ports.CommandStore`.
+
+    :param settings: how failures are tried again.
+    """
+
+    def __init__(self, database: Database, settings: RetrySettings | None = None) -> None:
+        self._database = database
+        self._settings = settings or RetrySettings()
+
+    async def queue(self, command: QueuedCommand, activity: Activity | None = None) -> None:
+        """
+        Queue a command, and wish a push now: at the command's time.
+
+        :raises NotFound: there is no such enrollment.
+        """
+        id = command.enrollment_id
+        host_uuids = select(enrollment.c.host_uuid).where(enrollment.c.id == id)
+
+        def unit(connection: Connection) -> None:
+            host_uuid = connection.scalar(host_uuids)
+            if host_uuid is None:
+                raise NotFound(f"there is no enrollment {id!r}")
+            insert_commands(connection, [(command, host_uuid)])
+            wish_pushes(connection, [id], command.created_at)
+            if activity is not None:
+                insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+    async def next_command(
+        self, enrollment_id: str, *, after_not_now: bool
+    ) -> QueuedCommand | None:
+        """
+        The command that should be offered next: by priority, then age, of those without a final
+        result. ``after_not_now``: leave out those that were answered NotNow.
+        """
+        first = (
+            select(tables.command)
+            .where(_COLUMNS.enrollment_id == enrollment_id, _WAITS)
+            .order_by(_COLUMNS.priority, _COLUMNS.created_at, _COLUMNS.uuid)
+            .limit(1)
+        )
+        if after_not_now:
+            first = first.where(_COLUMNS.status != _NOT_NOW)
+
+        def query(connection: Connection) -> QueuedCommand | None:
+            row = connection.execute(first).first()
+            return None if row is None else _record(row)
+
+        return await self._database.read(query)
+
+    async def hand_over(
+        self, command_uuid: str, now: datetime, window: EnrollmentWindow | None
+    ) -> bool:
+        """
+        Mark a command as offered; HANDED_OVER happens to its assignment, and ``window`` replaces
+        the assignment's windows.
+
+        :returns: False when the command was cancelled meanwhile; then nothing happened.
+        """
+        offer = (
+            update(tables.command)
+            .where(_COLUMNS.uuid == command_uuid, _WAITS)
+            .values(status="offered", offered_at=now)
+        )
+
+        def unit(connection: Connection) -> bool:
+            if not connection.execute(offer).rowcount:
+                return False
+            event = _handed_over(connection, command_uuid)
+            if event is not None:
+                apply_event(connection, event, now, self._settings, window=window)
+            return True
+
+        return await self._database.write(unit)
+
+    async def finish(
+        self,
+        command_uuid: str,
+        enrollment_id: str,
+        status: str,
+        detail: str,
+        now: datetime,
+        event: RowEvent | None,
+    ) -> bool:
+        """
+        Record a device's result: ``Acknowledged``, ``Error``, ``cancelled``; or ``NotNow``, which
+        is not final and counts. ``event`` happens to the assignment, if the command is still the
+        assignment's current one. The push wish is dropped when nothing waits any more.
+
+        :returns: False when there is no such command of that enrollment, or it had a final result.
+        """
+        values: dict[str, object] = {"status": status, "detail": detail}
+        if status == _NOT_NOW:
+            values["not_now_at"] = func.coalesce(_COLUMNS.not_now_at, literal(now, UTCDateTime))
+            values["not_now_count"] = _COLUMNS.not_now_count + 1
+        else:
+            values["finished_at"] = now
+        same = (_COLUMNS.uuid == command_uuid) & (_COLUMNS.enrollment_id == enrollment_id)
+        record = update(tables.command).where(same, _WAITS).values(values)
+
+        def unit(connection: Connection) -> bool:
+            if not connection.execute(record).rowcount:
+                return False
+            if event is not None and _is_current(connection, event, command_uuid):
+                apply_event(connection, event, now, self._settings)
+            if not anything_waits(connection, enrollment_id):
+                drop_pushes(connection, [enrollment_id])
+            return True
+
+        return await self._database.write(unit)
+
+    async def command(self, command_uuid: str) -> QueuedCommand | None:
+        """
+        A command, whatever became of it, or None.
+        """
+        one = select(tables.command).where(_COLUMNS.uuid == command_uuid)
+
+        def query(connection: Connection) -> QueuedCommand | None:
+            row = connection.execute(one).first()
+            return None if row is None else _record(row)
+
+        return await self._database.read(query)
+
+    async def commands(self, host_uuid: str, *, limit: int = 100) -> Sequence[CommandRecord]:
+        """
+        The commands of a host's enrollments, newest first.
+        """
+        page = (
+            select(tables.command)
+            .where(_COLUMNS.host_uuid == host_uuid)
+            .order_by(_COLUMNS.created_at.desc(), _COLUMNS.uuid.desc())
+            .limit(limit)
+        )
+
+        def query(connection: Connection) -> list[CommandRecord]:
+            return [
+                CommandRecord(
+                    row.uuid,
+                    row.request_type,
+                    row.profile_uuid,
+                    row.status,
+                    row.detail,
+                    row.created_at,
+                    row.offered_at,
+                    row.finished_at,
+                )
+                for row in connection.execute(page)
+            ]
+
+        return await self._database.read(query)
+
+
+def _handed_over(connection: Connection, command_uuid: str) -> RowEvent | None:
+    """
+    What happens to the assignment whose current command this is, if there is one.
+    """
+    one = (
+        select(host_profile.c.host_uuid, host_profile.c.profile_uuid)
+        .join(
+            tables.command,
+            (host_profile.c.host_uuid == _COLUMNS.host_uuid)
+            & (host_profile.c.profile_uuid == _COLUMNS.profile_uuid),
+        )
+        .where(_COLUMNS.uuid == command_uuid, host_profile.c.command_uuid == _COLUMNS.uuid)
+    )
+    row = connection.execute(one).first()
+    if row is None:
+        return None
+    return RowEvent(row.host_uuid, row.profile_uuid, Event.HANDED_OVER)
+
+
+def _is_current(connection: Connection, event: RowEvent, command_uuid: str) -> bool:
+    same = is_of(event.host_uuid, event.profile_uuid)
+    current = connection.scalar(select(host_profile.c.command_uuid).where(same))
+    return current == command_uuid
+
+
+def _record(row: Row[tuple[object, ...]]) -> QueuedCommand:
+    return QueuedCommand(
+        row.uuid,
+        row.enrollment_id,
+        row.request_type,
+        row.profile_uuid,
+        row.body,
+        row.priority,
+        row.created_at,
+    )

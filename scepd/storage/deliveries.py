@@ -1,0 +1,93 @@
+"""
+What was handed to a host, as an inventory is matched with it.
+
+These run inside a caller's unit of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, select
+
+from scepd.model import Delivery
+from scepd.profiles.lifecycle import Operation
+from scepd.storage.tables import (
+    enrollment_window,
+    host_profile,
+    managed_certificate,
+    profile,
+    scep_exchange,
+)
+
+_GRANTED = "SUCCESS"
+
+
+def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
+    """
+    The installs that were handed to a host and may be proved, by profile uuid.
+    """
+    handed_over = (
+        select(host_profile, profile.c.content)
+        .join(profile, profile.c.uuid == host_profile.c.profile_uuid)
+        .where(
+            host_profile.c.host_uuid == host_uuid,
+            host_profile.c.operation == Operation.INSTALL.value,
+            host_profile.c.delivered_at.is_not(None),
+        )
+        .order_by(host_profile.c.profile_uuid)
+    )
+    seen = select(managed_certificate.c.sha1, managed_certificate.c.first_seen).where(
+        managed_certificate.c.host_uuid == host_uuid
+    )
+    first_seen: dict[str, datetime] = {row.sha1: row.first_seen for row in connection.execute(seen)}
+    rows = connection.execute(handed_over).all()
+    return [_record(connection, row, first_seen) for row in rows]
+
+
+def _record(
+    connection: Connection,
+    row: Row[tuple[object, ...]],
+    first_seen: Mapping[str, datetime],
+) -> Delivery:
+    window_id, opened_at = _newest_window(connection, row)
+    known = {
+        sha1 for sha1, seen_at in first_seen.items() if opened_at is None or seen_at < opened_at
+    }
+    return Delivery(
+        profile_uuid=row.profile_uuid,
+        profile_identifier=row.profile_identifier,
+        content=row.content,
+        ca_name=row.ca_name,
+        status=row.status,
+        delivered_at=row.delivered_at,
+        acknowledged_at=row.acknowledged_at,
+        window_opened_at=opened_at,
+        granted=window_id is not None and _was_granted(connection, window_id),
+        known_sha1s=frozenset(known),
+    )
+
+
+def _newest_window(
+    connection: Connection, row: Row[tuple[object, ...]]
+) -> tuple[str | None, datetime | None]:
+    """
+    Id and time of the window that the delivery opened, whatever became of it.
+    """
+    columns = enrollment_window.c
+    newest = (
+        select(columns.id, columns.opened_at)
+        .where(columns.host_uuid == row.host_uuid, columns.profile_uuid == row.profile_uuid)
+        .order_by(columns.opened_at.desc())
+        .limit(1)
+    )
+    found = None if row.ca_name is None else connection.execute(newest).first()
+    return (None, None) if found is None else (found.id, found.opened_at)
+
+
+def _was_granted(connection: Connection, window_id: str) -> bool:
+    success = select(scep_exchange.c.id).where(
+        scep_exchange.c.window_id == window_id, scep_exchange.c.pki_status == _GRANTED
+    )
+    return connection.scalar(success.limit(1)) is not None

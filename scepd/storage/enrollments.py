@@ -1,0 +1,112 @@
+"""
+Enrollments and identities as rows: read, stored, disabled.
+
+These run inside a caller's unit of work.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+
+from scepd.errors import Conflict
+from scepd.model import Enrollment, KnownIdentity, PushAddress
+from scepd.pki.keyring import SealedSecret
+from scepd.storage.tables import (
+    device_identity,
+    enrollment,
+    enrollment_token,
+    issued_certificate,
+    push,
+)
+
+
+def enrollment_record(row: Row[tuple[object, ...]]) -> Enrollment:
+    """
+    The record of a row of enrollment.
+    """
+    address = None
+    if row.push is not None:
+        address = PushAddress(row.push_topic, SealedSecret(row.push_key_id, row.push))
+    return Enrollment(
+        row.id, row.host_uuid, row.kind, row.enabled, address, row.enrolled_at, row.last_seen
+    )
+
+
+def put_enrollment(connection: Connection, new: Enrollment) -> None:
+    """
+    Store an enrollment, in place of one of the same id, disabled and without an address.
+    """
+    values = {
+        "host_uuid": new.host_uuid,
+        "kind": new.kind,
+        "enabled": False,
+        "push_topic": None,
+        "push_key_id": None,
+        "push": None,
+        "token_updated_at": None,
+        "enrolled_at": new.enrolled_at,
+        "last_seen": new.last_seen,
+    }
+    same = enrollment.c.id == new.id
+    if not connection.execute(update(enrollment).where(same).values(values)).rowcount:
+        connection.execute(insert(enrollment).values(id=new.id, **values))
+
+
+def disable(connection: Connection, some: ColumnElement[bool]) -> None:
+    """
+    Disable some enrollments, and forget the wishes to push them.
+    """
+    ids = select(enrollment.c.id).where(some)
+    connection.execute(delete(push).where(push.c.enrollment_id.in_(ids)))
+    connection.execute(update(enrollment).where(some).values(enabled=False))
+
+
+def refuse_pinned(connection: Connection, enrollment_id: str, certificate_sha256: str) -> bool:
+    """
+    Refuse an identity of another enrollment.
+
+    :returns: whether it is pinned to this one already.
+    :raises Conflict: it is pinned to another one.
+    """
+    one = select(device_identity.c.enrollment_id).where(
+        device_identity.c.certificate_sha256 == certificate_sha256
+    )
+    pinned = connection.scalar(one)
+    if pinned not in (None, enrollment_id):
+        raise Conflict("this identity belongs to another enrollment")
+    return pinned is not None
+
+
+def known_identity(connection: Connection, certificate_sha256: str) -> KnownIdentity | None:
+    """
+    What is known of a certificate that was issued for an enrollment challenge.
+    """
+    issued = issued_certificate.c
+    one = (
+        select(
+            issued.not_after,
+            device_identity.c.enrollment_id,
+            enrollment.c.enabled,
+            enrollment.c.host_uuid,
+            enrollment_token.c.labels,
+            enrollment_token.c.allow_reenrollment,
+        )
+        .select_from(issued_certificate)
+        .outerjoin(device_identity, device_identity.c.certificate_sha256 == issued.sha256)
+        .outerjoin(enrollment, enrollment.c.id == device_identity.c.enrollment_id)
+        .outerjoin(enrollment_token, enrollment_token.c.sha256 == issued.token_sha256)
+        .where(issued.sha256 == certificate_sha256, issued.challenge_sha256.is_not(None))
+    )
+    row = connection.execute(one).first()
+    # With the token goes the right to enroll, also with what was issued for it.
+    if row is None or (row.labels is None and row.enrollment_id is None):
+        return None
+    return KnownIdentity(
+        certificate_sha256,
+        row.enrollment_id,
+        bool(row.enabled),
+        row.host_uuid,
+        row.labels or (),
+        bool(row.allow_reenrollment),
+        row.not_after,
+    )

@@ -1,0 +1,117 @@
+"""
+The assignments that follow from the profiles' targets.
+
+These run inside a caller's unit of work.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+)
+
+from scepd.profiles.transitions import FIRST_ASSIGNED
+from scepd.storage.columns import UTCDateTime
+from scepd.storage.tables import (
+    enrollment,
+    host_label,
+    host_profile,
+    profile,
+    profile_certificate_authority,
+)
+
+
+def assign_targets(connection: Connection, some: ColumnElement[bool], now: datetime) -> None:
+    """
+    Assign profiles to the hosts with an enabled device enrollment that they target, due now; hosts
+    that have an assignment of a profile keep that one.
+
+    :param some: narrows the pairs of ``enrollment`` and ``profile``.
+    """
+    values = {
+        "host_uuid": enrollment.c.host_uuid,
+        "profile_uuid": profile.c.uuid,
+        "operation": literal(FIRST_ASSIGNED.operation.value),
+        "status": literal(FIRST_ASSIGNED.status.value),
+        "ca_name": _first_ca_name(),
+        "detail": literal(""),
+        "content_sha256": profile.c.sha256,
+        "attempts": literal(0),
+        "due_at": literal(now, UTCDateTime),
+        "changed_at": literal(now, UTCDateTime),
+        "profile_identifier": profile.c.identifier,
+        "enrollment_id": enrollment.c.id,
+    }
+    pairs = (
+        select(*values.values())
+        .select_from(enrollment.join(profile, true()))
+        .where(some, _is_enabled_device(), _is_target(), ~_is_assigned())
+    )
+    connection.execute(insert(host_profile).from_select(list(values), pairs))
+
+
+def enabled_device(connection: Connection, host_uuid: str) -> str | None:
+    """
+    The id of the host's enabled device enrollment, if it has one.
+    """
+    found = enrollment.alias()
+    one = select(func.min(found.c.id)).where(
+        found.c.host_uuid == host_uuid, found.c.kind == "device", found.c.enabled.is_(True)
+    )
+    id: str | None = connection.scalar(one)
+    return id
+
+
+def first_ca_name(connection: Connection, profile_uuid: str) -> str | None:
+    """
+    The certificate authority that the profile's certificate comes from, if any.
+    """
+    names = profile_certificate_authority
+    one = select(names.c.ca_name).where(names.c.profile_uuid == profile_uuid)
+    name: str | None = connection.scalar(one.order_by(names.c.position).limit(1))
+    return name
+
+
+def _first_ca_name() -> ScalarSelect[str]:
+    names = profile_certificate_authority
+    first = select(names.c.ca_name).where(names.c.profile_uuid == profile.c.uuid)
+    return first.order_by(names.c.position).limit(1).scalar_subquery()
+
+
+def _is_enabled_device() -> ColumnElement[bool]:
+    """
+    Whether it is the host's enabled device enrollment: the first, should there be two.
+    """
+    other = enrollment.alias()
+    first = select(func.min(other.c.id)).where(
+        other.c.host_uuid == enrollment.c.host_uuid,
+        other.c.kind == "device",
+        other.c.enabled.is_(True),
+    )
+    return enrollment.c.id == first.scalar_subquery()
+
+
+def _is_target() -> ColumnElement[bool]:
+    label = select(host_label.c.label).where(
+        host_label.c.label == profile.c.target_label,
+        host_label.c.host_uuid == enrollment.c.host_uuid,
+    )
+    return or_(profile.c.target_label.is_(None), label.exists())
+
+
+def _is_assigned() -> ColumnElement[bool]:
+    same = select(host_profile.c.host_uuid).where(
+        host_profile.c.host_uuid == enrollment.c.host_uuid,
+        host_profile.c.profile_uuid == profile.c.uuid,
+    )
+    return same.exists()

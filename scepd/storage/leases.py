@@ -1,0 +1,97 @@
+"""
+Who does periodic work, in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from scepd.errors import Conflict
+from scepd.model import Lease
+from scepd.storage import tables
+from scepd.storage.clock import utc_now
+from scepd.storage.database import Database
+
+_FIRST_EPOCH = 1
+
+
+class SQLLeaseStore:
+    """
+    Implements :class:`~scepd.ports.LeaseStore`.
+
+    :param now: tells when a lease has ended. It is asked within the unit: one that waited long
+        for the database must not count with an old time.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    async def take_lease(self, name: str, owner: str, seconds: float) -> Lease | None:
+        """
+        Take or prolong a lease for ``seconds``; None while another owner holds it.
+        """
+
+        def unit(connection: Connection) -> Lease | None:
+            now = self._now()
+            until = now + timedelta(seconds=seconds)
+            held = _find(connection, name)
+            if held is None:
+                lease = Lease(name, owner, _FIRST_EPOCH)
+                connection.execute(
+                    insert(tables.lease).values(
+                        name=name, owner=owner, epoch=lease.epoch, expires_at=until
+                    )
+                )
+                return lease
+            if held.owner != owner and held.expires_at > now:
+                return None
+            lease = Lease(name, owner, held.epoch + (held.owner != owner))
+            connection.execute(
+                update(tables.lease)
+                .where(tables.lease.c.name == name)
+                .values(owner=owner, epoch=lease.epoch, expires_at=until)
+            )
+            return lease
+
+        return await self._database.write(unit)
+
+    async def give_lease_back(self, lease: Lease) -> None:
+        """
+        Let another have it at once.
+        """
+        columns = tables.lease.c
+        held = and_(
+            columns.name == lease.name,
+            columns.owner == lease.owner,
+            columns.epoch == lease.epoch,
+        )
+
+        def unit(connection: Connection) -> None:
+            connection.execute(update(tables.lease).where(held).values(expires_at=self._now()))
+
+        await self._database.write(unit)
+
+
+def refuse_lost(connection: Connection, lease: Lease, now: datetime) -> None:
+    """
+    Refuse the rest of a unit of work whose lease is not held any more.
+
+    :raises Conflict: another owner took it, or it has ended.
+    """
+    held = _find(connection, lease.name)
+    if (
+        held is None
+        or (held.owner, held.epoch) != (lease.owner, lease.epoch)
+        or held.expires_at <= now
+    ):
+        raise Conflict(f"the lease {lease.name!r} is not held by {lease.owner!r} any more")
+
+
+def _find(connection: Connection, name: str) -> Row[tuple[object, ...]] | None:
+    # On a database with several writers nobody else takes it until this unit has committed.
+    one = select(tables.lease).where(tables.lease.c.name == name).with_for_update()
+    return connection.execute(one).first()

@@ -1,0 +1,85 @@
+"""
+What an event leaves in the columns of an assignment; pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Row
+
+from scepd.model import QueuedCommand, RowEvent
+from scepd.profiles.lifecycle import Attempts, Command, Detail, Event, Status, Transition
+
+AssignmentRow = Row[tuple[object, ...]]
+"""
+A row of host_profile.
+"""
+
+
+def event_columns(row: AssignmentRow, change: Transition, event: RowEvent) -> dict[str, object]:
+    """
+    The columns that the table itself speaks of, but for the time when it is due.
+    """
+    return {
+        "operation": change.operation.value,
+        "status": change.status.value,
+        "detail": _detail(row, change, event),
+        "attempts": _attempts(row, change),
+    }
+
+
+def delivery_columns(
+    row: AssignmentRow,
+    change: Transition,
+    event: Event,
+    command: QueuedCommand | None,
+    now: datetime,
+) -> dict[str, object]:
+    """
+    The columns that tell of the current command. A row that is pending anew has none, so that an
+    inventory can't prove a delivery which is still to come.
+    """
+    columns: dict[str, object] = {
+        "command_uuid": row.command_uuid,
+        "delivered_at": row.delivered_at,
+        "acknowledged_at": row.acknowledged_at,
+        "offered": row.offered,
+    }
+    is_anew = change.command is Command.CANCELLED and change.status is Status.PENDING
+    if is_anew or change.command is Command.QUEUED:
+        columns |= {"command_uuid": None, "delivered_at": None, "acknowledged_at": None}
+    if command is not None and change.command is Command.QUEUED:
+        columns["command_uuid"] = command.uuid
+    if event is Event.HANDED_OVER:
+        columns |= {"delivered_at": now, "acknowledged_at": None, "offered": True}
+    elif event is Event.ACKNOWLEDGED:
+        columns["acknowledged_at"] = now
+    elif event is Event.ENROLLED_ANEW:
+        columns["offered"] = False
+    return columns
+
+
+def renewal_columns(row: AssignmentRow, event: Event) -> dict[str, object]:
+    """
+    The columns that bring a renewal: an older certificate must not bring one of a certificate that
+    can't be told.
+    """
+    if event is Event.CERTIFICATE_NOT_IDENTIFIED:
+        return {"renew_at": None, "expires_at": None}
+    return {"renew_at": row.renew_at, "expires_at": row.expires_at}
+
+
+def _detail(row: AssignmentRow, change: Transition, event: RowEvent) -> object:
+    if change.detail is Detail.KEPT:
+        return row.detail
+    if change.detail is Detail.CLEARED:
+        return ""
+    return event.detail if change.detail is Detail.GIVEN else change.detail
+
+
+def _attempts(row: AssignmentRow, change: Transition) -> int:
+    before: int = row.attempts
+    if change.attempts is Attempts.RESET:
+        return 0
+    return before + 1 if change.attempts is Attempts.INCREMENTED else before

@@ -1,0 +1,120 @@
+"""
+What events leave of assignments, gathered and then written in few statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, and_, bindparam, delete, insert, update
+
+from scepd.model import Activity, EnrollmentWindow, QueuedCommand
+from scepd.storage.columns import UTCDateTime
+from scepd.storage.outbox import (
+    cancel_commands,
+    drop_idle_pushes,
+    drop_pushes,
+    insert_commands,
+    wish_pushes,
+)
+from scepd.storage.tables import activity, enrollment_window, host, host_profile
+from scepd.storage.windows import CLOSED, IS_LIVE, insert_window
+
+ACKNOWLEDGED_WINDOW_LASTS = timedelta(minutes=10)
+"""
+How long a window admits its key after the device acknowledged: a lost answer may be asked again.
+"""
+
+RowKey = tuple[str, str]
+"""
+The host and the profile of an assignment.
+"""
+
+_IS_ROW = and_(
+    host_profile.c.host_uuid == bindparam("row_host"),
+    host_profile.c.profile_uuid == bindparam("row_profile"),
+)
+_IS_LIVE_WINDOW = and_(
+    enrollment_window.c.host_uuid == bindparam("row_host"),
+    enrollment_window.c.profile_uuid == bindparam("row_profile"),
+    IS_LIVE,
+)
+
+
+@dataclass(slots=True)
+class RowWrites:
+    """
+    The writes that wait, by what they change.
+
+    :param updated: a row's key and its new columns.
+    :param cancelled: uuids of commands.
+    :param queued: commands with their hosts; a push is wished for each.
+    :param unqueued: enrollments that may have no command left.
+    :param unreachable: enrollments that are not to be pushed.
+    :param inventoried: hosts whose inventory is wanted soon.
+    """
+
+    updated: list[dict[str, object]] = field(default_factory=list)
+    removed: list[RowKey] = field(default_factory=list)
+    closed: list[RowKey] = field(default_factory=list)
+    opened: list[EnrollmentWindow] = field(default_factory=list)
+    acknowledged: list[RowKey] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    queued: list[tuple[QueuedCommand, str]] = field(default_factory=list)
+    unqueued: set[str] = field(default_factory=set)
+    unreachable: set[str] = field(default_factory=set)
+    inventoried: set[str] = field(default_factory=set)
+    activities: list[Activity] = field(default_factory=list)
+
+    def execute(self, connection: Connection, now: datetime) -> None:
+        """
+        Write all of it.
+        """
+        self._write_windows(connection, now)
+        self._write_rows(connection, now)
+        self._write_outbox(connection, now)
+        values = [
+            {"at": one.at, "actor": one.actor, "action": one.action, "subject": one.subject}
+            for one in self.activities
+        ]
+        if values:
+            connection.execute(insert(activity), values)
+
+    def _write_windows(self, connection: Connection, now: datetime) -> None:
+        if self.closed:
+            change = update(enrollment_window).where(_IS_LIVE_WINDOW).values(CLOSED)
+            connection.execute(change, _keys(self.closed))
+        if self.acknowledged:
+            until = bindparam("until", now + ACKNOWLEDGED_WINDOW_LASTS, UTCDateTime)
+            change = update(enrollment_window).where(
+                _IS_LIVE_WINDOW, enrollment_window.c.deadline > until
+            )
+            connection.execute(change.values(deadline=until), _keys(self.acknowledged))
+        for window in self.opened:
+            insert_window(connection, window)
+
+    def _write_rows(self, connection: Connection, now: datetime) -> None:
+        if self.updated:
+            connection.execute(update(host_profile).where(_IS_ROW), self.updated)
+        if self.removed:
+            connection.execute(delete(host_profile).where(_IS_ROW), _keys(self.removed))
+        if self.inventoried:
+            connection.execute(
+                update(host)
+                .where(host.c.uuid == bindparam("host_uuid"), host.c.inventory_due_at > now)
+                .values(inventory_due_at=now),
+                [{"host_uuid": uuid} for uuid in sorted(self.inventoried)],
+            )
+
+    def _write_outbox(self, connection: Connection, now: datetime) -> None:
+        cancel_commands(connection, self.cancelled, now)
+        insert_commands(connection, self.queued)
+        wish_pushes(connection, {one.enrollment_id for one, _ in self.queued}, now)
+        drop_pushes(connection, self.unreachable)
+        drop_idle_pushes(connection, self.unqueued)
+
+
+def _keys(rows: Iterable[RowKey]) -> list[dict[str, str]]:
+    return [{"row_host": host_uuid, "row_profile": uuid} for host_uuid, uuid in rows]

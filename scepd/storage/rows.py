@@ -1,0 +1,266 @@
+"""
+The assignments in the database, and the one place where events change them by the lifecycle table.
+
+These run inside a caller's unit of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, select, update
+
+from scepd.model import Activity, EnrollmentWindow, QueuedCommand, RowEvent
+from scepd.profiles.lifecycle import (
+    Command,
+    Due,
+    Event,
+    Operation,
+    RetrySettings,
+    Status,
+    Transition,
+    Window,
+)
+from scepd.profiles.transitions import transition
+from scepd.storage.first_assignments import first_ca_name
+from scepd.storage.row_columns import (
+    AssignmentRow,
+    delivery_columns,
+    event_columns,
+    renewal_columns,
+)
+from scepd.storage.row_writes import RowWrites
+from scepd.storage.tables import host, host_profile
+
+_ACTOR = "scepd"
+# Until certificate authorities have breakers that tell when they are back.
+_AUTHORITY_PAUSE = timedelta(seconds=60)
+
+
+def is_of(host_uuid: str, profile_uuid: str) -> ColumnElement[bool]:
+    """
+    The condition for the assignment of that profile to that host.
+    """
+    return and_(host_profile.c.host_uuid == host_uuid, host_profile.c.profile_uuid == profile_uuid)
+
+
+def apply_event(
+    connection: Connection,
+    event: RowEvent,
+    now: datetime,
+    settings: RetrySettings,
+    *,
+    window: EnrollmentWindow | None = None,
+) -> bool:
+    """
+    Let an event happen to an assignment.
+
+    :param window: what replaces the assignment's windows, where the table opens one.
+    :returns: whether it changed anything.
+    """
+    changes = RowChanges(connection, now, settings)
+    changed = changes.happen(event, window=window)
+    changes.write()
+    return changed
+
+
+def apply_events(
+    connection: Connection, events: Iterable[RowEvent], now: datetime, settings: RetrySettings
+) -> None:
+    """
+    Let events happen to assignments, one after the other; of those that are gone nothing is said.
+    """
+    changes = RowChanges(connection, now, settings)
+    for event in events:
+        changes.happen(event)
+    changes.write()
+
+
+def apply_to_rows(
+    connection: Connection,
+    some: ColumnElement[bool],
+    event_of: Callable[[AssignmentRow], Event],
+    now: datetime,
+    settings: RetrySettings,
+) -> None:
+    """
+    Let an event happen to each of some assignments.
+
+    :param event_of: tells the event of a row.
+    """
+    changes = RowChanges(connection, now, settings)
+    for row in connection.execute(select(host_profile).where(some)).all():
+        changes.change(row, RowEvent(row.host_uuid, row.profile_uuid, event_of(row)))
+    changes.write()
+
+
+def redeliver(connection: Connection, host_uuid: str, profile_uuid: str, at: datetime) -> None:
+    """
+    Make an install due at once; one that is being verified waits for its delivery again.
+    """
+    values = {"status": Status.PENDING.value, "due_at": at, "changed_at": at}
+    connection.execute(update(host_profile).where(is_of(host_uuid, profile_uuid)).values(values))
+
+
+class RowChanges:
+    """
+    Events of one transaction and what they make of assignments, written by :meth:`write`.
+    """
+
+    def __init__(self, connection: Connection, now: datetime, settings: RetrySettings) -> None:
+        self._connection = connection
+        self._now = now
+        self._settings = settings
+        self._writes = RowWrites()
+        self._changed: set[tuple[str, str]] = set()
+
+    def happen(
+        self,
+        event: RowEvent,
+        *,
+        window: EnrollmentWindow | None = None,
+    ) -> bool:
+        """
+        Let an event happen to the assignment that it names, if it is there.
+
+        :param window: what replaces the assignment's windows, where the table opens one.
+        :returns: whether it changes anything.
+        """
+        row = self.row(event.host_uuid, event.profile_uuid)
+        return row is not None and self.change(row, event, window=window)
+
+    def row(self, host_uuid: str, profile_uuid: str) -> AssignmentRow | None:
+        """
+        An assignment as the events so far have left it, if it is there.
+        """
+        if (host_uuid, profile_uuid) in self._changed:
+            self.write()
+        one = select(host_profile).where(is_of(host_uuid, profile_uuid))
+        return self._connection.execute(one).first()
+
+    def change(
+        self,
+        row: AssignmentRow,
+        event: RowEvent,
+        *,
+        window: EnrollmentWindow | None = None,
+        command: QueuedCommand | None = None,
+    ) -> bool:
+        """
+        Let an event happen to the assignment that was read as ``row``.
+
+        :param window: what replaces the assignment's windows, where the table opens one.
+        :param command: what is queued, where the table queues one.
+        :returns: whether it changes anything.
+        :raises ValueError: the table queues a command, and there is none.
+        """
+        operation, status = Operation(row.operation), Status(row.status)
+        change = transition(
+            operation, status, event.event, attempts=row.attempts, settings=self._settings
+        )
+        if change.is_ignored(operation, status):
+            return False
+        self._changed.add((row.host_uuid, row.profile_uuid))
+        self._change_outbox(row, change, command)
+        self._change_window(row, change, event.event, window)
+        if change.remove_row:
+            self._writes.removed.append((row.host_uuid, row.profile_uuid))
+        else:
+            self._writes.updated.append(self._columns(row, change, event, command))
+        if change.alarm:
+            self._alarm(row, event)
+        return True
+
+    def write(self) -> None:
+        """
+        Write what has changed so far.
+        """
+        self._writes.execute(self._connection, self._now)
+        self._writes = RowWrites()
+        self._changed.clear()
+
+    def _change_outbox(
+        self, row: AssignmentRow, change: Transition, command: QueuedCommand | None
+    ) -> None:
+        if change.command is not Command.KEPT and row.command_uuid is not None:
+            self._writes.cancelled.append(row.command_uuid)
+            if row.enrollment_id is not None:
+                self._writes.unqueued.add(row.enrollment_id)
+        if change.command is Command.QUEUED:
+            if command is None:
+                raise ValueError("an event that queues a command happened without one")
+            self._writes.queued.append((command, row.host_uuid))
+        if change.drop_push and row.enrollment_id is not None:
+            self._writes.unreachable.add(row.enrollment_id)
+
+    def _change_window(
+        self,
+        row: AssignmentRow,
+        change: Transition,
+        event: Event,
+        window: EnrollmentWindow | None,
+    ) -> None:
+        key = (row.host_uuid, row.profile_uuid)
+        if change.window is not Window.UNCHANGED:
+            self._writes.closed.append(key)
+        if change.window is Window.OPENED and window is not None:
+            self._writes.opened.append(window)
+        if event is Event.ACKNOWLEDGED and change.operation is Operation.INSTALL:
+            self._writes.acknowledged.append(key)
+            self._writes.inventoried.add(row.host_uuid)
+
+    def _columns(
+        self,
+        row: AssignmentRow,
+        change: Transition,
+        event: RowEvent,
+        command: QueuedCommand | None,
+    ) -> dict[str, object]:
+        return {
+            "row_host": row.host_uuid,
+            "row_profile": row.profile_uuid,
+            "ca_name": self._ca_name(row, change),
+            "due_at": self._due_at(row, change),
+            "changed_at": self._now,
+            **event_columns(row, change, event),
+            **delivery_columns(row, change, event.event, command, self._now),
+            **renewal_columns(row, event.event),
+        }
+
+    def _ca_name(self, row: AssignmentRow, change: Transition) -> object:
+        """
+        The certificate authority that the operation needs: a removal needs none.
+        """
+        if change.operation is Operation.REMOVE:
+            return None
+        if row.operation == Operation.INSTALL.value:
+            return row.ca_name
+        return first_ca_name(self._connection, row.profile_uuid)
+
+    def _due_at(self, row: AssignmentRow, change: Transition) -> datetime | None:
+        kept: datetime | None = row.due_at
+        if change.due is Due.UNCHANGED:
+            return kept
+        if change.due is Due.NOT:
+            return None
+        if change.due is Due.LIMITED:
+            # One that the proxy's refusal has made due already is this very re-delivery.
+            return kept or self._limited(row.host_uuid, timedelta(seconds=change.due_after))
+        if change.due is Due.WITH_AUTHORITY:
+            return self._now + _AUTHORITY_PAUSE
+        return self._now + timedelta(seconds=change.due_after)
+
+    def _limited(self, host_uuid: str, pause: timedelta) -> datetime:
+        last = self._connection.scalar(
+            select(host.c.redelivered_at).where(host.c.uuid == host_uuid)
+        )
+        due_at = self._now if last is None else max(self._now, last + pause)
+        self._connection.execute(
+            update(host).where(host.c.uuid == host_uuid).values(redelivered_at=due_at)
+        )
+        return due_at
+
+    def _alarm(self, row: AssignmentRow, event: RowEvent) -> None:
+        subject = f"{row.host_uuid}/{row.profile_uuid}"
+        self._writes.activities.append(Activity(self._now, _ACTOR, event.event.value, subject))

@@ -1,0 +1,90 @@
+"""
+Enrollments, their identities, and what waits to be sent to them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
+
+from scepd.storage.columns import UTCDateTime
+from scepd.storage.tables.hosts import host
+from scepd.storage.tables.naming import metadata
+
+enrollment = Table(
+    "enrollment",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host_uuid", ForeignKey(host.c.uuid, ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("push_topic", Text),
+    Column("push_key_id", Text),
+    Column("push", LargeBinary),
+    Column("token_updated_at", UTCDateTime),
+    Column("enrolled_at", UTCDateTime, nullable=False),
+    Column("last_seen", UTCDateTime),
+    Index(None, "host_uuid", "kind"),
+)
+
+device_identity = Table(
+    "device_identity",
+    metadata,
+    Column("certificate_sha256", Text, primary_key=True),
+    Column("enrollment_id", ForeignKey(enrollment.c.id, ondelete="CASCADE"), nullable=False),
+    Index(None, "enrollment_id"),
+)
+
+_WAITS = text("finished_at IS NULL")
+
+command = Table(
+    "command",
+    metadata,
+    Column("uuid", Text, primary_key=True),
+    Column("enrollment_id", ForeignKey(enrollment.c.id, ondelete="CASCADE"), nullable=False),
+    Column("host_uuid", Text, nullable=False),
+    Column("request_type", Text, nullable=False),
+    Column("profile_uuid", Text),
+    Column("body", LargeBinary),
+    Column("priority", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("offered_at", UTCDateTime),
+    Column("not_now_at", UTCDateTime),
+    Column("not_now_count", Integer, nullable=False),
+    Column("finished_at", UTCDateTime),
+    # Holds what waits and no history: the device's poll reads its first entry.
+    Index(
+        None,
+        "enrollment_id",
+        "priority",
+        "created_at",
+        "uuid",
+        sqlite_where=_WAITS,
+        postgresql_where=_WAITS,
+    ),
+    Index(None, "host_uuid", "created_at", "uuid"),
+)
+
+push = Table(
+    "push",
+    metadata,
+    Column("enrollment_id", ForeignKey(enrollment.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("due_at", UTCDateTime),
+    Column("apns_id", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("last_status", Integer),
+    Column("last_reason", Text, nullable=False),
+    Column("answered_at", UTCDateTime),
+    Index(None, "due_at"),
+)

@@ -1,0 +1,91 @@
+"""
+Hosts, what they should have, and the certificates that were seen on them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false, text
+
+from scepd.storage.columns import Facts, UTCDateTime
+from scepd.storage.tables.naming import metadata
+
+host = Table(
+    "host",
+    metadata,
+    Column("uuid", Text, primary_key=True),
+    Column("serial_number", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("facts", Facts, nullable=False),
+    Column("redelivered_at", UTCDateTime),
+    # The uuid in lower case: osquery's agents write it as they like.
+    Column("folded_uuid", Text, nullable=False, server_default="", index=True),
+    Column("model", Text, nullable=False, server_default=""),
+    Column("os_version", Text, nullable=False, server_default=""),
+    Column("last_seen", UTCDateTime),
+    Column("node_key_sha256", Text),
+    Column("inventory_due_at", UTCDateTime),
+    Index(None, "node_key_sha256", unique=True),
+)
+
+host_label = Table(
+    "host_label",
+    metadata,
+    Column("host_uuid", ForeignKey(host.c.uuid, ondelete="CASCADE"), primary_key=True),
+    Column("label", Text, primary_key=True),
+    Index(None, "label", "host_uuid"),
+)
+
+_CAN_BE_DELIVERED = text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
+
+host_profile = Table(
+    "host_profile",
+    metadata,
+    Column("host_uuid", ForeignKey(host.c.uuid, ondelete="CASCADE"), primary_key=True),
+    Column("profile_uuid", Text, primary_key=True),
+    Column("operation", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("ca_name", Text),
+    Column("detail", Text, nullable=False),
+    Column("content_sha256", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UTCDateTime),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("profile_identifier", Text, nullable=False, server_default=""),
+    # The host's enrollment while that is enabled, so that a tick never reads rows of the others.
+    Column("enrollment_id", Text),
+    # Whether the device was ever handed the profile since it enrolled: it may have it.
+    Column("offered", Boolean, nullable=False, server_default=false()),
+    Column("command_uuid", Text),
+    Column("delivered_at", UTCDateTime),
+    Column("acknowledged_at", UTCDateTime),
+    # Of the newest certificate, so that the search for renewals reads no older ones.
+    Column("renew_at", UTCDateTime),
+    Column("expires_at", UTCDateTime),
+    Index(
+        None,
+        "ca_name",
+        "due_at",
+        sqlite_where=_CAN_BE_DELIVERED,
+        postgresql_where=_CAN_BE_DELIVERED,
+    ),
+    Index(None, "profile_uuid", "host_uuid"),
+    Index(None, "status", "renew_at"),
+)
+
+managed_certificate = Table(
+    "managed_certificate",
+    metadata,
+    Column("host_uuid", ForeignKey(host.c.uuid, ondelete="CASCADE"), primary_key=True),
+    Column("sha1", Text, primary_key=True),
+    Column("profile_uuid", Text, nullable=False),
+    Column("ca_name", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("serial", Text, nullable=False),
+    Column("not_before", UTCDateTime, nullable=False),
+    Column("not_after", UTCDateTime, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("first_seen", UTCDateTime, nullable=False),
+    Column("renew_at", UTCDateTime, nullable=False),
+    Index(None, "host_uuid", "not_before", "sha1"),
+)

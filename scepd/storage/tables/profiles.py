@@ -1,0 +1,49 @@
+"""
+Certificate authorities and configuration profiles.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+
+from scepd.storage.columns import EncodedCertificates, UTCDateTime, Words
+from scepd.storage.tables.naming import metadata
+
+certificate_authority = Table(
+    "certificate_authority",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("challenge_key_id", Text, nullable=False),
+    Column("challenge", LargeBinary, nullable=False),
+    Column("ca_identifier", Text),
+    Column("trusted_certificates", Text),
+    Column("max_concurrency", Integer, nullable=False),
+    Column("allow_single_des", Boolean, nullable=False),
+    Column("certificates", EncodedCertificates, nullable=False),
+    Column("capabilities", Words, nullable=False),
+    Column("checked_at", UTCDateTime, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+)
+
+profile = Table(
+    "profile",
+    metadata,
+    Column("uuid", Text, primary_key=True),
+    Column("identifier", Text, nullable=False, unique=True),
+    Column("display_name", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("target_label", Text),
+    Column("created_at", UTCDateTime, nullable=False),
+)
+
+profile_certificate_authority = Table(
+    "profile_certificate_authority",
+    metadata,
+    Column("profile_uuid", ForeignKey(profile.c.uuid, ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("ca_name", Text, nullable=False),
+    Index(None, "ca_name", "profile_uuid"),
+)

@@ -1,0 +1,50 @@
+"""
+Enrollment windows and the exchanges that pass through them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+
+from scepd.storage.columns import UTCDateTime
+from scepd.storage.tables.naming import metadata
+
+enrollment_window = Table(
+    "enrollment_window",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host_uuid", Text, nullable=False),
+    Column("profile_uuid", Text, nullable=False),
+    Column("ca_name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("opened_at", UTCDateTime, nullable=False),
+    Column("deadline", UTCDateTime, nullable=False),
+    Column("reserved_by", Text),
+    Column("reserved_until", UTCDateTime),
+    Column("signer_key_sha256", Text),
+    Column("transaction_id", Text),
+    Index(None, "host_uuid", "profile_uuid", "state"),
+    Index(None, "host_uuid", "profile_uuid", "opened_at"),
+    Index(None, "profile_uuid", "state"),
+)
+
+scep_exchange = Table(
+    "scep_exchange",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host_uuid", Text, nullable=False),
+    Column("profile_uuid", Text, nullable=False),
+    Column("ca_name", Text, nullable=False),
+    Column("window_id", Text),
+    Column("message_type", Text),
+    Column("transaction_id", Text),
+    Column("pki_status", Text),
+    Column("fail_info", Text),
+    Column("http_status", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),
+    Index(None, "host_uuid", "started_at", "id"),
+    Index(None, "started_at", "id"),
+    Index(None, "window_id"),
+)

@@ -1,0 +1,159 @@
+"""
+osquery's agents, what inventories prove, and the certificates that were seen, in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, or_, select, update
+
+from scepd.model import Delivery, Lease, ManagedCertificate, RowEvent
+from scepd.profiles.lifecycle import Event, Operation, RetrySettings, Status
+from scepd.storage.certificates import certificate_record, record_certificates
+from scepd.storage.clock import utc_now
+from scepd.storage.database import Database
+from scepd.storage.deliveries import deliveries_of
+from scepd.storage.leases import refuse_lost
+from scepd.storage.rows import apply_events
+from scepd.storage.tables import host, host_profile, managed_certificate
+
+
+class SQLVerificationStore:
+    """
+    Implements :class:`~scepd.ports.VerificationStore`.
+
+    :param settings: how failures are tried again.
+    :param now: tells when a lease has ended.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: RetrySettings | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._database = database
+        self._settings = settings or RetrySettings()
+        self._now = now
+
+    async def enroll_agent(self, host_uuid: str, node_key_sha256: str, now: datetime) -> bool:
+        """
+        Give a host's osquery agent a (new) node key; the case of the uuid does not matter.
+
+        :returns: False when there is no such host.
+        """
+        change = (
+            update(host)
+            .where(host.c.folded_uuid == host_uuid.lower())
+            .values(node_key_sha256=node_key_sha256)
+        )
+        return await self._database.write(
+            lambda connection: connection.execute(change).rowcount > 0
+        )
+
+    async def agent_host(self, node_key_sha256: str) -> str | None:
+        """
+        The host of an osquery agent, or None.
+        """
+        one = select(host.c.uuid).where(host.c.node_key_sha256 == node_key_sha256)
+
+        def query(connection: Connection) -> str | None:
+            uuid: str | None = connection.scalar(one)
+            return uuid
+
+        return await self._database.read(query)
+
+    async def inventory_due(self, host_uuid: str, now: datetime, again_at: datetime) -> bool:
+        """
+        Whether the host should be asked for its inventory now; then it is not due again before
+        ``again_at``, or the next acknowledgement of a profile.
+        """
+        due = _is_inventory_due(host_uuid, now)
+        asked = select(host.c.uuid).where(due)
+        # Agents ask every few seconds: only the answer yes is worth a write.
+        if not await self._database.read(lambda connection: connection.scalar(asked) is not None):
+            return False
+        change = update(host).where(due).values(inventory_due_at=again_at)
+        return await self._database.write(
+            lambda connection: connection.execute(change).rowcount > 0
+        )
+
+    async def deliveries(self, host_uuid: str) -> Sequence[Delivery]:
+        """
+        The installs that were handed to a host and may be proved: pending after a hand-over,
+        verifying, verified and failed ones.
+        """
+        return await self._database.read(lambda connection: deliveries_of(connection, host_uuid))
+
+    async def prove(
+        self,
+        host_uuid: str,
+        certificates: Sequence[ManagedCertificate],
+        events: Sequence[RowEvent],
+        now: datetime,
+    ) -> None:
+        """
+        Record the certificates that an inventory showed (the first sight of each is kept, and
+        older ones of the same profile that are not in ``certificates`` stay) and let events
+        happen, in one transaction.
+        """
+
+        def unit(connection: Connection) -> None:
+            record_certificates(connection, host_uuid, certificates)
+            apply_events(connection, events, now, self._settings)
+
+        await self._database.write(unit)
+
+    async def certificates(self, host_uuid: str) -> Sequence[ManagedCertificate]:
+        """
+        The certificates of a host, the newest NotBefore first.
+        """
+        columns = managed_certificate.c
+        newest_first = (
+            select(managed_certificate)
+            .where(columns.host_uuid == host_uuid)
+            .order_by(columns.not_before.desc(), columns.sha1.desc())
+        )
+
+        def query(connection: Connection) -> list[ManagedCertificate]:
+            return [certificate_record(row) for row in connection.execute(newest_first)]
+
+        return await self._database.read(query)
+
+    async def renew_due(self, now: datetime, limit: int, lease: Lease) -> Sequence[RowEvent]:
+        """
+        RENEWAL_DUE happens to at most ``limit`` verified assignments whose newest certificate
+        should be renewed by now, the soonest expiry first.
+
+        :returns: the events that happened.
+        :raises Conflict: the lease has passed to another owner.
+        """
+        columns = host_profile.c
+        due = (
+            select(columns.host_uuid, columns.profile_uuid)
+            .where(
+                columns.status == Status.VERIFIED.value,
+                columns.renew_at <= now,
+                columns.operation == Operation.INSTALL.value,
+            )
+            .order_by(columns.expires_at)
+            .limit(limit)
+        )
+
+        def unit(connection: Connection) -> list[RowEvent]:
+            refuse_lost(connection, lease, self._now())
+            events = [
+                RowEvent(row.host_uuid, row.profile_uuid, Event.RENEWAL_DUE)
+                for row in connection.execute(due)
+            ]
+            apply_events(connection, events, now, self._settings)
+            return events
+
+        return await self._database.write(unit)
+
+
+def _is_inventory_due(host_uuid: str, now: datetime) -> ColumnElement[bool]:
+    due_at = host.c.inventory_due_at
+    return (host.c.uuid == host_uuid) & or_(due_at.is_(None), due_at <= now)

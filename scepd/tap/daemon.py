@@ -1,0 +1,191 @@
+"""
+The daemon's life: its start, its reload, its stop.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+
+from scepd import __version__
+from scepd.config import Configuration, load
+from scepd.errors import ScepdError
+from scepd.logs import LogStream, LogWriter
+from scepd.tap.composition import Composition
+from scepd.tap.files import device_secrets, read_keyring, server_tls
+from scepd.tap.listeners import Listeners
+from scepd.tap.reactor_delay import ReactorDelay
+
+_log = Logger()
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Daemon(MultiService):
+    """
+    Everything that runs, in the order of its start.
+
+    :param path: the configuration's file, read again by :meth:`reload`.
+    :param reactor: the reactor, handed to whatever needs time, sockets or threads.
+    :param log_stream: opens what log lines are written to.
+
+    ``keyring`` and ``parts`` are there from :meth:`privilegedStartService` on.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        path: Path,
+        reactor: Any,
+        log_stream: Callable[[], LogStream],
+    ) -> None:
+        super().__init__()
+        self._configuration = configuration
+        self._path = path
+        self._reactor = reactor
+        self._log_stream = log_stream
+        self._listeners = Listeners(configuration, reactor)
+        self._draining: Deferred[None] | None = None
+
+    def setServiceParent(self, parent: Any) -> None:
+        """
+        Log in our own format, for as long as the application runs.
+        """
+        settings = self._configuration.log
+        try:
+            stream = self._log_stream()
+        except OSError as error:
+            raise SystemExit(f"scepd: {error.filename}: {error.strerror}") from None
+        self._log_writer = LogWriter(stream, settings.format, settings.level)
+        if isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._log_writer)
+        super().setServiceParent(parent)
+
+    def privilegedStartService(self) -> None:
+        """
+        Open the listeners, which may need privileges; they are served once the reactor runs.
+        """
+        with _refusing():
+            self.keyring = read_keyring(self._configuration)
+            self._tls = tls = server_tls(self._configuration)
+            self.parts = parts = Composition(
+                self._configuration,
+                self._reactor,
+                lambda: self.keyring,
+                device_secrets(self._configuration),
+                self._listeners.trouble,
+            )
+            self._listeners.open("devices", parts.device_site, tls)
+            admin_tls = tls if self._configuration.listen.admin_tls else None
+            self._listeners.open("admin", parts.admin_site, admin_tls)
+        super().privilegedStartService()
+
+    def startService(self) -> None:
+        """
+        Open the database; a failure ends the process.
+        """
+        with _refusing():
+            self.parts.database.start()
+        self.parts.management.start()
+        ReactorDelay(self._reactor, self.parts.metrics).setServiceParent(self)
+        self._on_signal((signal.SIGHUP,), self.reload)
+        super().startService()
+        listen = self._configuration.listen
+        _log.info(
+            "scepd {version} is ready: devices on {devices}, admin on {admin}",
+            version=__version__,
+            devices=listen.devices,
+            admin=listen.admin,
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop gracefully: nothing new, running exchanges end, the database is closed last.
+        """
+        self._on_signal(_STOP_SIGNALS, self.hurry)
+        return Deferred.fromCoroutine(self._stop())
+
+    def reload(self) -> None:
+        """
+        Read keyring, TLS files and log level again; unless all can be read, all stay as they were.
+        """
+        try:
+            level = load(self._path).log.level
+            keyring = read_keyring(self._configuration)
+            self.parts.management.use_push_credentials(device_secrets(self._configuration).push)
+            if self._tls is not None:
+                self._tls.reload()
+        except ScepdError as error:
+            _log.error("Not reloaded: {reason}", reason=str(error))
+            return
+        self.keyring = keyring
+        self._log_writer.set_level(level)
+        _log.info("Reloaded keyring, TLS files and log level")
+
+    def hurry(self) -> None:
+        """
+        Wait no longer for running exchanges: what a second signal to stop means.
+        """
+        if self._draining is not None:
+            self._draining.cancel()
+
+    async def _stop(self) -> None:
+        _log.info("Stopping")
+        parts = self.parts
+        parts.proxy.stop_accepting()
+        await self._listeners.close()
+        await self._drain(parts.proxy.wait_until_idle)
+        await parts.management.stop()
+        parts.upstream.close()
+        await parts.database.stop()
+        await MultiService.stopService(self)
+        _log.info("Stopped")
+
+    async def _drain(self, wait_until_idle: Callable[[], Any]) -> None:
+        waiting = self._draining = Deferred.fromCoroutine(wait_until_idle())
+        seconds = self._configuration.limits.stop_timeout
+        deadline = self._reactor.callLater(seconds, waiting.cancel)
+        try:
+            await waiting
+        except CancelledError:
+            _log.warn("Stopping with exchanges under way; their devices will try again")
+        finally:
+            self._draining = None
+            if deadline.active():
+                deadline.cancel()
+
+    def _on_signal(self, signals: tuple[int, ...], call: Callable[[], None]) -> None:
+        for number in signals:
+            signal.signal(number, lambda *_: self._reactor.callFromThread(call))
+
+
+class StartFailed(SystemExit, Exception):
+    """
+    Ends the process with exit status 1, without a traceback.
+
+    It is an Exception too, because twistd tells the terminal of no other from the background: its
+    parent process would wait for ever.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.code = 1
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """
+    End the process, with one line in the log, when something is not as it must be.
+    """
+    try:
+        yield
+    except ScepdError as error:
+        _log.critical("Not started: {reason}", reason=str(error))
+        raise StartFailed(str(error)) from None

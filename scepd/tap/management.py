@@ -1,0 +1,286 @@
+"""
+The parts that deal with devices beside the proxy: identities, check-in, deliveries, proofs.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from twisted.web.resource import Resource
+
+from scepd.apns.credentials import PushCredentials
+from scepd.network.apns_client import APNsClient
+from scepd.network.apns_limits import APNsLimits
+from scepd.network.apns_route import APNsRoute
+from scepd.profiles.certificate_renewal import RenewalRule
+from scepd.services.ca_keys import CAKeys
+from scepd.services.checkin import CheckIn
+from scepd.services.checkin_identity import Identities
+from scepd.services.checkin_messages import CheckInMessages
+from scepd.services.commands import CommandPorts, Commands, CommandSettings
+from scepd.services.delivery import ProcessorSettings, ProfileProcessor
+from scepd.services.delivery_resolving import Resolving
+from scepd.services.enrolling import Enrolling
+from scepd.services.issuing import EmbeddedCA, IssuingSettings
+from scepd.services.last_seen import LastSeen
+from scepd.services.leases import Leases
+from scepd.services.periodic import Periodic
+from scepd.services.push import PushSender
+from scepd.services.rendering import ProfileRendering
+from scepd.services.renewal import Renewal
+from scepd.services.results import ResultPorts, Results
+from scepd.services.verification import Verification, VerificationSettings
+from scepd.services.verification_agents import Agents
+from scepd.services.verification_certificates import ExpectedCertificates
+from scepd.tap.files import DeviceSecrets
+from scepd.tap.stores import Stores
+from scepd.tap.surroundings import Surroundings
+from scepd.web.enrollment import EnrollmentResource
+from scepd.web.mdm import make_mdm_endpoint
+from scepd.web.osquery import OsqueryAPI
+from scepd.web.scep_ca import SCEPCAResource
+
+_LAST_SEEN_SECONDS = 5.0
+# One transaction of a batch of this size holds the database for about a tenth of a second.
+_BATCH = 200
+_NO_PUSHES = "degraded: [apns] has no certificate_file, so that no device can be pushed to"
+
+
+class Management:
+    """
+    Services of devices, and the work that is done for them from time to time.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        stores: Stores,
+        rendering: ProfileRendering,
+        secrets: DeviceSecrets,
+    ) -> None:
+        self._around = around
+        self._stores = stores
+        self._rendering = rendering
+        self._secrets = secrets
+        self._gateway = self._make_gateway(secrets.push)
+        self._pushes = self._make_pushes()
+        self._leases = Leases(stores.leases, around.new_id())
+        self.last_seen = LastSeen(stores.check_ins, around.reactor)
+        self.enrolling = Enrolling(
+            stores.enrollment_tokens,
+            around.reactor,
+            around.random_bytes,
+            around.configuration.server.external_url,
+            lambda: None if self._gateway is None else self._gateway.topic,
+        )
+        self._periodic = self._make_periodic()
+
+    # -- its life ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """
+        Begin the periodic work.
+        """
+        if self._gateway is not None:
+            self._gateway.start()
+        if self._pushes is not None:
+            self._pushes.start()
+        for work in self._periodic:
+            work.start()
+
+    async def stop(self) -> None:
+        """
+        Let what runs end, and begin nothing more.
+        """
+        for work in self._periodic:
+            await work.stop()
+        if self._pushes is not None:
+            await self._pushes.stop()
+        if self._gateway is not None:
+            await self._gateway.close()
+        await self.last_seen.flush()
+
+    def trouble(self) -> str:
+        """
+        What is wrong with pushing, or an empty text.
+        """
+        if self._gateway is None:
+            return _NO_PUSHES
+        return f"degraded: {self._gateway.complaint}" if self._gateway.complaint else ""
+
+    def use_push_credentials(self, push: PushCredentials | None) -> None:
+        """
+        Push with a renewed certificate from now on.
+
+        :raises Conflict: its topic is another, so that no device could be reached with it.
+        """
+        if self._gateway is not None and push is not None:
+            self._gateway.use_credentials(push)
+
+    # -- what devices ask --------------------------------------------------------------------------
+
+    def add_resources(self, root: Resource) -> None:
+        """
+        Put the resources of devices below the root of their listener.
+        """
+        mdm, scep, api = Resource(), Resource(), Resource()
+        root.putChild(b"mdm", mdm)
+        mdm.putChild(b"enroll", EnrollmentResource(self.enrolling))
+        check_in = make_mdm_endpoint(self._make_check_in())
+        mdm.putChild(b"checkin", check_in)
+        mdm.putChild(b"connect", check_in)
+        mdm.putChild(b"scep", scep)
+        scep.putChild(b"ca", SCEPCAResource(self._make_ca()))
+        root.putChild(b"api", api)
+        osquery = self._make_osquery().resource()
+        api.putChild(b"osquery", osquery)
+        version = Resource()
+        api.putChild(b"v1", version)
+        version.putChild(b"osquery", osquery)
+
+    # -- the parts ---------------------------------------------------------------------------------
+
+    def _make_gateway(self, push: PushCredentials | None) -> APNsClient | None:
+        if push is None:
+            return None
+        apns, reactor = self._around.configuration.apns, self._around.reactor
+        route = APNsRoute(reactor, apns.host, apns.port, self._secrets.push_roots)
+        return APNsClient(reactor, route, push, APNsLimits(), self._around.jitter)
+
+    def _make_pushes(self) -> PushSender | None:
+        if self._gateway is None:
+            return None
+        around = self._around
+        return PushSender(
+            self._stores.pushes, self._gateway, around.keyring, around.reactor, around.jitter
+        )
+
+    def _wake_pushes(self) -> None:
+        if self._pushes is not None:
+            self._pushes.wake()
+
+    def _make_periodic(self) -> list[Periodic]:
+        configuration, stores = self._around.configuration, self._stores
+        processor = self._make_processor()
+        renewal = Renewal(stores.verification, self._leases, self._around.reactor)
+        works = (
+            ("processing profiles", configuration.profiles.tick, processor.tick),
+            ("renewing certificates", configuration.renewal.interval, renewal.run),
+            ("writing when devices were seen", _LAST_SEEN_SECONDS, self.last_seen.flush),
+        )
+        around = self._around
+        return [Periodic(around.reactor, *work, around.jitter) for work in works]
+
+    def _make_processor(self) -> ProfileProcessor:
+        stores, around = self._stores, self._around
+        settings = around.configuration.profiles
+        resolving = Resolving(
+            stores.profiles, stores.hosts, stores.authorities, self._rendering, around.in_thread
+        )
+        return ProfileProcessor(
+            stores.delivery,
+            resolving,
+            self._leases,
+            around.reactor,
+            around.new_id,
+            self._wake_pushes,
+            ProcessorSettings(settings.deliveries_per_tick, _BATCH),
+        )
+
+    def _make_ca(self) -> EmbeddedCA:
+        around, settings = self._around, self._around.configuration.ca
+        keys = CAKeys(
+            self._stores.issuing,
+            around.keyring,
+            around.reactor,
+            around.random_bytes,
+            around.in_thread,
+            settings.key_bits,
+        )
+        return EmbeddedCA(
+            keys,
+            self._stores.issuing,
+            around.reactor,
+            around.random_bytes,
+            around.in_thread,
+            IssuingSettings(
+                settings.key_bits,
+                settings.certificate_lifetime,
+                settings.allow_single_des,
+                settings.allow_sha1,
+            ),
+            self._secrets.ca_challenge,
+        )
+
+    def _make_check_in(self) -> CheckIn:
+        stores, around = self._stores, self._around
+        identities = Identities(stores.check_ins, around.in_thread, around.reactor)
+        messages = CheckInMessages(
+            stores.check_ins,
+            self.last_seen,
+            around.keyring,
+            around.reactor,
+            around.random_bytes,
+            self._wake_pushes,
+        )
+        return CheckIn(
+            identities,
+            messages,
+            self._make_commands(),
+            self._make_results(),
+            self.last_seen,
+            around.in_thread,
+        )
+
+    def _make_commands(self) -> Commands:
+        stores, around = self._stores, self._around
+        ports = CommandPorts(
+            stores.commands,
+            stores.assignments,
+            stores.profiles,
+            stores.hosts,
+            self._rendering,
+            around.in_thread,
+            around.reactor,
+            around.new_id,
+        )
+        return Commands(ports, CommandSettings(around.configuration.profiles.window))
+
+    def _make_results(self) -> Results:
+        stores = self._stores
+        return Results(
+            ResultPorts(
+                stores.commands,
+                stores.assignments,
+                stores.windows,
+                stores.verification,
+                self._around.reactor,
+            )
+        )
+
+    def _make_osquery(self) -> OsqueryAPI:
+        stores, around = self._stores, self._around
+        agents = Agents(
+            stores.verification,
+            lambda: self._secrets.osquery or "",
+            around.reactor,
+            around.random_bytes,
+        )
+        verification = Verification(
+            stores.verification,
+            stores.hosts,
+            ExpectedCertificates(self._rendering, stores.authorities, around.in_thread),
+            around.reactor,
+            self._verification_settings(),
+        )
+        return OsqueryAPI(agents, verification, around.in_thread)
+
+    def _verification_settings(self) -> VerificationSettings:
+        configuration = self._around.configuration
+        section = configuration.verification
+        return VerificationSettings(
+            section.interval,
+            section.after_acknowledgement,
+            section.grace,
+            RenewalRule(timedelta(days=configuration.renewal.days_left)),
+        )

@@ -1,0 +1,48 @@
+"""
+Every store, on one database.
+"""
+
+from __future__ import annotations
+
+from scepd.config import ProfilesSection
+from scepd.profiles.lifecycle import RetrySettings
+from scepd.storage.activities import SQLActivityStore
+from scepd.storage.api_tokens import SQLAPITokenStore
+from scepd.storage.assignments import SQLAssignmentStore
+from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
+from scepd.storage.checkins import SQLCheckInStore
+from scepd.storage.commands import SQLCommandStore
+from scepd.storage.database import Database
+from scepd.storage.delivery import SQLDeliveryStore
+from scepd.storage.enrollment import SQLEnrollmentStore
+from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
+from scepd.storage.hosts import SQLHostStore
+from scepd.storage.issuing import SQLIssuingStore
+from scepd.storage.leases import SQLLeaseStore
+from scepd.storage.profiles import SQLProfileStore
+from scepd.storage.pushes import SQLPushStore
+from scepd.storage.verification import SQLVerificationStore
+
+
+class Stores:
+    """
+    The stores by the names of their ports.
+    """
+
+    def __init__(self, database: Database, profiles: ProfilesSection) -> None:
+        retries = RetrySettings(tuple(profiles.retry_waits), profiles.max_retries)
+        self.authorities = SQLCertificateAuthorityStore(database)
+        self.profiles = SQLProfileStore(database, retries)
+        self.hosts = SQLHostStore(database)
+        self.assignments = SQLAssignmentStore(database)
+        self.windows = SQLEnrollmentStore(database)
+        self.api_tokens = SQLAPITokenStore(database)
+        self.activities = SQLActivityStore(database)
+        self.issuing = SQLIssuingStore(database)
+        self.enrollment_tokens = SQLEnrollmentTokenStore(database)
+        self.check_ins = SQLCheckInStore(database, retries)
+        self.commands = SQLCommandStore(database, retries)
+        self.leases = SQLLeaseStore(database)
+        self.delivery = SQLDeliveryStore(database, retries)
+        self.pushes = SQLPushStore(database)
+        self.verification = SQLVerificationStore(database, retries)

@@ -1,0 +1,72 @@
+"""
+The whole admin API as one resource.
+"""
+
+from __future__ import annotations
+
+import json
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+
+from scepd.config import LimitsSection
+from scepd.pki.keyring import RandomBytes
+from scepd.ports import ActivityStore, CertificateAuthorityStore, EnrollmentStore, Health
+from scepd.services.access import Access
+from scepd.services.authorities import CertificateAuthorities
+from scepd.services.enrolling import Enrolling
+from scepd.services.hosts import Hosts
+from scepd.services.profiles import Profiles
+from scepd.web.api.call import Call
+from scepd.web.api.certificate_authorities import CertificateAuthorityEndpoints
+from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
+from scepd.web.api.hosts import HostEndpoints
+from scepd.web.api.openapi import Endpoint, document
+from scepd.web.api.profiles import ProfileEndpoints
+from scepd.web.api.records import RecordEndpoints
+from scepd.web.api.routes import Routes
+
+
+def make_api(
+    *,
+    access: Access,
+    authorities: CertificateAuthorities,
+    profiles: Profiles,
+    hosts: Hosts,
+    enrolling: Enrolling,
+    authority_store: CertificateAuthorityStore,
+    enrollments: EnrollmentStore,
+    activities: ActivityStore,
+    health: Health,
+    clock: IReactorTime,
+    random: RandomBytes,
+    limits: LimitsSection,
+) -> Resource:
+    """
+    The admin API.
+
+    :returns: the resource for the path ``/api``; its child ``v1`` is the API.
+    """
+    routes = Routes(access, random, limits.admin_body_size)
+    CertificateAuthorityEndpoints(authorities).add_to(routes)
+    ProfileEndpoints(profiles, hosts).add_to(routes)
+    HostEndpoints(hosts).add_to(routes)
+    EnrollmentTokenEndpoints(enrolling).add_to(routes)
+    RecordEndpoints(enrollments, activities, authority_store, health, clock).add_to(routes)
+    _add_document(routes)
+    api = Resource()
+    api.putChild(b"v1", routes.resource())
+    return api
+
+
+def _add_document(routes: Routes) -> None:
+    endpoint = Endpoint("GET", "/openapi.json", "This document", public=True)
+    text = json.dumps(document([*routes.endpoints, endpoint])).encode()
+
+    async def answer(call: Call) -> bytes:
+        """
+        The document, made once.
+        """
+        return text
+
+    routes.add(endpoint, answer)

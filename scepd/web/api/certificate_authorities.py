@@ -1,0 +1,111 @@
+"""
+``/certificate_authorities``: the certificate authorities that operators add.
+"""
+
+from __future__ import annotations
+
+from scepd.services.authorities import CertificateAuthorities
+from scepd.web.api.call import Call
+from scepd.web.api.models import (
+    CertificateAuthorityCheck,
+    CertificateAuthorityInput,
+    CertificateAuthorityList,
+    CertificateAuthorityView,
+)
+from scepd.web.api.openapi import JSON, Endpoint
+from scepd.web.api.routes import Routes
+
+_ALL = "/certificate_authorities"
+_ONE = "/certificate_authorities/<name>"
+
+
+class CertificateAuthorityEndpoints:
+    """
+    The endpoints of certificate authorities.
+    """
+
+    def __init__(self, service: CertificateAuthorities) -> None:
+        self._service = service
+
+    def add_to(self, routes: Routes) -> None:
+        """
+        Register them all.
+        """
+        for endpoint, function in (
+            (_LIST, self.list),
+            (_CREATE, self.create),
+            (_SHOW, self.show),
+            (_DELETE, self.delete),
+            (_CHECK, self.check),
+        ):
+            routes.add(endpoint, function)
+
+    async def list(self, call: Call) -> CertificateAuthorityList:
+        """
+        A page of them.
+        """
+        page = call.page()
+        found = await self._service.list(after=page.after, limit=page.limit + 1)
+        items = [CertificateAuthorityView.of(ca) for ca in found[: page.limit]]
+        more = len(found) > page.limit
+        return CertificateAuthorityList(items=items, next=items[-1].name if more else None)
+
+    async def create(self, call: Call) -> CertificateAuthorityCheck:
+        """
+        Check and store one.
+        """
+        new = call.json(CertificateAuthorityInput).described()
+        report = await self._service.add(new, call.actor)
+        call.created(f"{_ALL}/{new.name}")
+        return CertificateAuthorityCheck.of(report)
+
+    async def show(self, call: Call, name: str) -> CertificateAuthorityView:
+        """
+        One of them.
+        """
+        return CertificateAuthorityView.of(await self._service.show(name))
+
+    async def delete(self, call: Call, name: str) -> None:
+        """
+        Remove one.
+        """
+        await self._service.remove(name, call.flag("force"), call.actor)
+
+    async def check(self, call: Call, name: str) -> CertificateAuthorityCheck:
+        """
+        Ask one of them again.
+        """
+        return CertificateAuthorityCheck.of(await self._service.check(name))
+
+
+_LIST = Endpoint(
+    "GET",
+    _ALL,
+    "A page of the certificate authorities, by name",
+    answer=CertificateAuthorityList,
+    parameters={"after": "the name that the last page ended with", "limit": "1 to 200"},
+)
+_CREATE = Endpoint(
+    "POST",
+    _ALL,
+    "Check a certificate authority, live, and store it",
+    status=201,
+    answer=CertificateAuthorityCheck,
+    body=CertificateAuthorityInput,
+    body_type=JSON,
+)
+_SHOW = Endpoint("GET", _ONE, "One certificate authority", answer=CertificateAuthorityView)
+_DELETE = Endpoint(
+    "DELETE",
+    _ONE,
+    "Remove a certificate authority; a conflict while profiles use it",
+    status=204,
+    answer_type="",
+    parameters={"force": "1: even though profiles use it"},
+)
+_CHECK = Endpoint(
+    "POST",
+    f"{_ONE}/check",
+    "Ask a certificate authority again for its certificate and capabilities",
+    answer=CertificateAuthorityCheck,
+)

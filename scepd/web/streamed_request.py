@@ -1,0 +1,204 @@
+"""
+A request that is looked at when its headers are in, and whose body is passed on as it arrives.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from scepd.web.deadlines import PausableDeadline
+from scepd.web.lingering_request import LingeringRequest, RequestState
+from scepd.web.request_receiver import RequestReceiver
+
+
+@implementer(IPushProducer)
+class StreamedRequest(LingeringRequest):
+    """
+    A request of a :class:`~scepd.web.streaming.StreamingSite`.
+
+    :ivar raw_query: the query string as it came; never logged.
+    """
+
+    raw_query = b""
+    _receiver: RequestReceiver | None = None
+    _took = 0
+    _waits_for_invitation = False
+
+    # -- what the channel calls --------------------------------------------------------------------
+
+    def gotLength(self, length: int | None) -> None:
+        """
+        The headers are in.
+
+        :param length: of the body in bytes; None when it comes in chunks.
+        """
+        site = self.channel.site
+        self.channel.head_is_in()
+        self._has_body = length != 0
+        self._read_head()
+        # Until the request is complete its own deadline counts, which can tell the client.
+        self.channel.setTimeout(None)
+        self._clock = PausableDeadline(site.reactor, site.request_timeout, self._too_slow)
+        if self._has_body:
+            self._clock.start()
+        if length is not None and length > site.limit_for(self.path):
+            self._refuse_length()
+        else:
+            self._find_receiver(length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """
+        Some bytes of the body.
+        """
+        if self._state is RequestState.ANSWERED:
+            self._drain(data)
+        elif self._state is RequestState.RECEIVING:
+            self._took += len(data)
+            if self._took > self.channel.site.limit_for(self.path):
+                self._too_long()
+            elif self._receiver is None:
+                super().handleContentChunk(data)
+            else:
+                self._receiver.request_received(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """
+        The body is complete.
+        """
+        self._body_complete = True
+        if self._clock is not None:
+            self._clock.stop()
+        if self._state is RequestState.ENDED:
+            return
+        # There is nothing left to pause, and only who reads notices that the client is gone.
+        self.channel.read_on()
+        if self._state is RequestState.ANSWERED:
+            self._finish()
+        elif self._state is RequestState.RECEIVING and self._receiver is None:
+            super().requestReceived(command, path, version)
+        elif self._state is RequestState.RECEIVING and self._receiver is not None:
+            self._receiver.request_finished()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The connection is gone.
+        """
+        was_open = self._is_open
+        self._leave()
+        super().connectionLost(reason)
+        if was_open and self._receiver is not None:
+            self._receiver.connection_lost()
+
+    # -- what the receiver calls -------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """
+        Read no more of the body; the client's clock rests.
+        """
+        if self._is_arriving and self._clock is not None:
+            self._clock.stop()
+            self.channel.hold_reading()
+
+    def resume(self) -> None:
+        """
+        Read on.
+        """
+        if self._is_arriving and self._clock is not None:
+            self.channel.read_on()
+            if self._has_body:
+                self._invite()
+                self._clock.start()
+
+    def begin(self, content_type: str, length: int | None) -> None:
+        """
+        Answer 200.
+
+        :param length: of the body in bytes; None: it goes in chunks.
+        """
+        if not self._is_open:
+            return
+        self.responseHeaders.setRawHeaders(b"Content-Type", [content_type.encode("ascii")])
+        if length is not None:
+            self.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % length])
+        self._close_if_unread()
+        self.registerProducer(self, True)
+        if self.channel.client_is_slow:
+            self.pauseProducing()
+
+    # -- IPushProducer, for the channel ------------------------------------------------------------
+
+    def pauseProducing(self) -> None:
+        """
+        The client is slow to read.
+        """
+        if self._receiver is not None:
+            self._receiver.pause_answer()
+
+    def resumeProducing(self) -> None:
+        """
+        The client reads again.
+        """
+        if self._receiver is not None:
+            self._receiver.resume_answer()
+
+    def stopProducing(self) -> None:
+        """
+        The connection takes nothing any more; ``connectionLost`` follows.
+        """
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    @property
+    def _is_arriving(self) -> bool:
+        return self._state is RequestState.RECEIVING and not self._body_complete
+
+    def _read_head(self) -> None:
+        channel = self.channel
+        self.method, self.uri, self.clientproto = channel._command, channel._path, channel._version
+        self.path, _, self.raw_query = self.uri.partition(b"?")
+        # The channel would invite the body right after this, even behind a refusal.
+        expected = self.requestHeaders.getRawHeaders(b"expect", [b""])[0].lower()
+        self.requestHeaders.removeHeader(b"expect")
+        self._waits_for_invitation = (
+            expected == b"100-continue" and self.clientproto == b"HTTP/1.1" and self._has_body
+        )
+
+    def _find_receiver(self, length: int | None) -> None:
+        self._receiver = self.channel.site.receiver_for(self, length)
+        if self._receiver is not None:
+            self._receiver.request_started()
+        elif self._state is RequestState.RECEIVING:
+            self._invite()
+            super().gotLength(length)
+
+    def _invite(self) -> None:
+        if self._waits_for_invitation and not self.startedWriting:
+            self._waits_for_invitation = False
+            self.channel._send100Continue()
+
+    def _too_long(self) -> None:
+        if self._receiver is None:
+            self._refuse_length()
+        else:
+            self._give_up()
+            self._receiver.request_too_long(self.channel.site.limit_for(self.path))
+
+    def _refuse_length(self) -> None:
+        limit = self.channel.site.limit_for(self.path)
+        self.refuse(413, b"the request is larger than %d bytes\n" % limit)
+
+    def _too_slow(self) -> None:
+        if self._state is RequestState.ANSWERED:
+            self._hang_up()
+        elif self._receiver is None:
+            self.refuse(408, b"the request was not complete in time\n")
+        else:
+            self._give_up()
+            self._receiver.request_too_slow()
+
+    def _give_up(self) -> None:
+        self._state = RequestState.GIVEN_UP
+        if self._clock is not None:
+            self._clock.stop()

@@ -1,0 +1,94 @@
+"""
+A site whose requests' bodies are passed on as they arrive, on plain ``twisted.web``.
+
+The Site of Twisted buffers each body whole before it looks at the request. Here a request is looked
+at when its headers are in; one that nobody wants to stream is buffered as usual, up to a limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web import http
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+
+from scepd.web.http_channel import DeadlineChannel
+from scepd.web.request_receiver import RequestReceiver
+from scepd.web.streamed_request import StreamedRequest
+
+_log = Logger()
+
+
+class StreamingSite(Site):
+    """
+    A Site whose requests may be streamed.
+
+    :param receiver_for: asked when a request's headers are in: who takes its body as it comes;
+        None: it is buffered and goes to ``resource``, unless it was refused.
+    :param body_limit: bytes of a body.
+    :param body_limits: the same for some paths.
+    :param request_timeout: seconds for a head, and again for a body, times in which we pause it not
+        counted; also for a client to take the last of an answer when its connection is closed.
+    :param on_answer: told of method and status of each answer.
+    :param spell_refusal: status and a line of text → Content-Type and body of a refusal that needs
+        no resource: too long, too slow.
+    """
+
+    protocol: Any = DeadlineChannel
+
+    def __init__(
+        self,
+        resource: IResource,
+        *,
+        reactor: IReactorTime,
+        body_limit: int,
+        request_timeout: float,
+        body_limits: Mapping[bytes, int] | None = None,
+        receiver_for: Callable[[StreamedRequest, int | None], RequestReceiver | None] = (
+            lambda request, length: None
+        ),
+        on_answer: Callable[[bytes, int], None] = lambda method, status: None,
+        spell_refusal: Callable[[int, bytes], tuple[bytes, bytes]] = (
+            lambda status, text: (b"text/plain; charset=utf-8", text)
+        ),
+    ) -> None:
+        super().__init__(resource, requestFactory=StreamedRequest, reactor=reactor)
+        self._body_limit = body_limit
+        self._body_limits = body_limits or {}
+        self.request_timeout = request_timeout
+        self.receiver_for = receiver_for
+        self.spell_refusal = spell_refusal
+        self._on_answer = on_answer
+
+    def limit_for(self, path: bytes) -> int:
+        """
+        The most bytes of a body that is sent to ``path``.
+        """
+        return self._body_limits.get(path, self._body_limit)
+
+    def startFactory(self) -> None:
+        """
+        Twisted opens its access log here, which holds query strings; ours is :meth:`log`.
+        """
+
+    def stopFactory(self) -> None:
+        """
+        There is no log file to close.
+        """
+
+    def log(self, request: http.Request) -> None:
+        """
+        One line per answer, without its query string.
+        """
+        self._on_answer(request.method, request.code)
+        _log.debug(
+            "{method} {path} {status} {bytes}",
+            method=request.method.decode("ascii", "replace"),
+            path=request.path.decode("ascii", "replace"),
+            status=request.code,
+            bytes=request.sentLength,
+        )

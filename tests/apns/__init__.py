@@ -1,0 +1,3 @@
+"""
+Tests of the push engine and of what Apple's answers mean.
+"""

@@ -1,0 +1,3 @@
+"""
+Tests of scepctl, against a pretend server.
+"""

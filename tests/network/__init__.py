@@ -1,0 +1,3 @@
+"""
+Tests for outgoing connections, all of them in memory.
+"""

@@ -1,0 +1,3 @@
+"""
+Tests of the use cases, against in-memory fakes of the ports.
+"""

@@ -1,0 +1,389 @@
+"""
+Tests for the profile processor.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from scepd.errors import StorageUnavailable
+from scepd.model import DueRow, Host, Profile
+from scepd.pki.keyring import Keyring
+from scepd.profiles.lifecycle import Event
+from scepd.services.delivery import ProcessorSettings, ProfileProcessor
+from scepd.services.delivery_resolving import Resolving
+from scepd.services.leases import Leases
+from scepd.services.rendering import ProfileRendering
+from tests.support.fake_mdm import FakeDeliveries, FakeLeases
+from tests.support.fake_mdm_world import (
+    CHALLENGE,
+    EXTERNAL_URL,
+    KEYRING,
+    NOW,
+    MDMHosts,
+    authority,
+    host,
+    plain_profile,
+    scep_profile,
+)
+from tests.support.fakes import (
+    FakeCertificateAuthorities,
+    FakeProfiles,
+    InlineWorkers,
+)
+
+
+def row(host_uuid: str, profile: Profile, operation: str = "install") -> DueRow:
+    """
+    A due assignment.
+    """
+    ca = profile.ca_names[0] if profile.ca_names else None
+    return DueRow(host_uuid, profile.uuid, operation, ca, host_uuid, profile.identifier, 0)
+
+
+class PoisonedHosts(MDMHosts):
+    """
+    A HostStore that fails for some hosts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.poison: dict[str, Exception] = {}
+
+    async def host(self, uuid: str) -> Host | None:
+        """
+        As the port says, or what is in ``poison``.
+        """
+        if uuid in self.poison:
+            raise self.poison[uuid]
+        return await super().host(uuid)
+
+
+class ProcessorTestCase(SynchronousTestCase):
+    """
+    A processor with a certificate authority, a profile of it and ten hosts.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make the processor and its fakes.
+        """
+        self.clock = Clock()
+        self.clock.advance(NOW.timestamp())
+        self.store, self.lease_store = FakeDeliveries(), FakeLeases()
+        self.profile = scep_profile()
+        self.profiles = FakeProfiles(by_uuid={self.profile.uuid: self.profile})
+        self.hosts = PoisonedHosts()
+        self.hosts.by_uuid = {f"UDID-{n}": host(f"UDID-{n}") for n in range(10)}
+        self.authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
+        self.keyring = KEYRING
+        self.woken = 0
+        self.processor = self.make(ProcessorSettings())
+
+    def make(self, settings: ProcessorSettings) -> ProfileProcessor:
+        """
+        A processor with these settings.
+        """
+        workers, ids = InlineWorkers(), itertools.count(1)
+        rendering = ProfileRendering(self.authorities, lambda: self.keyring, workers, EXTERNAL_URL)
+        return ProfileProcessor(
+            self.store,
+            Resolving(
+                self.profiles, self.hosts, self.authorities, rendering, workers, concurrency=3
+            ),
+            Leases(self.lease_store, "process-1"),
+            self.clock,
+            lambda: f"command-{next(ids)}",
+            self.wake,
+            settings,
+        )
+
+    def wake(self) -> None:
+        """
+        Count what the pushes are told.
+        """
+        self.woken += 1
+
+    def due(self, count: int, profile: Profile | None = None, operation: str = "install") -> None:
+        """
+        Make the assignments of so many hosts due.
+        """
+        profile = profile or self.profile
+        self.store.due += [row(f"UDID-{n}", profile, operation) for n in range(count)]
+
+    def tick(self) -> Deferred[None]:
+        """
+        One tick.
+        """
+        return Deferred.fromCoroutine(self.processor.tick())
+
+    def details(self) -> list[str]:
+        """
+        Why rows failed.
+        """
+        self.assertEqual({event.event for event in self.store.events}, {Event.RESOLUTION_FAILED})
+        return [event.detail for event in self.store.events]
+
+
+class QueueingTests(ProcessorTestCase):
+    """
+    Tests for what is queued.
+    """
+
+    def test_install(self) -> None:
+        """
+        A due install becomes a command that refers to the profile, and the pushes are told.
+        """
+        self.due(2)
+        self.successResultOf(self.tick())
+        rows, commands = zip(*self.store.queued, strict=True)
+        self.assertEqual([each.host_uuid for each in rows], ["UDID-0", "UDID-1"])
+        self.assertEqual({each.request_type for each in commands}, {"InstallProfile"})
+        self.assertEqual({each.profile_uuid for each in commands}, {self.profile.uuid})
+        self.assertEqual([each.enrollment_id for each in commands], ["UDID-0", "UDID-1"])
+        self.assertEqual([each.uuid for each in commands], ["command-1", "command-2"])
+        self.assertEqual({each.body for each in commands}, {None})
+        self.assertEqual(self.woken, 1)
+
+    def test_remove(self) -> None:
+        """
+        A due removal becomes a command though profile and host may be gone.
+        """
+        self.due(1, operation="remove")
+        self.profiles.by_uuid.clear()
+        self.hosts.by_uuid.clear()
+        self.successResultOf(self.tick())
+        [(_, command)] = self.store.queued
+        self.assertEqual(command.request_type, "RemoveProfile")
+
+    def test_nothing_due(self) -> None:
+        """
+        A tick with nothing to do reads no rows and says nothing.
+        """
+        with capturedLogs() as events:
+            self.successResultOf(self.tick())
+        self.assertEqual((self.store.reads, events, self.woken), ([], [], 0))
+
+    def test_steps(self) -> None:
+        """
+        The steps of a delivery are logged in order, and no log holds the challenge.
+        """
+        self.due(2)
+        with capturedLogs() as events:
+            self.successResultOf(self.tick())
+        steps = [event["step"] for event in events if "step" in event]
+        self.assertEqual(steps, ["B4", "B5", "B6", "B7", "B6", "B7"])
+        hosts = [event["host"] for event in events if event.get("step") == "B7"]
+        self.assertEqual(hosts, ["UDID-0", "UDID-1"])
+        self.assertNotIn(CHALLENGE, repr(events))
+
+
+class FailureTests(ProcessorTestCase):
+    """
+    Tests for rows that can't be delivered.
+    """
+
+    def test_missing_value(self) -> None:
+        """
+        A host without a value fails with a sentence that names it; the others are queued.
+        """
+        variable = "HOST_END_USER_EMAIL_IDP"
+        self.profile = scep_profile(extra=f"$FLEET_VAR_{variable}")
+        self.profiles.by_uuid[self.profile.uuid] = self.profile
+        self.hosts.by_uuid["UDID-1"] = host("UDID-1", end_user_email_idp="a@example.com")
+        self.hosts.by_uuid["UDID-1"] = replace(
+            self.hosts.by_uuid["UDID-1"], facts={variable: "a@example.com"}
+        )
+        self.due(3)
+        self.successResultOf(self.tick())
+        self.assertEqual([each.host_uuid for each, _ in self.store.queued], ["UDID-1"])
+        for detail in self.details():
+            self.assertIn("HOST_END_USER_EMAIL_IDP", detail)
+
+    def test_missing_authority(self) -> None:
+        """
+        When the certificate authority is gone all rows of the profile fail.
+        """
+        self.authorities.by_name.clear()
+        self.due(2)
+        self.successResultOf(self.tick())
+        self.assertEqual(self.store.queued, [])
+        for detail in self.details():
+            self.assertIn("a certificate authority that doesn't exist", detail)
+
+    def test_unreadable_challenge(self) -> None:
+        """
+        A challenge that no key opens fails the rows, and the log tells the operator which key.
+        """
+        self.keyring = Keyring({"k2": b"x" * 32})
+        self.due(2)
+        with capturedLogs() as events:
+            self.successResultOf(self.tick())
+        self.assertEqual(len(self.details()), 2)
+        self.assertIn("can't be decrypted", self.details()[0])
+        self.assertTrue(any("'k1'" in event.get("reason", "") for event in events))
+
+    def test_profile_and_host_gone(self) -> None:
+        """
+        What vanished meanwhile fails with a sentence.
+        """
+        self.due(1)
+        del self.hosts.by_uuid["UDID-0"]
+        self.store.due.append(row("UDID-1", scep_profile("aGONE")))
+        self.successResultOf(self.tick())
+        self.assertEqual(
+            self.details(),
+            ["the host does not exist any more", "the profile does not exist any more"],
+        )
+
+    def test_long_reason(self) -> None:
+        """
+        A reason is cut at 1,000 characters.
+        """
+        names = " ".join(f"$FLEET_VAR_HOST_UNKNOWN_{n}" for n in range(50))
+        self.profile = scep_profile(extra=names)
+        self.profiles.by_uuid[self.profile.uuid] = self.profile
+        self.due(1)
+        self.successResultOf(self.tick())
+        self.assertEqual(len(self.details()[0]), 1000)
+
+    def test_bug_for_one_host(self) -> None:
+        """
+        An unexpected exception for one host is logged and fails its row; the others are queued.
+        """
+        self.hosts.poison["UDID-1"] = ZeroDivisionError("oops")
+        self.due(4)
+        self.successResultOf(self.tick())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(self.store.queued), 3)
+        self.assertEqual(len(self.details()), 1)
+
+    def test_host_can_not_be_read(self) -> None:
+        """
+        A host that can't be read just now stays due.
+        """
+        self.hosts.poison["UDID-1"] = StorageUnavailable("locked")
+        self.due(3)
+        self.successResultOf(self.tick())
+        self.assertEqual([each.host_uuid for each in self.store.due], ["UDID-1"])
+
+    def test_storage_fails(self) -> None:
+        """
+        When nothing can be written the tick ends; the rows are still due.
+        """
+        self.store.broken = True
+        self.due(1)
+        self.failureResultOf(self.tick(), StorageUnavailable)
+        self.assertEqual(len(self.store.due), 1)
+        self.assertEqual(len(self.lease_store.given_back), 1)
+
+    def test_user_scope(self) -> None:
+        """
+        A profile for the user of a Mac waits for a user channel; other devices get it.
+        """
+        profile = plain_profile(scope="User")
+        self.profiles.by_uuid[profile.uuid] = profile
+        self.hosts.by_uuid["UDID-1"] = host("UDID-1", platform="ios")
+        self.due(2, profile)
+        self.successResultOf(self.tick())
+        self.assertEqual([event.event for event in self.store.events], [Event.USER_CHANNEL_MISSED])
+        self.assertEqual([each.host_uuid for each, _ in self.store.queued], ["UDID-1"])
+
+
+class FairnessTests(ProcessorTestCase):
+    """
+    Tests for how much is done for whom.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make ten rows each for two certificate authorities and for a profile without one.
+        """
+        super().setUp()
+        self.authorities.by_name["OTHER"] = authority("OTHER")
+        for profile in (scep_profile("aOTHER", "OTHER"), plain_profile()):
+            self.profiles.by_uuid[profile.uuid] = profile
+        for profile in tuple(self.profiles.by_uuid.values()):
+            self.due(10, profile)
+
+    def queued_for(self) -> list[str | None]:
+        """
+        The certificate authorities of the queued rows, in order.
+        """
+        return [each.ca_name for each, _ in self.store.queued]
+
+    def test_limit(self) -> None:
+        """
+        Each certificate authority gets as much as it may in a tick, before more rows are read;
+        rows without one have no limit.
+        """
+        self.processor = self.make(ProcessorSettings(deliveries_per_tick=3, batch=2))
+        self.successResultOf(self.tick())
+        self.assertEqual(self.queued_for().count("CORP"), 3)
+        self.assertEqual(self.queued_for().count("OTHER"), 3)
+        self.assertEqual(self.queued_for().count(None), 10)
+        self.assertEqual(
+            [read for read in self.store.reads if read[0] == "CORP"],
+            [
+                ("CORP", 2),
+                ("CORP", 1),
+            ],
+        )
+
+    def test_turns(self) -> None:
+        """
+        Without a limit they take turns, batch by batch.
+        """
+        self.processor = self.make(ProcessorSettings(deliveries_per_tick=0, batch=5))
+        self.successResultOf(self.tick())
+        turns = [name for name, _ in itertools.groupby(self.queued_for())]
+        self.assertEqual(turns, ["CORP", "OTHER", None] * 2)
+        self.assertEqual(self.store.due, [])
+
+    def test_batch_is_bounded(self) -> None:
+        """
+        No more than 1,000 rows are read at a time, whatever the settings say.
+        """
+        self.processor = self.make(ProcessorSettings(deliveries_per_tick=0, batch=50_000))
+        self.successResultOf(self.tick())
+        self.assertEqual({limit for _, limit in self.store.reads}, {1000})
+
+    def test_rows_that_stay(self) -> None:
+        """
+        Rows that stay due are processed once in a tick, not for ever.
+        """
+        self.store.sticky = True
+        self.processor = self.make(ProcessorSettings(deliveries_per_tick=0, batch=5))
+        self.successResultOf(self.tick())
+        self.assertEqual(len(self.store.queued), 15)
+
+    def test_lease_lost(self) -> None:
+        """
+        Once another process has the lease nothing more is written.
+        """
+        self.lease_store.stolen_after = 2
+        self.processor = self.make(ProcessorSettings(batch=5))
+        self.successResultOf(self.tick())
+        self.assertEqual(self.queued_for(), ["CORP"] * 5)
+
+    def test_conflict(self) -> None:
+        """
+        A write under a lease that was lost ends the tick.
+        """
+        self.store.conflict = True
+        self.successResultOf(self.tick())
+        self.assertEqual((self.store.queued, self.woken), ([], 0))
+
+    def test_no_lease(self) -> None:
+        """
+        While another process does the work there is nothing to do.
+        """
+        self.lease_store.stolen_after = 0
+        self.successResultOf(self.tick())
+        self.assertEqual(self.store.reads, [])

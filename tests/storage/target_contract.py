@@ -1,0 +1,202 @@
+"""
+What every database must do with the hosts that a profile targets, and those that are to lose it.
+"""
+
+from __future__ import annotations
+
+from scepd.errors import Conflict
+from scepd.model import Admission
+from scepd.profiles.lifecycle import Event
+from tests.storage import records
+from tests.storage.base import StorageTestCase, reserve
+from tests.storage.records import HOUR, NOON
+
+
+class TargetContract(StorageTestCase):
+    """
+    The assignments that ProfileStore makes and removes.
+    """
+
+    async def hosts_with(self, uuid: str = "a-1") -> list[str]:
+        """
+        The hosts that have an assignment of a profile.
+        """
+        found = await self.assignments.assignments_of_profile(uuid)
+        return [one.host_uuid for one in found]
+
+    async def test_assigned_at_once(self) -> None:
+        """
+        A new profile is due on an enrolled device at the activity's time, with its first
+        certificate authority.
+        """
+        await self.enroll()
+        for name in ("b", "a"):
+            await self.authorities.add_certificate_authority(records.ca(name), records.activity())
+        one = records.profile(ca_names=("b", "a"))
+        await self.profiles.add_profile(one, records.activity(at=NOON + HOUR))
+        self.assertEqual(await self.row(), records.assignment(ca_name="b", due_at=NOON + HOUR))
+
+    async def test_enabled_devices_only(self) -> None:
+        """
+        Hosts that are not enrolled, or checked out, and user channels get nothing.
+        """
+        await self.hosts.put_host(records.host("H-0"))
+        for uuid in ("H-1", "H-2", "H-3"):
+            await self.enroll(uuid)
+        await self.checkins.check_out("H-2", NOON)
+        await self.checkins.authenticate(records.host("H-3"), records.enrollment("H-3"), "id-4")
+        channel = records.enrollment("H-2:user", host_uuid="H-2", kind="user")
+        await self.checkins.authenticate(records.host("H-2"), channel, "id-5")
+        await self.checkins.update_token("H-2:user", records.address(), NOON, NOON)
+        await self.profiles.add_profile(records.profile(), records.activity())
+        self.assertEqual(await self.hosts_with(), ["H-1"])
+
+    async def test_label(self) -> None:
+        """
+        A profile with a label goes to the hosts that have it.
+        """
+        await self.enroll("H-1", labels=("new", "sales"))
+        await self.enroll("H-2", labels=("old",))
+        await self.profiles.add_profile(records.profile(target_label="new"), records.activity())
+        self.assertEqual(await self.hosts_with(), ["H-1"])
+
+    async def test_none_when_refused(self) -> None:
+        """
+        A profile that is refused is assigned to nobody.
+        """
+        await self.enroll()
+        new = records.profile(ca_names=("gone",))
+        await self.refused(Conflict, self.profiles.add_profile(new, records.activity()))
+        self.assertEqual(await self.hosts_with(), [])
+
+    async def test_removed_before_it_was_handed_over(self) -> None:
+        """
+        A profile that no device was handed leaves nothing, whether its command is queued or not.
+        """
+        await self.enroll("H-1")
+        await self.add_corp_profile()
+        await self.queue_due()
+        await self.enroll("H-2")
+        await self.profiles.remove_profile("a-1", records.activity())
+        self.assertEqual(await self.hosts_with(), [])
+        self.assertIsNone(await self.commands.next_command("H-1", after_not_now=False))
+
+    async def test_removed_from_devices(self) -> None:
+        """
+        A device that was handed a profile which is removed is to lose it: due at the activity's
+        time, of no certificate authority, by the identifier that the profile had.
+        """
+        await self.hand_over()
+        await self.profiles.remove_profile("a-1", records.activity(at=NOON + HOUR))
+        self.assertIsNone(await self.profiles.profile("a-1"))
+        expected = records.assignment(operation="remove", ca_name=None, due_at=NOON + HOUR)
+        self.assertEqual(await self.row(), expected)
+        self.assertEqual((await reserve(self.enrollment)).admission, Admission.CLOSED)
+        self.assertIsNone(await self.commands.next_command("H-1", after_not_now=False))
+        (due,) = await self.delivery.due_rows(None, NOON + HOUR, 10)
+        self.assertEqual((due.operation, due.profile_identifier), ("remove", "com.example.a-1"))
+
+    async def test_removed_after_a_renewal_was_due(self) -> None:
+        """
+        A device that may have a profile is to lose it, even when the next delivery of it has not
+        begun.
+        """
+        await self.hand_over()
+        await self.delivery.happen([records.event(Event.ACKNOWLEDGED)], NOON, None)
+        await self.delivery.happen([records.event(Event.RENEWAL_DUE)], NOON, None)
+        await self.profiles.remove_profile("a-1", records.activity())
+        self.assertEqual((await self.row()).operation, "remove")
+
+    async def test_wiped_after_it_was_handed_over(self) -> None:
+        """
+        A device that enrolled anew has nothing to lose.
+        """
+        await self.hand_over()
+        await self.enroll()
+        await self.profiles.remove_profile("a-1", records.activity())
+        self.assertEqual(await self.hosts_with(), [])
+
+    async def test_assigned_again(self) -> None:
+        """
+        A removal that is called back becomes an install with its certificate authority.
+        """
+        await self.hand_over()
+        await self.delivery.happen([records.event(Event.UNASSIGNED)], NOON, None)
+        self.assertIsNone((await self.row()).ca_name)
+        await self.delivery.happen([records.event(Event.ASSIGNED)], NOON + HOUR, None)
+        self.assertEqual(await self.row(), records.assignment(due_at=NOON + HOUR))
+
+    async def test_identifier_again(self) -> None:
+        """
+        While devices lose a profile, another one may have its identifier; both are told of.
+        """
+        await self.hand_over()
+        await self.profiles.remove_profile("a-1", records.activity())
+        again = records.profile("a-2", identifier="com.example.a-1")
+        await self.profiles.add_profile(again, records.activity())
+        found = await self.assignments.assignments_of_host("H-1")
+        kinds = [(one.profile_uuid, one.operation) for one in found]
+        self.assertEqual(kinds, [("a-1", "remove"), ("a-2", "install")])
+
+
+class HostPageContract(StorageTestCase):
+    """
+    What HostStore and AssignmentStore tell of hosts.
+    """
+
+    async def test_pages(self) -> None:
+        """
+        Hosts go by uuid, begin after one and end at the limit, each with its labels.
+        """
+        hosts = [
+            records.host("H-2", labels=()),
+            records.host("H-1"),
+            records.host("H-3", labels=("z",), model="Mac16,1", os_version="15.3", last_seen=NOON),
+        ]
+        for one in hosts:
+            await self.hosts.put_host(one)
+        self.assertEqual(await self.hosts.hosts(limit=2), [hosts[1], hosts[0]])
+        self.assertEqual(await self.hosts.hosts(after="H-2"), [hosts[2]])
+
+    async def test_put_host_keeps(self) -> None:
+        """
+        A host that is stored anew keeps its osquery agent, and when it was seen.
+        """
+        await self.hosts.put_host(records.host(last_seen=NOON))
+        await self.verification.enroll_agent("H-1", "key", NOON)
+        await self.verification.inventory_due("H-1", NOON, NOON + HOUR)
+        await self.hosts.put_host(records.host())
+        self.assertEqual(await self.hosts.host("H-1"), records.host(last_seen=NOON))
+        self.assertEqual(await self.verification.agent_host("key"), "H-1")
+        self.assertFalse(await self.verification.inventory_due("H-1", NOON, NOON + HOUR))
+
+    async def test_assignments_of_host(self) -> None:
+        """
+        The assignments of a host go by the identifiers of their profiles.
+        """
+        await self.hosts.put_host(records.host())
+        await self.hosts.put_host(records.host("H-2"))
+        for uuid, identifier in (("a-1", "z"), ("a-2", "y")):
+            one = records.profile(uuid, identifier=identifier)
+            await self.profiles.add_profile(one, records.activity())
+            await self.assignments.assign(
+                records.assignment(profile_uuid=uuid, profile_identifier="")
+            )
+        found = await self.assignments.assignments_of_host("H-1")
+        self.assertEqual([one.profile_identifier for one in found], ["y", "z"])
+        self.assertEqual(await self.assignments.assignments_of_host("H-2"), [])
+
+    async def test_assigned_field_by_field(self) -> None:
+        """
+        What an assignment tells of its delivery is found again.
+        """
+        await self.add_host_with_profile()
+        whole = records.assignment(
+            status="verifying",
+            attempts=2,
+            command_uuid="c-9",
+            delivered_at=NOON,
+            acknowledged_at=NOON + HOUR,
+        )
+        await self.assignments.assign(whole)
+        self.assertEqual(await self.row(), whole)

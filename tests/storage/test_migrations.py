@@ -1,0 +1,185 @@
+"""
+Tests of the migrations: they lead to the tables, and lose nothing on the way.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from twisted.internet.defer import Deferred
+
+from scepd.storage.api_tokens import SQLAPITokenStore
+from scepd.storage.assignments import SQLAssignmentStore
+from scepd.storage.bootstrap import add_first_token
+from scepd.storage.engines import writing_engine
+from scepd.storage.hosts import SQLHostStore
+from scepd.storage.profiles import SQLProfileStore
+from scepd.storage.tables import metadata
+from scepd.storage.verification import SQLVerificationStore
+from tests.storage import records
+from tests.storage.records import NOON
+from tests.storage.sqlite_file import SQLiteFile
+
+
+class MigrationTests(SQLiteFile):
+    """
+    Migrations and tables tell the same.
+    """
+
+    def setUp(self) -> None:
+        """
+        Migrate a database.
+        """
+        add_first_token(self.url, records.token())
+
+    def test_same_as_tables(self) -> None:
+        """
+        To the migration tool, a migrated database does not differ from the tables.
+        """
+        engine = create_engine(self.url)
+        self.addCleanup(engine.dispose)
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection)
+            self.assertEqual(compare_metadata(context, metadata), [])
+
+    def test_same_to_sqlite(self) -> None:
+        """
+        To SQLite, columns, keys and indexes are the same as those of tables that are made at once.
+        """
+        at_once = create_engine("sqlite://")
+        self.addCleanup(at_once.dispose)
+        metadata.create_all(at_once)
+        with at_once.connect() as connection:
+            expected = _shape(connection.connection.driver_connection)
+        found = _shape(self.second_connection())
+        del found["alembic_version"]
+        self.assertEqual(found, expected)
+
+    async def test_upgrade_again(self) -> None:
+        """
+        To start on a database that is up to date changes nothing.
+        """
+        before = _shape(self.second_connection())
+        for _ in range(2):
+            database = self.make_database()
+            database.start()
+            found = await SQLAPITokenStore(database).api_token(records.token().sha256)
+            await database.stop()
+            self.assertEqual(found, records.token())
+        self.assertEqual(_shape(self.second_connection()), before)
+
+
+class FirstRevisionTests(SQLiteFile):
+    """
+    A database of the first revision, with rows, is brought to the newest one.
+    """
+
+    def setUp(self) -> None:
+        """
+        Fill a database of revision 0001.
+        """
+        _migrate(self.path, "0001")
+        connection = self.second_connection()
+        connection.execute("PRAGMA foreign_keys = ON")
+        for table, values in _FIRST_ROWS:
+            marks = ", ".join("?" * len(values))
+            connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+
+    async def test_rows_are_kept(self) -> None:
+        """
+        Hosts, labels, profiles and assignments are there, and their new columns filled.
+        """
+        database = self.make_database()
+        database.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(database.stop()))
+        self.assertEqual(await SQLHostStore(database).host("H-1"), records.host())
+        profiles = SQLProfileStore(database)
+        self.assertEqual(await profiles.profile("a-1"), records.profile(ca_names=("corp",)))
+        found = await SQLAssignmentStore(database).assignment("H-1", "a-1")
+        self.assertEqual(found, records.assignment(due_at=NOON, detail="why", attempts=1))
+        verification = SQLVerificationStore(database)
+        self.assertTrue(await verification.enroll_agent("h-1", "key", NOON))
+        await profiles.remove_profile("a-1", records.activity())
+
+    def test_other_tables(self) -> None:
+        """
+        Tables that a migration has nothing to do with keep their rows.
+        """
+        _migrate(self.path, "head")
+        connection = self.second_connection()
+        for table, values in _FIRST_ROWS:
+            if table not in ("host", "host_profile"):
+                found = connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+                self.assertIn(values, found)
+        self.assertEqual(connection.execute("PRAGMA foreign_key_check").fetchall(), [])
+        self.assertEqual(connection.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+
+
+_AT = 1772366400123456
+_FIRST_ROWS: tuple[tuple[str, tuple[object, ...]], ...] = (
+    (
+        "profile",
+        (
+            "a-1",
+            "com.example.a-1",
+            "Wi-Fi für alle",
+            b"<?xml\x00\xff",
+            "ab" * 32,
+            "System",
+            None,
+            _AT,
+        ),
+    ),
+    ("profile_certificate_authority", ("a-1", 0, "corp")),
+    ("host", ("H-1", "C02", "macos", '{"HOST_END_USER_EMAIL": "zoë@example.com"}', None)),
+    ("host_label", ("H-1", "berlin")),
+    ("host_label", ("H-1", "sales")),
+    (
+        "host_profile",
+        ("H-1", "a-1", "install", "pending", "corp", "why", "ab" * 32, 1, _AT, _AT),
+    ),
+    (
+        "enrollment_window",
+        ("w-1", "H-1", "a-1", "corp", "open", _AT, _AT, None, None, None, None),
+    ),
+    ("api_token", ("cd" * 32, "first", "admin", _AT)),
+    ("activity", (1, _AT, "first", "added profile", "a-1")),
+)
+
+
+def _migrate(path: Path, revision: str) -> None:
+    engine = writing_engine(path, 1)
+    try:
+        with engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", "scepd.storage:migrations")
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    finally:
+        engine.dispose()
+
+
+def _shape(connection: object) -> dict[str, object]:
+    """
+    What SQLite says of each table, without the order of its indexes.
+    """
+    assert isinstance(connection, sqlite3.Connection)
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return {table: _table_shape(connection, table) for (table,) in tables}
+
+
+def _table_shape(connection: sqlite3.Connection, table: str) -> tuple[object, ...]:
+    def pragma(name: str, argument: str) -> list[tuple[object, ...]]:
+        return connection.execute(f"PRAGMA {name}({argument})").fetchall()
+
+    indexes = {
+        str(row[1]): (row[2:], pragma("index_info", str(row[1])))
+        for row in pragma("index_list", table)
+    }
+    return pragma("table_info", table), pragma("foreign_key_list", table), indexes

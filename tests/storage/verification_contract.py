@@ -1,0 +1,284 @@
+"""
+What every database must do with agents, inventories and certificates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from scepd.errors import Conflict
+from scepd.model import Delivery, ManagedCertificate, WindowOutcome
+from scepd.profiles.lifecycle import Event
+from tests.storage import records
+from tests.storage.base import StorageTestCase, reserve
+from tests.storage.records import HOUR, NOON, SECOND
+
+DAY = timedelta(days=1)
+
+
+class AgentContract(StorageTestCase):
+    """
+    The agents of VerificationStore.
+    """
+
+    async def test_enrolled(self) -> None:
+        """
+        An agent is found by its newest key; the case of the host's uuid does not matter.
+        """
+        await self.hosts.put_host(records.host("00ab-CD"))
+        self.assertTrue(await self.verification.enroll_agent("00AB-cd", "key-1", NOON))
+        self.assertEqual(await self.verification.agent_host("key-1"), "00ab-CD")
+        self.assertTrue(await self.verification.enroll_agent("00ab-CD", "key-2", NOON))
+        self.assertIsNone(await self.verification.agent_host("key-1"))
+        self.assertEqual(await self.verification.agent_host("key-2"), "00ab-CD")
+
+    async def test_unknown_host(self) -> None:
+        """
+        A host that is not there has no agent.
+        """
+        self.assertFalse(await self.verification.enroll_agent("H-9", "key-1", NOON))
+        self.assertIsNone(await self.verification.agent_host("key-1"))
+
+    async def test_enrolled_by_check_in(self) -> None:
+        """
+        A host that came with its check-in is found likewise.
+        """
+        await self.enroll("00AB")
+        self.assertTrue(await self.verification.enroll_agent("00ab", "key-1", NOON))
+
+    async def test_inventory_due(self) -> None:
+        """
+        A host is asked once, then not before the given time.
+        """
+        await self.hosts.put_host(records.host())
+        again_at = NOON + HOUR
+        self.assertTrue(await self.verification.inventory_due("H-1", NOON, again_at))
+        self.assertFalse(
+            await self.verification.inventory_due("H-1", again_at - SECOND, again_at + HOUR)
+        )
+        self.assertTrue(await self.verification.inventory_due("H-1", again_at, again_at + HOUR))
+        self.assertFalse(await self.verification.inventory_due("H-9", NOON, again_at))
+
+
+class ProofContract(StorageTestCase):
+    """
+    The deliveries and certificates of VerificationStore.
+    """
+
+    async def prove(self, *certificates: ManagedCertificate, what: Event | None = None) -> None:
+        """
+        An inventory of H-1 shows these certificates.
+        """
+        events = [] if what is None else [records.event(what)]
+        await self.verification.prove("H-1", certificates, events, NOON)
+
+    async def test_delivery(self) -> None:
+        """
+        A delivery is told once it was handed over, with its window and what the proxy saw in it.
+        """
+        await self.enroll()
+        await self.add_corp_profile()
+        await self.queue_due()
+        self.assertEqual(await self.verification.deliveries("H-1"), [])
+        await self.commands.hand_over("c-a-1-H-1", NOON + SECOND, records.window())
+        expected = Delivery(
+            profile_uuid="a-1",
+            profile_identifier="com.example.a-1",
+            content=records.profile().content,
+            ca_name="corp",
+            status="pending",
+            delivered_at=NOON + SECOND,
+            acknowledged_at=None,
+            window_opened_at=NOON,
+            granted=False,
+            known_sha1s=frozenset(),
+        )
+        self.assertEqual(await self.verification.deliveries("H-1"), [expected])
+        await reserve(self.enrollment)
+        await self.enrollment.settle_window(records.exchange(), WindowOutcome.LOCK, None)
+        await self.delivery.happen([records.event(Event.ACKNOWLEDGED)], NOON + HOUR, None)
+        (found,) = await self.verification.deliveries("H-1")
+        acknowledged = replace(
+            expected, status="verifying", acknowledged_at=NOON + HOUR, granted=True
+        )
+        self.assertEqual(found, acknowledged)
+
+    async def test_of_the_newest_window(self) -> None:
+        """
+        What was granted in an older window, or only asked for, proves nothing.
+        """
+        await self.hand_over()
+        await self.enrollment.settle_window(records.exchange(), WindowOutcome.LOCK, None)
+        later = records.window("w-2", opened_at=NOON + SECOND)
+        await self.commands.hand_over("c-a-1-H-1", NOON + SECOND, later)
+        failed = records.exchange("x-2", window_id="w-2", pki_status="FAILURE")
+        await self.enrollment.settle_window(failed, WindowOutcome.REOPEN, None)
+        (found,) = await self.verification.deliveries("H-1")
+        self.assertEqual((found.window_opened_at, found.granted), (NOON + SECOND, False))
+
+    async def test_known_certificates(self) -> None:
+        """
+        Known are the certificates of the host that were seen before the window opened.
+        """
+        await self.hand_over()
+        await self.prove(
+            records.certificate("01", first_seen=NOON - SECOND, profile_uuid="a-9"),
+            records.certificate("02", first_seen=NOON),
+        )
+        (found,) = await self.verification.deliveries("H-1")
+        self.assertEqual(found.known_sha1s, frozenset({"01"}))
+
+    async def test_which_deliveries(self) -> None:
+        """
+        Verified and failed ones are told too, removals are not; without a certificate authority
+        there is no window.
+        """
+        await self.hosts.put_host(records.host())
+        for uuid, changes in (
+            ("a-1", {"status": "verified"}),
+            ("a-2", {"status": "failed", "ca_name": None}),
+            ("a-3", {"operation": "remove"}),
+        ):
+            await self.profiles.add_profile(records.profile(uuid), records.activity())
+            one = records.assignment(profile_uuid=uuid, delivered_at=NOON, **changes)
+            await self.assignments.assign(one)
+            await self.assignments.open_window(records.window(f"w-{uuid}", profile_uuid=uuid))
+        found = await self.verification.deliveries("H-1")
+        told = [(one.profile_uuid, one.status, one.window_opened_at) for one in found]
+        self.assertEqual(told, [("a-1", "verified", NOON), ("a-2", "failed", None)])
+
+    async def test_certificates(self) -> None:
+        """
+        Certificates are told field by field, the newest NotBefore first; of other hosts none.
+        """
+        await self.hand_over()
+        old = records.certificate("01", not_before=NOON - DAY)
+        new = records.certificate("02", source="MDM")
+        await self.prove(old, new)
+        self.assertEqual(await self.verification.certificates("H-1"), [new, old])
+        self.assertEqual(await self.verification.certificates("H-2"), [])
+
+    async def test_first_sight(self) -> None:
+        """
+        A certificate that is seen again keeps its first sight and its time of renewal; older ones
+        that are not seen again stay.
+        """
+        await self.hand_over()
+        old, first = records.certificate("01", not_before=NOON - DAY), records.certificate("02")
+        await self.prove(old, first)
+        again = replace(first, first_seen=NOON + DAY, renew_at=first.renew_at + DAY, source="MDM")
+        await self.prove(again)
+        expected = replace(first, source="MDM")
+        self.assertEqual(await self.verification.certificates("H-1"), [expected, old])
+
+    async def test_events(self) -> None:
+        """
+        With the certificates come the events.
+        """
+        await self.hand_over()
+        await self.delivery.happen([records.event(Event.ACKNOWLEDGED)], NOON, None)
+        await self.prove(records.certificate(), what=Event.INVENTORY_PROVED)
+        self.assertEqual((await self.row()).status, "verified")
+
+
+class RenewalContract(StorageTestCase):
+    """
+    The renewals of VerificationStore.
+    """
+
+    async def verified(self, uuid: str = "a-1", **certificate: object) -> None:
+        """
+        A verified assignment of a profile to H-1, with a certificate.
+        """
+        if await self.profiles.profile(uuid) is None:
+            await self.profiles.add_profile(records.profile(uuid), records.activity())
+        await self.assignments.assign(records.assignment(profile_uuid=uuid, status="verified"))
+        seen = records.certificate(f"of-{uuid}", profile_uuid=uuid, **certificate)
+        await self.verification.prove("H-1", [seen], [], NOON)
+
+    async def renewed(self, days: int, limit: int = 10) -> list[str]:
+        """
+        The profiles that are renewed so many days after noon.
+        """
+        lease = await self.lease()
+        events = await self.verification.renew_due(NOON + days * DAY, limit, lease)
+        self.assertEqual({one.event for one in events} - {Event.RENEWAL_DUE}, set())
+        self.assertEqual({one.host_uuid for one in events} - {"H-1"}, set())
+        return [one.profile_uuid for one in events]
+
+    async def test_due(self) -> None:
+        """
+        A renewal is due at its time, once.
+        """
+        await self.hosts.put_host(records.host())
+        await self.verified()
+        self.assertEqual(await self.renewed(299), [])
+        self.assertEqual(await self.renewed(300), ["a-1"])
+        expected = records.assignment(due_at=NOON + 300 * DAY)
+        self.assertEqual(await self.row(), expected)
+        self.assertEqual(await self.renewed(301), [])
+
+    async def test_soonest_expiry_first(self) -> None:
+        """
+        Those that expire first come first, at most so many.
+        """
+        await self.hosts.put_host(records.host())
+        for uuid, days in (("a-1", 30), ("a-2", 10), ("a-3", 20)):
+            await self.verified(uuid, not_after=NOON + days * DAY, renew_at=NOON)
+        self.assertEqual(await self.renewed(0, 2), ["a-2", "a-3"])
+        self.assertEqual(await self.renewed(0, 2), ["a-1"])
+
+    async def test_newest_counts(self) -> None:
+        """
+        Only the newest certificate of a profile brings a renewal, in whatever order they came.
+        """
+        await self.hosts.put_host(records.host())
+        await self.verified()
+        old = records.certificate("old", not_before=NOON - DAY, renew_at=NOON)
+        await self.verification.prove("H-1", [old], [], NOON)
+        self.assertEqual(await self.renewed(299), [])
+        new = records.certificate("new", not_before=NOON + DAY, renew_at=NOON + 400 * DAY)
+        await self.verification.prove("H-1", [new], [], NOON)
+        self.assertEqual(await self.renewed(399), [])
+        self.assertEqual(await self.renewed(400), ["a-1"])
+
+    async def test_verified_only(self) -> None:
+        """
+        What is not verified, or to be removed, is not renewed.
+        """
+        await self.hosts.put_host(records.host())
+        await self.verified()
+        for changes in (
+            {"status": "pending"},
+            {"status": "verifying"},
+            {"status": "failed"},
+            {"status": "verified", "operation": "remove"},
+        ):
+            await self.assignments.assign(records.assignment(**changes))
+            self.assertEqual(await self.renewed(400), [])
+
+    async def test_not_identified(self) -> None:
+        """
+        A certificate that can't be told is not renewed because of an older one, also when that is
+        seen again.
+        """
+        await self.hosts.put_host(records.host())
+        await self.verified()
+        await self.assignments.assign(records.assignment(status="verifying", delivered_at=NOON))
+        seen = [records.certificate("of-a-1")]
+        unknown = records.event(Event.CERTIFICATE_NOT_IDENTIFIED)
+        await self.verification.prove("H-1", seen, [unknown], NOON)
+        await self.verification.prove("H-1", seen, [], NOON)
+        self.assertEqual(await self.renewed(400), [])
+
+    async def test_lost_lease(self) -> None:
+        """
+        Who has lost the lease renews nothing.
+        """
+        await self.hosts.put_host(records.host())
+        await self.verified()
+        lease = await self.lease()
+        self.now = NOON + HOUR
+        await self.refused(Conflict, self.verification.renew_due(NOON + 400 * DAY, 10, lease))
+        self.assertEqual((await self.row()).status, "verified")

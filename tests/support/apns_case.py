@@ -1,0 +1,96 @@
+"""
+What tests of the APNs client have in common.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from scepd.apns.outcome import OutcomeKind, PushOutcome
+from scepd.network.apns_client import APNsClient, APNsLimits
+from tests.apns.notifications import TOPIC, notification, token
+from tests.support.apns_double import Answer, APNsConnectionDouble, APNsDouble
+from tests.support.apns_memory import MemoryRoute, credentials_for
+
+
+class APNsCase(SynchronousTestCase):
+    """
+    A client and the double, in memory; nothing is left on the clock in the end.
+    """
+
+    limits = APNsLimits()
+
+    def setUp(self) -> None:
+        """
+        Make both; nothing is connected yet.
+        """
+        self.clock = Clock()
+        self.double = APNsDouble(TOPIC)
+        self.behaviour = self.double.behaviour
+        self.route = MemoryRoute(self.clock, self.double)
+        self.client = APNsClient(
+            self.clock, self.route, credentials_for(TOPIC), self.limits, lambda: 0.5
+        )
+        self.addCleanup(self.close)
+
+    def close(self) -> None:
+        """
+        Close the client; whatever the double does, it ends.
+        """
+        closed = Deferred.fromCoroutine(self.client.close())
+        for _ in range(40):
+            self.clock.advance(1)
+        self.successResultOf(closed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def push(self, number: int = 1, **options: int) -> Deferred[PushOutcome]:
+        """
+        Push to device ``number``.
+        """
+        return Deferred.fromCoroutine(self.client.push(notification(number), **options))
+
+    def pushes(self, count: int) -> list[Deferred[PushOutcome]]:
+        """
+        Push to devices 0 to ``count``, and let happen what happens at once.
+        """
+        pushed = [self.push(number) for number in range(count)]
+        self.clock.advance(0)
+        return pushed
+
+    def wait(self, seconds: int) -> None:
+        """
+        Let time pass.
+        """
+        for _ in range(seconds):
+            self.clock.advance(1)
+
+    def answer(self, number: int, answer: Answer | list[Answer]) -> None:
+        """
+        What the double answers for device ``number``.
+        """
+        self.behaviour.answers[token(number).hex()] = answer
+
+    def assert_done(self, pushed: list[Deferred[PushOutcome]]) -> None:
+        """
+        All of them were answered with 200.
+        """
+        kinds = [self.successResultOf(one).kind for one in pushed]
+        self.assertEqual(set(kinds), {OutcomeKind.DONE})
+
+    def assert_once(self, count: int) -> None:
+        """
+        Each of the devices 0 to ``count`` was pushed to exactly once.
+        """
+        seen = Counter(request.token for request in self.double.requests)
+        self.assertEqual(seen, Counter(token(number).hex() for number in range(count)))
+
+    @property
+    def connection(self) -> APNsConnectionDouble:
+        """
+        The double's end of the newest connection.
+        """
+        return self.double.connections[-1]

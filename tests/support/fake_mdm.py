@@ -1,0 +1,528 @@
+"""
+In-memory fakes of the ports of MDM, deliveries, pushes and verification.
+
+Each keeps what it was told in public attributes, for tests to see, and raises StorageUnavailable
+while ``broken``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from twisted.internet.defer import Deferred
+
+from scepd.apns.notification import Notification
+from scepd.apns.outcome import OutcomeKind, PushOutcome
+from scepd.errors import Conflict, NotFound, StorageUnavailable
+from scepd.model import (
+    Activity,
+    CommandRecord,
+    Delivery,
+    DueRow,
+    Enrollment,
+    EnrollmentWindow,
+    Host,
+    KnownIdentity,
+    Lease,
+    ManagedCertificate,
+    PushAddress,
+    PushState,
+    QueuedCommand,
+    RowEvent,
+    WishedPush,
+)
+
+
+@dataclass
+class _Breakable:
+    broken: bool = False
+
+    def _check(self) -> None:
+        if self.broken:
+            raise StorageUnavailable("the database is full")
+
+
+@dataclass
+class FakeCheckIns(_Breakable):
+    """
+    A CheckInStore.
+
+    :param identities: by the certificate's SHA-256.
+    :param taken: whether identities turn out to be pinned to another enrollment.
+    :param seen: when each enrollment was last seen.
+    """
+
+    taken: bool = False
+    identities: dict[str, KnownIdentity] = field(default_factory=dict)
+    enrollments: dict[str, Enrollment] = field(default_factory=dict)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    seen: dict[str, datetime] = field(default_factory=dict)
+    saw_calls: list[int] = field(default_factory=list)
+    push_dues: list[datetime] = field(default_factory=list)
+
+    async def identity(self, certificate_sha256: str) -> KnownIdentity | None:
+        """
+        As the port says.
+        """
+        self._check()
+        return self.identities.get(certificate_sha256)
+
+    async def enrollment(self, enrollment_id: str) -> Enrollment | None:
+        """
+        As the port says.
+        """
+        self._check()
+        return self.enrollments.get(enrollment_id)
+
+    async def authenticate(
+        self, host: Host, enrollment: Enrollment, certificate_sha256: str
+    ) -> None:
+        """
+        As the port says; assignments are not known here.
+        """
+        self._check()
+        identity = self.identities[certificate_sha256]
+        if self.taken or identity.enrollment_id not in (None, enrollment.id):
+            raise Conflict("the identity is pinned to another enrollment")
+        self.hosts[host.uuid] = host
+        self.enrollments[enrollment.id] = enrollment
+        for sha256, known in self.identities.items():
+            if known.enrollment_id == enrollment.id:
+                self.identities[sha256] = replace(known, enrollment_id=None, host_uuid=None)
+        self._pin(certificate_sha256, enrollment)
+
+    async def pin_identity(self, enrollment_id: str, certificate_sha256: str) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        self._pin(certificate_sha256, self.enrollments[enrollment_id])
+
+    async def update_token(
+        self, enrollment_id: str, push: PushAddress, now: datetime, push_due: datetime
+    ) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        if enrollment_id not in self.enrollments:
+            raise NotFound("there is no such enrollment")
+        self.push_dues.append(push_due)
+        self._change(enrollment_id, enabled=True)
+        self.enrollments[enrollment_id] = replace(self.enrollments[enrollment_id], push=push)
+
+    async def check_out(self, enrollment_id: str, now: datetime) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        self._change(enrollment_id, enabled=False)
+
+    async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        self.saw_calls.append(len(enrollment_ids))
+        self.seen.update(dict.fromkeys(enrollment_ids, at))
+
+    def _change(self, enrollment_id: str, *, enabled: bool) -> None:
+        self.enrollments[enrollment_id] = replace(self.enrollments[enrollment_id], enabled=enabled)
+        for sha256, known in self.identities.items():
+            if known.enrollment_id == enrollment_id:
+                self.identities[sha256] = replace(known, enabled=enabled)
+
+    def _pin(self, certificate_sha256: str, enrollment: Enrollment) -> None:
+        self.identities[certificate_sha256] = replace(
+            self.identities[certificate_sha256],
+            enrollment_id=enrollment.id,
+            enabled=enrollment.enabled,
+            host_uuid=enrollment.host_uuid,
+        )
+
+
+@dataclass
+class FakeCommands(_Breakable):
+    """
+    A CommandStore.
+
+    :param queued: by uuid, whatever became of them.
+    :param statuses: of those that were offered or answered.
+    :param windows: what hand-overs opened.
+    :param finished: (uuid, status, detail, event) of each result that counted.
+    :param cancelled_at_pick_up: uuids that are cancelled just when they are handed over.
+    :param sticky: whether cancelled ones stay in the queue.
+    """
+
+    sticky: bool = False
+    queued: dict[str, QueuedCommand] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+    windows: list[EnrollmentWindow | None] = field(default_factory=list)
+    finished: list[tuple[str, str, str, RowEvent | None]] = field(default_factory=list)
+    cancelled_at_pick_up: set[str] = field(default_factory=set)
+
+    async def queue(self, command: QueuedCommand, activity: Activity | None = None) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        self.queued[command.uuid] = command
+
+    async def next_command(
+        self, enrollment_id: str, *, after_not_now: bool
+    ) -> QueuedCommand | None:
+        """
+        As the port says.
+        """
+        self._check()
+        done = {"Acknowledged", "Error", "cancelled"} | ({"NotNow"} if after_not_now else set())
+        waiting = [
+            command
+            for uuid, command in self.queued.items()
+            if command.enrollment_id == enrollment_id and self.statuses.get(uuid) not in done
+        ]
+        return min(waiting, key=lambda found: (found.priority, found.created_at), default=None)
+
+    async def hand_over(
+        self, command_uuid: str, now: datetime, window: EnrollmentWindow | None
+    ) -> bool:
+        """
+        As the port says.
+        """
+        self._check()
+        if command_uuid in self.cancelled_at_pick_up:
+            self.statuses[command_uuid] = "cancelled"
+            return False
+        self.statuses[command_uuid] = "offered"
+        self.windows.append(window)
+        return True
+
+    async def finish(
+        self,
+        command_uuid: str,
+        enrollment_id: str,
+        status: str,
+        detail: str,
+        now: datetime,
+        event: RowEvent | None,
+    ) -> bool:
+        """
+        As the port says.
+        """
+        self._check()
+        command = self.queued.get(command_uuid)
+        if command is None or command.enrollment_id != enrollment_id:
+            return False
+        if self.statuses.get(command_uuid) in ("Acknowledged", "Error", "cancelled"):
+            return False
+        if not (self.sticky and status == "cancelled"):
+            self.statuses[command_uuid] = status
+        self.finished.append((command_uuid, status, detail, event))
+        return True
+
+    async def command(self, command_uuid: str) -> QueuedCommand | None:
+        """
+        As the port says.
+        """
+        self._check()
+        return self.queued.get(command_uuid)
+
+    async def commands(self, host_uuid: str, *, limit: int = 100) -> Sequence[CommandRecord]:
+        """
+        None: operators are not asked for here.
+        """
+        return ()
+
+
+@dataclass
+class FakeLeases(_Breakable):
+    """
+    A LeaseStore.
+
+    :param stolen_after: the lease passes to another after it was taken so many times.
+    :param given_back: the leases that were.
+    """
+
+    stolen_after: int | None = None
+    taken: list[tuple[str, str, float]] = field(default_factory=list)
+    given_back: list[Lease] = field(default_factory=list)
+
+    async def take_lease(self, name: str, owner: str, seconds: float) -> Lease | None:
+        """
+        As the port says.
+        """
+        self._check()
+        if self.stolen_after is not None and len(self.taken) >= self.stolen_after:
+            return None
+        self.taken.append((name, owner, seconds))
+        return Lease(name, owner, 1)
+
+    async def give_lease_back(self, lease: Lease) -> None:
+        """
+        As the port says.
+        """
+        self.given_back.append(lease)
+
+
+@dataclass
+class FakeDeliveries(_Breakable):
+    """
+    A DeliveryStore.
+
+    :param due: the rows; those that were queued, or to which something happened, leave it.
+    :param sticky: whether they stay, as rows would to which an event means nothing.
+    :param reads: (CA, limit) of each read of rows.
+    :param conflict: whether writes find that the lease has passed to another.
+    """
+
+    due: list[DueRow] = field(default_factory=list)
+    sticky: bool = False
+    conflict: bool = False
+    reads: list[tuple[str | None, int]] = field(default_factory=list)
+    queued: list[tuple[DueRow, QueuedCommand]] = field(default_factory=list)
+    events: list[RowEvent] = field(default_factory=list)
+
+    async def due_authorities(self, now: datetime) -> Sequence[str | None]:
+        """
+        As the port says.
+        """
+        self._check()
+        return list(dict.fromkeys(row.ca_name for row in self.due))
+
+    async def due_rows(self, ca_name: str | None, now: datetime, limit: int) -> Sequence[DueRow]:
+        """
+        As the port says.
+        """
+        self._check()
+        self.reads.append((ca_name, limit))
+        return [row for row in self.due if row.ca_name == ca_name][:limit]
+
+    async def queue_deliveries(
+        self, rows: Sequence[tuple[DueRow, QueuedCommand]], lease: Lease, now: datetime
+    ) -> int:
+        """
+        As the port says.
+        """
+        self._write()
+        self.queued += rows
+        self._leave({(row.host_uuid, row.profile_uuid) for row, _ in rows})
+        return len(rows)
+
+    async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
+        """
+        As the port says, but for the table.
+        """
+        self._write()
+        self.events += events
+        self._leave({(event.host_uuid, event.profile_uuid) for event in events})
+
+    def _write(self) -> None:
+        self._check()
+        if self.conflict:
+            raise Conflict("the lease has passed to another")
+
+    def _leave(self, pairs: set[tuple[str, str]]) -> None:
+        if not self.sticky:
+            self.due = [row for row in self.due if (row.host_uuid, row.profile_uuid) not in pairs]
+
+
+@dataclass
+class PushAnswer:
+    """
+    What a FakePushes was told of a push.
+    """
+
+    enrollment_id: str
+    apns_id: str
+    status: int | None
+    reason: str
+    next_due: datetime | None
+    counted: bool
+
+
+@dataclass
+class FakePushes(_Breakable):
+    """
+    A PushStore.
+
+    :param wishes: with the time each is due; a claim moves it.
+    :param claims: (now, until, limit) of each claim.
+    """
+
+    wishes: dict[str, tuple[datetime, WishedPush]] = field(default_factory=dict)
+    claims: list[tuple[datetime, datetime, int]] = field(default_factory=list)
+    answers: list[PushAnswer] = field(default_factory=list)
+    forgotten: list[tuple[str, datetime]] = field(default_factory=list)
+    states: dict[str, PushState] = field(default_factory=dict)
+
+    async def claim_pushes(
+        self, now: datetime, until: datetime, limit: int
+    ) -> Sequence[WishedPush]:
+        """
+        As the port says.
+        """
+        self._check()
+        self.claims.append((now, until, limit))
+        due = [wish for at, wish in self.wishes.values() if at <= now][:limit]
+        for wish in due:
+            self.wishes[wish.enrollment_id] = (until, wish)
+        return due
+
+    async def push_answered(
+        self,
+        enrollment_id: str,
+        apns_id: str,
+        *,
+        status: int | None,
+        reason: str,
+        next_due: datetime | None,
+        counted: bool,
+        now: datetime,
+    ) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        self.answers.append(PushAnswer(enrollment_id, apns_id, status, reason, next_due, counted))
+        _, wish = self.wishes.pop(enrollment_id)
+        if next_due is not None:
+            wish = replace(wish, attempts=wish.attempts + counted)
+            self.wishes[enrollment_id] = (next_due, wish)
+
+    async def forget_push_address(self, enrollment_id: str, since: datetime) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        self.forgotten.append((enrollment_id, since))
+        self.wishes.pop(enrollment_id, None)
+
+    async def push_state(self, enrollment_id: str) -> PushState | None:
+        """
+        As the port says.
+        """
+        self._check()
+        return self.states.get(enrollment_id)
+
+    async def earliest_push(self) -> datetime | None:
+        """
+        As the port says.
+        """
+        self._check()
+        return min((at for at, _ in self.wishes.values()), default=None)
+
+
+@dataclass
+class FakeGateway:
+    """
+    A PushGateway.
+
+    :param outcomes: what becomes of the pushes, one after the other: a Deferred is waited for, an
+        exception raised; DONE at the end.
+    """
+
+    outcomes: list[PushOutcome | Deferred[PushOutcome] | Exception] = field(default_factory=list)
+    pushed: list[Notification] = field(default_factory=list)
+
+    async def push(self, notification: Notification, /) -> PushOutcome:
+        """
+        As the port says, from ``outcomes``.
+        """
+        self.pushed.append(notification)
+        outcome = self.outcomes.pop(0) if self.outcomes else PushOutcome(OutcomeKind.DONE, 200)
+        if isinstance(outcome, Deferred):
+            return await outcome
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+@dataclass
+class FakeVerification(_Breakable):
+    """
+    A VerificationStore.
+
+    :param agents: host by the SHA-256 of a node key.
+    :param known_hosts: their uuids as MDM knows them.
+    :param due_at: when a host is due for its inventory.
+    :param renewals: what :meth:`renew_due` answers, one after the other.
+    """
+
+    known_hosts: list[str] = field(default_factory=list)
+    agents: dict[str, str] = field(default_factory=dict)
+    due_at: dict[str, datetime] = field(default_factory=dict)
+    of_host: dict[str, list[Delivery]] = field(default_factory=dict)
+    recorded: list[ManagedCertificate] = field(default_factory=list)
+    events: list[RowEvent] = field(default_factory=list)
+    proofs: int = 0
+    renewals: list[Sequence[RowEvent]] = field(default_factory=list)
+    renew_calls: list[tuple[datetime, int, Lease]] = field(default_factory=list)
+
+    async def enroll_agent(self, host_uuid: str, node_key_sha256: str, now: datetime) -> bool:
+        """
+        As the port says.
+        """
+        self._check()
+        found = [known for known in self.known_hosts if known.lower() == host_uuid.lower()]
+        if found:
+            self.agents = {key: host for key, host in self.agents.items() if host != found[0]}
+            self.agents[node_key_sha256] = found[0]
+        return bool(found)
+
+    async def agent_host(self, node_key_sha256: str) -> str | None:
+        """
+        As the port says.
+        """
+        self._check()
+        return self.agents.get(node_key_sha256)
+
+    async def inventory_due(self, host_uuid: str, now: datetime, again_at: datetime) -> bool:
+        """
+        As the port says.
+        """
+        self._check()
+        due = self.due_at.get(host_uuid)
+        if due is not None and due > now:
+            return False
+        self.due_at[host_uuid] = again_at
+        return True
+
+    async def deliveries(self, host_uuid: str) -> Sequence[Delivery]:
+        """
+        As the port says.
+        """
+        self._check()
+        return self.of_host.get(host_uuid, [])
+
+    async def prove(
+        self,
+        host_uuid: str,
+        certificates: Sequence[ManagedCertificate],
+        events: Sequence[RowEvent],
+        now: datetime,
+    ) -> None:
+        """
+        Keep both, and count the call.
+        """
+        self._check()
+        self.proofs += 1
+        self.recorded += certificates
+        self.events += events
+
+    async def certificates(self, host_uuid: str) -> Sequence[ManagedCertificate]:
+        """
+        As the port says.
+        """
+        self._check()
+        found = [known for known in self.recorded if known.host_uuid == host_uuid]
+        return sorted(found, key=lambda known: known.not_before, reverse=True)
+
+    async def renew_due(self, now: datetime, limit: int, lease: Lease) -> Sequence[RowEvent]:
+        """
+        The next of ``renewals``.
+        """
+        self._check()
+        self.renew_calls.append((now, limit, lease))
+        return self.renewals.pop(0) if self.renewals else ()

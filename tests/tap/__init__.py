@@ -1,0 +1,3 @@
+"""
+Tests of ``twistd scepd``: its options, its start, its reload, its stop.
+"""

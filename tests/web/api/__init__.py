@@ -1,0 +1,3 @@
+"""
+Tests of the admin API, in memory.
+"""

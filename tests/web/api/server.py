@@ -1,0 +1,243 @@
+"""
+The admin API on fakes, and requests to it without a network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from pydantic import JsonValue
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.web.resource import Resource
+
+from scepd.config import LimitsSection, ProfilesSection, SCEPProxySection
+from scepd.model import APIToken
+from scepd.pki.keyring import Keyring
+from scepd.services.access import Access
+from scepd.services.authorities import CertificateAuthorities
+from scepd.services.enrolling import Enrolling
+from scepd.services.hosts import Hosts
+from scepd.services.profiles import Profiles
+from scepd.services.rendering import ProfileRendering
+from scepd.web.api.app import make_api
+from scepd.web.errors import problem_refusal
+from scepd.web.streaming import StreamingSite
+from tests.services.ca_certificates import NOW, certificate, der
+from tests.support.fake_issuing import FakeIssuing
+from tests.support.fake_mdm import FakeCheckIns, FakePushes, FakeVerification
+from tests.support.fakes import (
+    FakeActivities,
+    FakeAPITokens,
+    FakeAssignments,
+    FakeCertificateAuthorities,
+    FakeCommandRecords,
+    FakeEnrollments,
+    FakeHealth,
+    FakeHosts,
+    FakeProfiles,
+    FakeUpstream,
+    InlineWorkers,
+)
+
+TOKEN = "the-token-of-alice"
+BODY_LIMIT = 20_000
+
+
+@dataclass
+class Answer:
+    """
+    An HTTP answer.
+
+    :param headers: by lower-case name.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, JsonValue]:
+        """
+        The body as a JSON object.
+        """
+        value = json.loads(self.body)
+        assert isinstance(value, dict)
+        return value
+
+    @property
+    def faults(self) -> list[tuple[JsonValue, JsonValue]]:
+        """
+        (field, message) of each error of a problem.
+        """
+        errors = self.json["errors"]
+        assert isinstance(errors, list)
+        return [(e["field"], e["message"]) for e in errors if isinstance(e, dict)]
+
+
+@dataclass
+class Server:
+    """
+    The API, its services and the fakes below them.
+    """
+
+    clock: Clock = field(default_factory=Clock)
+    activities: FakeActivities = field(default_factory=FakeActivities)
+    enrollments: FakeEnrollments = field(default_factory=FakeEnrollments)
+    health: FakeHealth = field(default_factory=FakeHealth)
+    hosts: FakeHosts = field(default_factory=FakeHosts)
+    assignments: FakeAssignments = field(default_factory=FakeAssignments)
+    check_ins: FakeCheckIns = field(default_factory=FakeCheckIns)
+    pushes: FakePushes = field(default_factory=FakePushes)
+    commands: FakeCommandRecords = field(default_factory=FakeCommandRecords)
+    verification: FakeVerification = field(default_factory=FakeVerification)
+    upstream: FakeUpstream = field(default_factory=FakeUpstream)
+
+    def __post_init__(self) -> None:
+        self.clock.advance(NOW.timestamp())
+        self.authorities = FakeCertificateAuthorities(self.activities)
+        self.profiles = FakeProfiles(self.activities)
+        self.upstream.answers = {
+            b"operation=GetCACert": (b"application/x-x509-ca-cert", der(certificate())),
+            b"operation=GetCACaps": (b"text/plain", b"POSTPKIOperation\nAES\nSHA-256\n"),
+        }
+        root = Resource()
+        root.putChild(b"api", self._api())
+        self.site = StreamingSite(
+            root,
+            reactor=self.clock,
+            body_limit=BODY_LIMIT,
+            request_timeout=60.0,
+            spell_refusal=problem_refusal,
+        )
+
+    def _api(self) -> Resource:
+        workers, keyring = InlineWorkers(), Keyring({"k1": bytes(32)})
+        rendering = ProfileRendering(
+            self.authorities, lambda: keyring, workers, "https://mdm.example.com"
+        )
+        digest = sha256(TOKEN.encode()).hexdigest()
+        tokens = FakeAPITokens({digest: APIToken(digest, "alice", "admin", datetime.now(UTC))})
+        return make_api(
+            access=Access(tokens, self.clock),
+            authorities=CertificateAuthorities(
+                self.authorities,
+                self.upstream,
+                lambda: keyring,
+                self.clock,
+                _zeros,
+                workers,
+                SCEPProxySection.model_validate({}),
+            ),
+            profiles=Profiles(
+                self.profiles,
+                self.authorities,
+                self.hosts,
+                rendering,
+                self.clock,
+                _zeros,
+                workers,
+                ProfilesSection.model_validate({}),
+            ),
+            hosts=Hosts(
+                self.hosts,
+                self.assignments,
+                self.verification,
+                self.commands,
+                self.enrollments,
+                self.check_ins,
+                self.pushes,
+            ),
+            enrolling=Enrolling(
+                FakeIssuing(self.activities),
+                self.clock,
+                os.urandom,
+                "https://mdm.example.com",
+                lambda: None,
+            ),
+            authority_store=self.authorities,
+            enrollments=self.enrollments,
+            activities=self.activities,
+            health=self.health,
+            clock=self.clock,
+            random=_zeros,
+            limits=LimitsSection.model_validate({"admin_body_size": BODY_LIMIT}),
+        )
+
+    def connect(self) -> StringTransport:
+        """
+        A new connection; what is sent to its protocol is answered on it.
+        """
+        transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 50000))
+        self.protocol = self.site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 50000))
+        assert self.protocol is not None
+        self.protocol.makeConnection(transport)
+        return transport
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
+        token: str | None = TOKEN,
+    ) -> StringTransport:
+        """
+        Send a request to a path below ``/api/v1`` and return its connection.
+        """
+        lines = {"Host": "localhost", "Content-Length": str(len(body))} | (headers or {})
+        if token is not None:
+            lines["Authorization"] = f"Bearer {token}"
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        transport = self.connect()
+        assert self.protocol is not None
+        request = f"{method} /api/v1{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
+        self.protocol.dataReceived(request)
+        return transport
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | dict[str, JsonValue] = b"",
+        headers: dict[str, str] | None = None,
+        token: str | None = TOKEN,
+    ) -> Answer:
+        """
+        Send a request and return its answer, once a minute has passed.
+        """
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        transport = self.send(method, path, data, headers, token)
+        self.clock.advance(0.5)
+        return answer_of(transport)
+
+
+def answer_of(transport: StringTransport) -> Answer:
+    """
+    The one answer that was written to a connection.
+    """
+    head, _, body = transport.value().partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.lower().split(": ", 1)[:1] + line.split(": ", 1)[1:] for line in lines)
+    if headers.get("transfer-encoding") == "chunked":
+        body = _joined(body)
+    return Answer(int(status_line.split(" ")[1]), headers, body)
+
+
+def _joined(chunked: bytes) -> bytes:
+    parts = []
+    while chunked:
+        size, _, rest = chunked.partition(b"\r\n")
+        length = int(size, 16)
+        parts.append(rest[:length])
+        chunked = rest[length + 2 :]
+    return b"".join(parts)
+
+
+def _zeros(count: int) -> bytes:
+    return bytes(count)

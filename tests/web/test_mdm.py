@@ -1,0 +1,142 @@
+"""
+Tests for the MDM endpoints as devices meet them.
+"""
+
+from __future__ import annotations
+
+import plistlib
+
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+
+from scepd.web.mdm import make_mdm_endpoint
+from scepd.web.streaming import StreamingSite
+from tests.support.fake_mdm_world import (
+    MDMWorld,
+    authenticate,
+    check_in,
+    report,
+    signed,
+    token_update,
+)
+from tests.support.http_device import DeviceEnd, HTTPAnswer
+from tests.support.pki import party
+
+
+class MDMEndpointTests(SynchronousTestCase):
+    """
+    Tests for C{/mdm/checkin} and C{/mdm/connect}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Mount both endpoints.
+        """
+        self.world = MDMWorld()
+        root, mdm = Resource(), Resource()
+        root.putChild(b"mdm", mdm)
+        for name in (b"checkin", b"connect"):
+            mdm.putChild(name, make_mdm_endpoint(self.world.check_in))
+        self.site = StreamingSite(
+            root, reactor=self.world.clock, body_limit=10_000_000, request_timeout=30
+        )
+
+    def put(
+        self, body: bytes, *, path: bytes = b"checkin", head: bytes | None = None
+    ) -> HTTPAnswer:
+        """
+        PUT a signed body, or one with another head.
+        """
+        if head is None:
+            head = b"Mdm-Signature: %b\r\n" % signed(body, self.world.identity)
+        return self.send(b"PUT", path, head, body)
+
+    def send(self, method: bytes, path: bytes, head: bytes, body: bytes) -> HTTPAnswer:
+        """
+        Send any request.
+        """
+        device = DeviceEnd(self.site)
+        device.send(
+            b"%b /mdm/%b HTTP/1.1\r\nHost: scepd\r\nContent-Length: %d\r\n%b\r\n"
+            % (method, path, len(body), head),
+            body,
+        )
+        return device.answer()
+
+    def test_both_take_both(self) -> None:
+        """
+        Either endpoint takes either kind of message, whatever its Content-Type.
+        """
+        self.world.queue("command-1", None)
+        for path, body in (
+            (b"connect", authenticate()),
+            (b"connect", token_update()),
+            (b"checkin", report("Idle")),
+        ):
+            answer = self.put(body, path=path)
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.headers["content-type"], "application/xml; charset=utf-8")
+        self.assertEqual(answer.body, b"raw command-1")
+
+    def test_empty(self) -> None:
+        """
+        An answer with nothing in it says so.
+        """
+        answer = self.put(authenticate())
+        self.assertEqual((answer.body, answer.headers["content-length"]), (b"", "0"))
+
+    def test_methods(self) -> None:
+        """
+        What is not PUT is told what is.
+        """
+        for method in (b"GET", b"POST", b"DELETE"):
+            answer = self.send(method, b"checkin", b"", b"")
+            self.assertEqual((answer.status, answer.headers["allow"]), (405, "PUT"))
+
+    def test_refusals(self) -> None:
+        """
+        Whatever is wrong with a message is 400.
+        """
+        message = authenticate()
+        for head in (
+            b"",
+            b"Mdm-Signature: nonsense\r\n",
+            b"Mdm-Signature: %b\r\n" % signed(b"other", self.world.identity),
+            b"Mdm-Signature: %b\r\n" % signed(message, party("CN=stranger", 1)),
+            b"Mdm-Signature: %b\r\n" % signed(message, self.world.identity) * 2,
+        ):
+            self.assertEqual(self.put(message, head=head).status, 400)
+        for body in (b"", b"junk", plistlib.dumps({}), report("Idle"), check_in("Nonsense")):
+            self.assertEqual(self.put(body).status, 400)
+        self.world.check_ins.taken = True
+        self.assertEqual(self.put(message).status, 400)
+
+    def test_features(self) -> None:
+        """
+        What is not offered is answered as Apple says.
+        """
+        self.world.enroll()
+        for body, status in (
+            (check_in("UserAuthenticate", UserID="USER"), 410),
+            (check_in("DeclarativeManagement"), 404),
+            (check_in("GetToken"), 404),
+            (check_in("GetBootstrapToken"), 200),
+        ):
+            self.assertEqual(self.put(body).status, status)
+
+    def test_storage_unavailable(self) -> None:
+        """
+        While the database is down the device is told to try again.
+        """
+        self.world.check_ins.broken = True
+        answer = self.put(authenticate())
+        self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "5"))
+
+    def test_bug(self) -> None:
+        """
+        A fault of ours is 500, without details, and logged.
+        """
+        self.world.check_ins.identities = None  # type: ignore[assignment]
+        answer = self.put(authenticate())
+        self.assertEqual((answer.status, answer.body), (500, b"internal error\n"))
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
