@@ -1,27 +1,27 @@
 """
 The osquery agent of a simulated device.
+
+Source: osquery's documentation, "Remote settings".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-
+from scepd.errors import EncodingError
 from scepd.simulator.device import SimulatedDevice
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.http import DeviceHTTP
-from scepd.simulator.inventory import common_name
-from scepd.simulator.keychain import Keychain
+from scepd.simulator.osquery_tables import Row, query
 
 
 class OsqueryAgent:
     """
-    An agent that answers distributed queries from the device's keychain.
+    An agent that answers distributed queries from the device's tables; of the device's thread.
 
+    :param device: that it runs on.
+    :param http: its connection, which ``close`` ends.
     :param base_url: of the server, without a trailing slash.
     :param secret: the enroll secret.
     """
@@ -35,122 +35,91 @@ class OsqueryAgent:
         self._secret = secret
         self._node_key = ""
 
+    def close(self) -> None:
+        """
+        End the agent's connection.
+        """
+        self._http.close()
+
     def enroll(self) -> None:
         """
         Get a node key.
 
         :raises DeviceError: the server does not know the host, or the secret is wrong.
         """
-        answer = self._post(
-            "/enroll",
-            {
-                "enroll_secret": self._secret,
-                "host_identifier": self._device.hardware.udid,
-                "host_details": {"system_info": {"uuid": self._device.hardware.udid}},
-            },
-        )
+        answer = self._post("/enroll", self._enroll_request())
         key = answer.get("node_key")
-        if answer.get("node_invalid") or not isinstance(key, str):
+        if answer.get("node_invalid") or not isinstance(key, str) or not key:
             raise DeviceError("osquery: the server does not take this host")
         self._node_key = key
 
     def poll(self) -> int:
         """
-        Read queries and write their results.
+        Read queries and write their results; enroll before, when there is no node key.
 
-        :returns: how many queries there were.
+        :returns: how many queries there were; none when the server forgot the node key.
+        :raises DeviceError: no answer came, or one that makes no sense.
         """
         if not self._node_key:
             self.enroll()
         answer = self._post("/distributed/read", {"node_key": self._node_key})
-        if answer.get("node_invalid"):
-            self._node_key = ""
+        if self._is_forgotten(answer):
             return 0
         queries = answer.get("queries") or {}
-        assert isinstance(queries, Mapping)
+        if not isinstance(queries, dict):
+            raise DeviceError("osquery: the server's queries are not an object")
         if queries:
             self._write(queries)
         return len(queries)
 
     def _write(self, queries: Mapping[str, object]) -> None:
-        rows = {name: self._rows(str(sql)) for name, sql in queries.items()}
-        self._post(
-            "/distributed/write",
-            {
-                "node_key": self._node_key,
-                "queries": {name: found or [] for name, found in rows.items()},
-                "statuses": {name: 0 if found is not None else 1 for name, found in rows.items()},
-            },
+        rows: dict[str, list[Row]] = {}
+        messages: dict[str, str] = {}
+        for name, sql in queries.items():
+            try:
+                rows[name] = query(self._device, str(sql))
+            except EncodingError as error:
+                rows[name], messages[name] = [], str(error)
+        statuses = {name: int(name in messages) for name in rows}
+        told = {"queries": rows, "statuses": statuses, "messages": messages}
+        self._is_forgotten(
+            self._post("/distributed/write", {"node_key": self._node_key, **told}),
         )
 
-    def _rows(self, sql: str) -> list[dict[str, str]] | None:
-        tables: Mapping[str, Callable[[Keychain], list[dict[str, str]]]] = {
-            "macos_profiles": profile_rows,
-            "certificates": certificate_rows,
+    def _is_forgotten(self, answer: Mapping[str, object]) -> bool:
+        """
+        Forget the node key too when the server did.
+        """
+        invalid = bool(answer.get("node_invalid"))
+        if invalid:
+            self._node_key = ""
+        return invalid
+
+    def _enroll_request(self) -> Mapping[str, object]:
+        hardware = self._device.hardware
+        system = {
+            "uuid": hardware.udid,
+            "computer_name": hardware.name,
+            "hardware_model": hardware.model,
+            "hardware_serial": hardware.serial_number,
         }
-        for table, rows in tables.items():
-            if f" FROM {table} " in f"{sql} ":
-                return rows(self._device.keychain)
-        return None
+        return {
+            "enroll_secret": self._secret,
+            "host_identifier": hardware.udid,
+            "host_details": {"system_info": system},
+        }
 
     def _post(self, path: str, message: Mapping[str, object]) -> dict[str, object]:
         body = self._http.expect(
             "POST",
             self._base + path,
-            content=json.dumps(message).encode(),
+            content=json.dumps(message).encode("utf-8"),
             headers={"Content-Type": "application/json"},
         )
-        answer = json.loads(body or b"{}")
-        return answer if isinstance(answer, dict) else {}
-
-
-def profile_rows(keychain: Keychain) -> list[dict[str, str]]:
-    """
-    The rows of ``macos_profiles``.
-    """
-    return [
-        {
-            "display_name": held.display_name,
-            "identifier": held.identifier,
-            "install_date": held.installed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000"),
-        }
-        for held in keychain.profiles.values()
-    ]
-
-
-def certificate_rows(keychain: Keychain) -> list[dict[str, str]]:
-    """
-    The rows of ``certificates``.
-    """
-    return [_certificate_row(identity.summary) for identity in keychain.identities]
-
-
-def _certificate_row(certificate: x509.Certificate) -> dict[str, str]:
-    return {
-        "common_name": common_name(certificate),
-        "subject": _slashed(certificate.subject),
-        "issuer": _slashed(certificate.issuer),
-        "subject2": _listed(certificate.subject),
-        "issuer2": _listed(certificate.issuer),
-        "serial": f"{certificate.serial_number:X}",
-        "sha1": certificate.fingerprint(hashes.SHA1()).hex(),
-        "not_valid_before": _epoch(certificate.not_valid_before_utc),
-        "not_valid_after": _epoch(certificate.not_valid_after_utc),
-        "path": "/Library/Keychains/System.keychain",
-    }
-
-
-def _slashed(name: x509.Name) -> str:
-    return "".join(f"/{kind}={value}" for kind, value in _pairs(name))
-
-
-def _listed(name: x509.Name) -> str:
-    return ", ".join(f"{kind} = {value}" for kind, value in _pairs(name))
-
-
-def _pairs(name: x509.Name) -> list[tuple[str, str]]:
-    return [(attribute.rfc4514_attribute_name, str(attribute.value)) for attribute in name]
-
-
-def _epoch(at: datetime) -> str:
-    return str(int(at.timestamp()))
+        try:
+            answer = json.loads(body or b"{}")
+        except (ValueError, RecursionError):
+            raise DeviceError("osquery: the answer is not JSON") from None
+        if not isinstance(answer, dict):
+            raise DeviceError("osquery: the answer is not a JSON object")
+        return answer

@@ -6,6 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Fault: TypeAlias = Literal["not_now", "refuse", "hold", "lose_results", "old_identity"]
+"""
+The things of which a number can be done wrong.
+"""
 
 
 @dataclass(slots=True)
@@ -15,23 +21,32 @@ class Behaviour:
 
     :ivar not_now: InstallProfile commands that are answered NotNow.
     :ivar refuse: InstallProfile commands that are answered Error without a look at the profile.
+    :ivar hold: InstallProfile commands that are read and then left: neither installed nor answered.
     :ivar lose_results: results that are never sent: the device acts as if it lost power.
+    :ivar old_identity: results that are signed with the identity before the last renewal.
+    :ivar missing_tables: tables that the osquery agent does not know, such as ``macos_profiles``.
     :ivar before_install: called when a profile was received, before anything is done with it.
     :ivar after_install: called when a profile was installed, before its result is sent.
     """
 
     not_now: int = 0
     refuse: int = 0
+    hold: int = 0
     lose_results: int = 0
+    old_identity: int = 0
+    missing_tables: frozenset[str] = frozenset()
     before_install: Callable[[], None] | None = None
     after_install: Callable[[], None] | None = None
 
-    def take(self, what: str) -> bool:
+    def take(self, fault: Fault) -> bool:
         """
-        Whether to do ``what`` now; counts it down.
+        Tell whether to do a thing wrong now, and count it down.
+
+        :param fault: the thing.
+        :returns: whether its count was above 0.
         """
-        left: int = getattr(self, what)
+        left: int = getattr(self, fault)
         if left <= 0:
             return False
-        setattr(self, what, left - 1)
+        setattr(self, fault, left - 1)
         return True

@@ -11,37 +11,52 @@ from datetime import UTC, datetime
 from scepd.errors import MessageError
 from scepd.mdm.commands import Command, parse_command
 from scepd.mdm.enrollment import EnrollmentProfile
-from scepd.mdm.enrollment_reading import parse_enrollment_profile
-from scepd.mdm.signature import sign_mdm_message
+from scepd.mdm.signature import HEADER, sign_mdm_message
 from scepd.simulator.behaviour import Behaviour
-from scepd.simulator.failures import DeviceError
+from scepd.simulator.enrollment import Enrollment, install_enrollment, read_enrollment
+from scepd.simulator.failures import INSTALLATION_FAILED, DeviceError
 from scepd.simulator.hardware import Hardware
 from scepd.simulator.http import DeviceHTTP
-from scepd.simulator.installation import install
+from scepd.simulator.installation import ReceivedProfile, install, read_profile
 from scepd.simulator.inventory import certificate_list, device_information, profile_list
-from scepd.simulator.keychain import Keychain
+from scepd.simulator.keychain import InstalledProfile, Keychain
 from scepd.simulator.push_address import PushToken
-from scepd.simulator.scep_client import Identity, SCEPClient
-from scepd.simulator.subjects import subject_of
+from scepd.simulator.results import error_result
+from scepd.simulator.scep_client import Identity
 
 Story = Callable[[str, str], None]
 """
 Told of each arrow of the sequence that happens on the device: its step, and a sentence.
 """
+_MOST_COMMANDS = 1000
+_AUTHENTICATE_FACTS = (
+    "SerialNumber",
+    "DeviceName",
+    "Model",
+    "ModelName",
+    "ProductName",
+    "OSVersion",
+    "BuildVersion",
+)
 
 
 def untold(step: str, sentence: str) -> None:
     """
-    A story that nobody listens to.
+    Be a story that nobody listens to.
+
+    :param step: of the sequence.
+    :param sentence: what happened.
     """
 
 
 class SimulatedDevice:
     """
-    A device that speaks to scepd over HTTP alone.
+    A device that speaks to scepd over HTTP alone; of one thread at a time.
 
+    :param hardware: what it is.
+    :param http: its connection, which ``close`` ends.
     :param story: told of the steps that happen on the device.
-    :param now: the device's clock.
+    :param now: the device's clock; aware.
     """
 
     def __init__(
@@ -57,19 +72,47 @@ class SimulatedDevice:
         self.behaviour = Behaviour()
         self.push_token = PushToken.make()
         self.identity: Identity | None = None
+        self.previous_identity: Identity | None = None
+        self.received: ReceivedProfile | None = None
         self.errors: list[str] = []
         self.last_answer: bytes | None = None
         self._http = http
         self._story = story
         self._now = now
-        self._profile: EnrollmentProfile | None = None
+        self._enrollment: Enrollment | None = None
+
+    # -- what it holds -----------------------------------------------------------------------------
+
+    @property
+    def profiles(self) -> tuple[InstalledProfile, ...]:
+        """
+        All profiles on the device, that of the enrollment first.
+        """
+        installed = tuple(self.keychain.profiles.values())
+        own = self._enrollment
+        return installed if own is None else (own.installed, *installed)
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """
+        All identities on the device, that of MDM first.
+        """
+        held = tuple(self.keychain.identities)
+        return held if self.identity is None else (self.identity, *held)
+
+    def close(self) -> None:
+        """
+        End the device's connection.
+        """
+        self._http.close()
 
     # -- enrollment --------------------------------------------------------------------------------
 
     def enroll(self, url: str) -> None:
         """
-        Fetch the enrollment profile at ``url``, get the MDM identity, and check in.
+        Fetch the enrollment profile, get the MDM identity, and check in.
 
+        :param url: of the profile, with its token.
         :raises DeviceError: a step failed.
         """
         self.take_profile(self._http.expect("GET", url))
@@ -78,48 +121,38 @@ class SimulatedDevice:
 
     def take_profile(self, content: bytes) -> None:
         """
-        Install an enrollment profile: get the MDM identity.
+        Install an enrollment profile: get the MDM identity. Without one, nothing is changed.
 
+        :param content: signed or not.
         :raises DeviceError: it is none, or there is no identity to be had.
         """
-        try:
-            profile = self._profile = parse_enrollment_profile(content)
-        except MessageError as error:
-            raise DeviceError(f"the enrollment profile: {error}") from error
-        subject = subject_of(profile.subject, self.hardware.apple_variables)
-        client = SCEPClient(profile.scep_url, self._http, now=self._now)
-        self.identity = client.enroll(subject, profile.challenge)
+        self._take(read_enrollment(content))
 
     def authenticate(self) -> None:
         """
         Send Authenticate.
+
+        :raises DeviceError: it was refused, or the device holds no enrollment profile.
         """
-        self._check_in(
-            {
-                "MessageType": "Authenticate",
-                "SerialNumber": self.hardware.serial_number,
-                "DeviceName": self.hardware.name,
-                "Model": self.hardware.model,
-                "ProductName": self.hardware.model,
-                "OSVersion": self.hardware.os_version,
-            }
-        )
+        facts = self.hardware.facts
+        told = {name: facts[name] for name in _AUTHENTICATE_FACTS}
+        self._check_in({"MessageType": "Authenticate", **told})
 
     def update_token(self) -> None:
         """
         Send TokenUpdate.
+
+        :raises DeviceError: as ``authenticate``.
         """
-        self._check_in(
-            {
-                "MessageType": "TokenUpdate",
-                "Token": self.push_token.token,
-                "PushMagic": self.push_token.magic,
-            }
-        )
+        push = self.push_token
+        token = {"Token": push.token, "PushMagic": push.magic}
+        self._check_in({"MessageType": "TokenUpdate", "AwaitingConfiguration": False, **token})
 
     def check_out(self) -> None:
         """
         Send CheckOut.
+
+        :raises DeviceError: as ``authenticate``.
         """
         self._check_in({"MessageType": "CheckOut"})
 
@@ -130,87 +163,135 @@ class SimulatedDevice:
         Send Idle, and do what comes back until nothing does.
 
         :returns: how many commands there were.
+        :raises DeviceError: no answer came, or one that is no command, or commands without end.
         """
-        done = 0
         body = self._report({"Status": "Idle"})
-        while body:
-            command = parse_command(body)
-            done += 1
-            result = self._do(command)
-            if self.behaviour.take("lose_results"):
+        for done in range(_MOST_COMMANDS):
+            if not body:
                 return done
+            command = _command(body)
+            result = self._do(command)
+            if result is None or self.behaviour.take("lose_results"):
+                return done + 1
             body = self.last_answer = self._report({"CommandUUID": command.uuid, **result})
-        return done
+        raise DeviceError(f"the server has more than {_MOST_COMMANDS} commands")
 
-    def _do(self, command: Command) -> Mapping[str, object]:
-        actions: Mapping[str, Callable[[Command], Mapping[str, object]]] = {
+    def _do(self, command: Command) -> Mapping[str, object] | None:
+        """
+        Do a command; None when the device stops before there is a result.
+        """
+        actions: Mapping[str, Callable[[Command], Mapping[str, object] | None]] = {
             "InstallProfile": self._install_profile,
             "RemoveProfile": self._remove_profile,
-            "ProfileList": lambda _: profile_list(self.keychain),
-            "CertificateList": lambda _: certificate_list(self.keychain),
-            "DeviceInformation": lambda _: device_information(self.hardware),
+            "ProfileList": lambda _: profile_list(self.profiles),
+            "CertificateList": lambda _: certificate_list(self.identities),
+            "DeviceInformation": lambda asked: device_information(self.hardware, asked.queries),
         }
         action = actions.get(command.request_type)
         if action is None:
-            return _error("MCMDMErrorDomain", 12021, f"unknown command {command.request_type}")
+            unknown = f"“{command.request_type}” is not a valid request type."
+            return error_result(DeviceError(unknown, 12021, "MCMDMErrorDomain"))
         try:
-            return {"Status": "Acknowledged", **action(command)}
+            result = action(command)
         except DeviceError as error:
             self.errors.append(str(error))
-            return _error("MCInstallationErrorDomain", error.number, str(error))
+            return error_result(error)
+        return None if result is None else {"Status": "Acknowledged", **result}
 
-    def _install_profile(self, command: Command) -> Mapping[str, object]:
-        if self.behaviour.take("not_now"):
+    def _install_profile(self, command: Command) -> Mapping[str, object] | None:
+        behaviour = self.behaviour
+        if behaviour.take("not_now"):
             return {"Status": "NotNow"}
-        if self.behaviour.take("refuse"):
-            raise DeviceError("the profile could not be installed", 4001)
-        profile = install(command.payload or b"", self.hardware, self._http, self._now, self._story)
-        self.keychain.install(profile)
-        if profile.identities:
-            self._story("B25", "certificate added to the keychain")
+        if behaviour.take("refuse"):
+            raise DeviceError("the profile could not be installed", INSTALLATION_FAILED)
+        if behaviour.before_install is not None:
+            behaviour.before_install()
+        content = command.payload or b""
+        profile = self.received = read_profile(content, self.hardware.apple_variables)
+        if behaviour.take("hold"):
+            return None
+        if profile.is_enrollment:
+            self._renew(content)
+        else:
+            self._install(profile)
+        if behaviour.after_install is not None:
+            behaviour.after_install()
         return {}
 
+    def _install(self, profile: ReceivedProfile) -> None:
+        installed = install(profile, self._http, self._now, self._story)
+        self.keychain.install(installed)
+        if installed.identities:
+            self._story("B25", "certificate added to the keychain")
+
+    def _renew(self, content: bytes) -> None:
+        """
+        Take a new MDM identity, and authenticate with it; without success the old one is kept.
+        """
+        kept = (self._enrollment, self.identity, self.previous_identity)
+        try:
+            self._take(read_enrollment(content, self._enrolled))
+            self.authenticate()
+            self.update_token()
+        except DeviceError:
+            self._enrollment, self.identity, self.previous_identity = kept
+            raise
+
+    def _take(self, profile: EnrollmentProfile) -> None:
+        enrollment = install_enrollment(profile, self.hardware, self._http, self._now)
+        self.previous_identity, self.identity = self.identity, enrollment.identity
+        self._enrollment = enrollment
+
     def _remove_profile(self, command: Command) -> Mapping[str, object]:
-        if not self.keychain.remove(command.identifier or ""):
-            raise DeviceError(f"the profile {command.identifier} is not installed", 12)
+        if not self.keychain.remove(command.identifier):
+            missing = f"the profile {command.identifier} is not installed"
+            raise DeviceError(missing, 89, "MDMClientError")
         return {}
 
     # -- messages ----------------------------------------------------------------------------------
-
-    def _check_in(self, message: Mapping[str, object]) -> None:
-        self._put(self._enrolled.check_in_url, {"Topic": self._enrolled.topic, **message})
-
-    def _report(self, message: Mapping[str, object]) -> bytes:
-        return self._put(self._enrolled.server_url, message)
-
-    def _put(self, url: str, message: Mapping[str, object]) -> bytes:
-        body = plistlib.dumps({"UDID": self.hardware.udid, **message})
-        return self.put_raw(url, body)
 
     def put_raw(self, url: str, body: bytes) -> bytes:
         """
         Sign a message with the device's identity and send it.
 
+        :param url: where to.
+        :param body: the exact octets of the message.
         :returns: the body of the answer.
-        :raises DeviceError: the answer is not 200.
+        :raises DeviceError: no answer came, its status is not 200, or there is no identity.
         """
-        assert self.identity is not None, "the device is not enrolled"
-        signature = sign_mdm_message(body, self.identity.key, self.identity.certificate)
-        headers = {"Mdm-Signature": signature.decode("ascii")}
+        if self.identity is None:
+            raise DeviceError("the device is not enrolled")
+        return self._put(url, body, self.identity)
+
+    def _check_in(self, message: Mapping[str, object]) -> None:
+        profile = self._enrolled.profile
+        body = self._dumped({"Topic": profile.topic, **message})
+        self.put_raw(profile.check_in_url, body)
+
+    def _report(self, message: Mapping[str, object]) -> bytes:
+        url, body = self._enrolled.profile.server_url, self._dumped(message)
+        old = self.previous_identity
+        if "CommandUUID" in message and old is not None and self.behaviour.take("old_identity"):
+            return self._put(url, body, old)
+        return self.put_raw(url, body)
+
+    def _dumped(self, message: Mapping[str, object]) -> bytes:
+        return plistlib.dumps({"UDID": self.hardware.udid, **message})
+
+    def _put(self, url: str, body: bytes, identity: Identity) -> bytes:
+        signature = sign_mdm_message(body, identity.key, identity.certificate)
+        headers = {HEADER: signature.decode("ascii")}
         return self._http.expect("PUT", url, content=body, headers=headers)
 
     @property
-    def _enrolled(self) -> EnrollmentProfile:
-        if self._profile is None:
+    def _enrolled(self) -> Enrollment:
+        if self._enrollment is None:
             raise DeviceError("the device is not enrolled")
-        return self._profile
+        return self._enrollment
 
 
-def _error(domain: str, code: int, text: str) -> Mapping[str, object]:
-    link = {
-        "ErrorDomain": domain,
-        "ErrorCode": code,
-        "LocalizedDescription": text,
-        "USEnglishDescription": text,
-    }
-    return {"Status": "Error", "ErrorChain": [link]}
+def _command(body: bytes) -> Command:
+    try:
+        return parse_command(body)
+    except MessageError as error:
+        raise DeviceError(f"the command: {error}") from error

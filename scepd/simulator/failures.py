@@ -6,16 +6,34 @@ from __future__ import annotations
 
 from scepd.errors import PermanentError
 
+PROFILE_INVALID = 1000
+"""
+The number of a profile that can't be read.
+"""
+INSTALLATION_FAILED = 4001
+"""
+The number of a profile that can't be installed.
+"""
+SCEP_INVALID = 22013
+"""
+The number of a SCEP server that gave no good answer.
+"""
+
 
 class DeviceError(PermanentError):
     """
-    A step that the device could not do; the text says which and why.
+    A step that the device could not do; the text says which and why, and holds no secret.
 
-    :param code: what the device would report in its ErrorChain.
+    :param sentence: what failed, and why.
+    :param number: what the device reports as ErrorCode.
+    :param domain: what the device reports as ErrorDomain.
     """
 
     code = "device"
 
-    def __init__(self, sentence: str, number: int = 22000) -> None:
+    def __init__(
+        self, sentence: str, number: int = 22000, domain: str = "MCInstallationErrorDomain"
+    ) -> None:
         super().__init__(sentence)
         self.number = number
+        self.domain = domain

@@ -15,6 +15,12 @@ class Hardware:
     A device's names.
 
     :param udid: upper-case, as Apple's are.
+    :param serial_number: of the device.
+    :param name: that its user gave it.
+    :param model: such as ``Mac16,1``; it is the ProductName too.
+    :param os_version: such as ``15.1``.
+    :param model_name: such as ``MacBook Pro``.
+    :param build_version: of the operating system.
     """
 
     udid: str
@@ -22,6 +28,8 @@ class Hardware:
     name: str = "Simulated Mac"
     model: str = "Mac16,1"
     os_version: str = "15.1"
+    model_name: str = "MacBook Pro"
+    build_version: str = "24B83"
 
     @property
     def apple_variables(self) -> Mapping[str, str]:
@@ -36,10 +44,29 @@ class Hardware:
             "ComputerName": self.name,
         }
 
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """
+        What the device tells of itself, in the words of Authenticate and DeviceInformation.
+        """
+        return {
+            "UDID": self.udid,
+            "SerialNumber": self.serial_number,
+            "DeviceName": self.name,
+            "Model": self.model,
+            "ModelName": self.model_name,
+            "ProductName": self.model,
+            "OSVersion": self.os_version,
+            "BuildVersion": self.build_version,
+        }
+
 
 def some_hardware(number: int = 0) -> Hardware:
     """
-    A device that nobody else has; ``number`` shows in its serial number.
+    Make up a device that nobody else has.
+
+    :param number: shows in its serial number.
+    :returns: the device.
     """
     udid = str(uuid.uuid4()).upper()
     return Hardware(udid, f"SIM{udid[:6]}{number:03d}")

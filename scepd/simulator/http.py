@@ -4,22 +4,62 @@ The device's HTTP: short requests, each with a deadline.
 
 from __future__ import annotations
 
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
 import httpx
 
 from scepd.simulator.failures import DeviceError
 
 _SECONDS = 60.0
+_LARGEST_ANSWER = 32 * 1024 * 1024
+_LONGEST_QUOTE = 200
+_SHORTEST_SECRET = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    An HTTP answer.
+
+    :param status: such as 200.
+    :param body: may hold a profile with its challenge.
+    """
+
+    status: int
+    body: bytes = field(repr=False)
 
 
 class DeviceHTTP:
     """
-    A connection to one server, kept alive.
+    A client that keeps its connections alive; of one thread at a time.
 
-    :param verify: whether the server's TLS certificate is checked.
+    :param verify: whether, or by which context, the server's TLS certificate is checked.
+    :param transport: goes in place of the network.
+    :param seconds: for each step of a request, and until an answer's body has to be there.
+    :param clock: seconds that only grow.
     """
 
-    def __init__(self, *, verify: bool = True) -> None:
-        self._client = httpx.Client(timeout=_SECONDS, verify=verify, trust_env=False)
+    def __init__(
+        self,
+        *,
+        verify: bool | ssl.SSLContext = True,
+        transport: httpx.BaseTransport | None = None,
+        seconds: float = _SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = httpx.Client(
+            timeout=seconds,
+            verify=verify,
+            transport=transport,
+            trust_env=False,
+            # Nothing is unpacked here, so that no answer can grow.
+            headers={"Accept-Encoding": "identity"},
+        )
+        self._seconds = seconds
+        self._clock = clock
 
     def request(
         self,
@@ -27,17 +67,24 @@ class DeviceHTTP:
         url: str,
         *,
         content: bytes | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> httpx.Response:
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """
-        Send a request and return its answer, whatever its status.
+        Send a request.
 
-        :raises DeviceError: no answer came.
+        :param method: such as ``GET``.
+        :param url: with its query; it may hold a token.
+        :param content: the body.
+        :param headers: beside the usual ones.
+        :returns: the answer, whatever its status.
+        :raises DeviceError: the URL is none, or no (whole) answer came in time, or too much of it.
         """
+        deadline = self._clock() + self._seconds
         try:
-            return self._client.request(method, url, content=content, headers=headers)
-        except httpx.HTTPError as error:
-            # Not the URL: it may hold a token.
+            with self._client.stream(method, url, content=content, headers=headers) as answer:
+                return Answer(answer.status_code, self._body(method, answer, deadline))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            # Neither the URL nor httpx's own words, which quote it: it may hold a token.
             raise DeviceError(f"{method}: no answer: {type(error).__name__}") from None
 
     def expect(
@@ -46,21 +93,49 @@ class DeviceHTTP:
         url: str,
         *,
         content: bytes | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """
-        Send a request and return the body of its answer.
+        Send a request that has to succeed.
 
-        :raises DeviceError: no answer came, or one that is not 200.
+        :param method: such as ``GET``.
+        :param url: with its query.
+        :param content: the body.
+        :param headers: beside the usual ones.
+        :returns: the body of the answer.
+        :raises DeviceError: as ``request``, or the status is not 200.
         """
         answer = self.request(method, url, content=content, headers=headers)
-        if answer.status_code != 200:
-            text = answer.text.strip()[:200]
-            raise DeviceError(f"{method}: HTTP {answer.status_code}: {text}", answer.status_code)
-        return answer.content
+        if answer.status != 200:
+            told = f"{method}: HTTP {answer.status}: {_quote(answer.body, url)}"
+            raise DeviceError(told, answer.status)
+        return answer.body
 
     def close(self) -> None:
         """
-        End the connection.
+        End the connections; a second time does nothing.
         """
         self._client.close()
+
+    def _body(self, method: str, answer: httpx.Response, deadline: float) -> bytes:
+        body = bytearray()
+        for part in answer.iter_raw():
+            body += part
+            if len(body) > _LARGEST_ANSWER:
+                raise DeviceError(f"{method}: the answer is longer than {_LARGEST_ANSWER} bytes")
+            if self._clock() > deadline:
+                raise DeviceError(f"{method}: the answer took more than {self._seconds:g} s")
+        return bytes(body)
+
+
+def _quote(body: bytes, url: str) -> str:
+    """
+    Quote an answer in one printable line, without the values of the request's query.
+    """
+    words = body[: 10 * _LONGEST_QUOTE].decode("utf-8", "replace").split()
+    text = "".join(each for each in " ".join(words) if each.isprintable())
+    for pair in url.partition("?")[2].split("&"):
+        value = pair.partition("=")[2]
+        if len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "…")
+    return text[:_LONGEST_QUOTE]

@@ -4,24 +4,99 @@ Installing a configuration profile: its SCEP payloads get their certificates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
+
+from cryptography import x509
 
 from scepd.errors import MessageError
+from scepd.mdm.enrollment import MDM_PAYLOAD, SCEP_PAYLOAD
+from scepd.mdm.fields import dictionaries_of, text_of
+from scepd.mdm.profile_signing import profile_content
 from scepd.plist.reading import read_plist
-from scepd.simulator.failures import DeviceError
-from scepd.simulator.hardware import Hardware
+from scepd.plist.values import PlistValue
+from scepd.simulator.failures import PROFILE_INVALID, DeviceError
 from scepd.simulator.http import DeviceHTTP
 from scepd.simulator.keychain import InstalledProfile
 from scepd.simulator.scep_client import Identity, SCEPClient
 from scepd.simulator.subjects import subject_of
 
-_SCEP = "com.apple.security.scep"
+_LARGEST_PROFILE = 16 * 1024 * 1024
+# Apple's profile reference, payload com.apple.security.scep.
+_DEFAULT_KEY_SIZE = 1024
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class SCEPRequest:
+    """
+    What a SCEP payload asks for: enough for any SCEP client to go on with.
+
+    :param url: of the authority.
+    :param challenge: empty when there is none.
+    :param subject: with Apple's variables filled in.
+    :param key_bits: of the RSA key.
+    """
+
+    url: str = field(repr=False)
+    challenge: str = field(repr=False)
+    subject: x509.Name
+    key_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedProfile:
+    """
+    A profile that the device has read.
+
+    :param identifier: PayloadIdentifier.
+    :param display_name: PayloadDisplayName; the identifier when there is none.
+    :param uuid: PayloadUUID; may be empty.
+    :param requests: of its SCEP payloads.
+    :param is_enrollment: whether it holds an MDM payload.
+    """
+
+    identifier: str
+    display_name: str
+    uuid: str
+    requests: tuple[SCEPRequest, ...]
+    is_enrollment: bool
+
+
+def read_profile(content: bytes, variables: Mapping[str, str]) -> ReceivedProfile:
+    """
+    Read a configuration profile; the signature of a signed one is not verified.
+
+    :param content: the profile, signed or not, XML or binary.
+    :param variables: the values of Apple's variables.
+    :returns: what it holds.
+    :raises DeviceError: it is none, or a SCEP payload of it lacks something.
+    """
+    try:
+        plain = profile_content(content, max_size=_LARGEST_PROFILE)
+        root = read_plist(plain, max_size=_LARGEST_PROFILE)
+    except MessageError as error:
+        raise _invalid(f"the profile: {error}") from error
+    if not isinstance(root, dict) or root.get("PayloadType") != "Configuration":
+        raise _invalid("this is not a configuration profile")
+    payloads = dictionaries_of(root, "PayloadContent")
+    identifier = text_of(root, "PayloadIdentifier")
+    if payloads is None or not identifier:
+        raise _invalid("the profile has no PayloadIdentifier or no PayloadContent")
+    return ReceivedProfile(
+        identifier,
+        text_of(root, "PayloadDisplayName") or identifier,
+        text_of(root, "PayloadUUID"),
+        tuple(_request(each, variables) for each in payloads if _is(each, SCEP_PAYLOAD)),
+        any(_is(each, MDM_PAYLOAD) for each in payloads),
+    )
 
 
 def install(
-    content: bytes,
-    hardware: Hardware,
+    profile: ReceivedProfile,
     http: DeviceHTTP,
     now: Callable[[], datetime],
     story: Callable[[str, str], None],
@@ -29,49 +104,55 @@ def install(
     """
     Do what a profile asks for.
 
+    :param profile: as read.
+    :param http: how to get to its authorities.
+    :param now: the device's clock; aware.
+    :param story: told of the step B12.
+    :returns: the profile with its identities.
     :raises DeviceError: it can't be installed.
     """
-    try:
-        profile = read_plist(content)
-    except MessageError as error:
-        raise DeviceError(f"the profile: {error}", 1000) from error
-    if not isinstance(profile, Mapping) or not isinstance(profile.get("PayloadContent"), Sequence):
-        raise DeviceError("the profile is no configuration profile", 1000)
-    identities = tuple(
-        _identity(payload, hardware, http, now, story) for payload in scep_payloads(profile)
+    identities = tuple(_identity(request, http, now, story) for request in profile.requests)
+    return InstalledProfile(
+        profile.identifier, profile.display_name, now(), identities, profile.uuid
     )
-    identifier, name = profile.get("PayloadIdentifier"), profile.get("PayloadDisplayName")
-    return InstalledProfile(str(identifier), str(name or identifier), now(), identities)
 
 
-def scep_payloads(profile: Mapping[str, object]) -> list[Mapping[str, object]]:
-    """
-    The contents of the profile's SCEP payloads.
-    """
-    payloads = profile.get("PayloadContent")
-    assert isinstance(payloads, Sequence)
-    return [
-        payload["PayloadContent"]
-        for payload in payloads
-        if isinstance(payload, Mapping)
-        and payload.get("PayloadType") == _SCEP
-        and isinstance(payload.get("PayloadContent"), Mapping)
-    ]
+def _is(payload: Mapping[str, PlistValue], payload_type: str) -> bool:
+    return payload.get("PayloadType") == payload_type
+
+
+def _request(payload: Mapping[str, PlistValue], variables: Mapping[str, str]) -> SCEPRequest:
+    content = payload.get("PayloadContent")
+    if not isinstance(content, dict):
+        raise _invalid("the SCEP payload has no PayloadContent")
+    if content.get("Key Type", "RSA") != "RSA":
+        raise _invalid("the SCEP payload's Key Type is not RSA")
+    return SCEPRequest(
+        _value(content, "URL", str, None),
+        _value(content, "Challenge", str, ""),
+        subject_of(content.get("Subject"), variables),
+        _value(content, "Keysize", int, _DEFAULT_KEY_SIZE),
+    )
+
+
+def _value(content: Mapping[str, PlistValue], key: str, kind: type[_T], default: _T | None) -> _T:
+    value = content.get(key, default)
+    if not isinstance(value, kind):
+        raise _invalid(f"the SCEP payload has no {key}, or none that makes sense")
+    return value
 
 
 def _identity(
-    payload: Mapping[str, object],
-    hardware: Hardware,
+    request: SCEPRequest,
     http: DeviceHTTP,
     now: Callable[[], datetime],
     story: Callable[[str, str], None],
 ) -> Identity:
-    subject = subject_of(payload.get("Subject"), hardware.apple_variables)
-    url, challenge = payload.get("URL"), payload.get("Challenge")
-    bits = payload.get("Keysize", 1024)
-    if not isinstance(url, str) or not isinstance(challenge, str) or not isinstance(bits, int):
-        raise DeviceError("the SCEP payload lacks URL, Challenge or Keysize", 1000)
-    client = SCEPClient(url, http, now=now)
-    key = client.make_key(bits)
-    story("B12", f"private key of {bits} bits made on the device")
-    return client.enroll_key(key, subject, challenge)
+    client = SCEPClient(request.url, http, now=now)
+    key = client.make_key(request.key_bits)
+    story("B12", f"private key of {request.key_bits} bits made on the device")
+    return client.enroll_key(key, request.subject, request.challenge)
+
+
+def _invalid(sentence: str) -> DeviceError:
+    return DeviceError(sentence, PROFILE_INVALID)

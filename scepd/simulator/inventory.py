@@ -1,33 +1,49 @@
 """
 What a simulated device tells of itself over MDM.
+
+Source: Apple's MDM reference, "Commands and queries".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from scepd.simulator.hardware import Hardware
-from scepd.simulator.keychain import Keychain
+from scepd.simulator.keychain import InstalledProfile
+from scepd.simulator.scep_client import Identity
 
 
-def profile_list(keychain: Keychain) -> Mapping[str, object]:
+def profile_list(profiles: Iterable[InstalledProfile]) -> Mapping[str, object]:
     """
-    The answer to ProfileList.
+    Answer ProfileList.
+
+    :param profiles: all profiles of the device.
+    :returns: what goes into the result.
     """
     return {
         "ProfileList": [
-            {"PayloadIdentifier": held.identifier, "PayloadDisplayName": held.display_name}
-            for held in keychain.profiles.values()
+            {
+                "PayloadIdentifier": held.identifier,
+                "PayloadUUID": held.uuid,
+                "PayloadDisplayName": held.display_name,
+                "PayloadVersion": 1,
+                "IsEncrypted": False,
+                "IsManaged": True,
+            }
+            for held in profiles
         ]
     }
 
 
-def certificate_list(keychain: Keychain) -> Mapping[str, object]:
+def certificate_list(identities: Iterable[Identity]) -> Mapping[str, object]:
     """
-    The answer to CertificateList.
+    Answer CertificateList.
+
+    :param identities: all of the device.
+    :returns: what goes into the result.
     """
     return {
         "CertificateList": [
@@ -36,29 +52,29 @@ def certificate_list(keychain: Keychain) -> Mapping[str, object]:
                 "Data": identity.certificate,
                 "IsIdentity": True,
             }
-            for identity in keychain.identities
+            for identity in identities
         ]
     }
 
 
-def device_information(hardware: Hardware) -> Mapping[str, object]:
+def device_information(hardware: Hardware, queries: Sequence[str]) -> Mapping[str, object]:
     """
-    The answer to DeviceInformation.
+    Answer DeviceInformation.
+
+    :param hardware: the device.
+    :param queries: what is asked for; what the device does not know is left out of the answer.
+    :returns: what goes into the result.
     """
-    return {
-        "QueryResponses": {
-            "UDID": hardware.udid,
-            "SerialNumber": hardware.serial_number,
-            "DeviceName": hardware.name,
-            "Model": hardware.model,
-            "OSVersion": hardware.os_version,
-        }
-    }
+    known = hardware.facts
+    return {"QueryResponses": {query: known[query] for query in queries if query in known}}
 
 
 def common_name(certificate: x509.Certificate) -> str:
     """
-    The subject's (first) common name; empty when it has none.
+    Read the first common name of a subject.
+
+    :param certificate: any.
+    :returns: its printable characters; empty when there is none.
     """
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else ""
+    return "".join(each for each in str(names[0].value) if each.isprintable()) if names else ""

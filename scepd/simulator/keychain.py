@@ -13,19 +13,26 @@ from scepd.simulator.scep_client import Identity
 @dataclass(frozen=True, slots=True)
 class InstalledProfile:
     """
-    A profile on the device, with the identities of its SCEP payloads.
+    A profile on the device.
+
+    :param identifier: PayloadIdentifier.
+    :param display_name: PayloadDisplayName.
+    :param installed_at: aware.
+    :param identities: of its SCEP payloads.
+    :param uuid: PayloadUUID; may be empty.
     """
 
     identifier: str
     display_name: str
     installed_at: datetime
-    identities: tuple[Identity, ...]
+    identities: tuple[Identity, ...] = ()
+    uuid: str = ""
 
 
 @dataclass(slots=True)
 class Keychain:
     """
-    The profiles by their identifiers, and every identity that was ever made, newest last.
+    The profiles by their identifiers, and every identity that came with one, newest last.
 
     A profile that is installed again replaces its predecessor, whose certificate stays for a while
     on real devices too.
@@ -37,13 +44,18 @@ class Keychain:
     def install(self, profile: InstalledProfile) -> None:
         """
         Put a profile there, in place of one of the same identifier.
+
+        :param profile: with its identities.
         """
         self.profiles[profile.identifier] = profile
         self.identities += profile.identities
 
     def remove(self, identifier: str) -> bool:
         """
-        Remove a profile and its identities; False when there is none.
+        Remove a profile and its identities.
+
+        :param identifier: PayloadIdentifier.
+        :returns: False when there is none.
         """
         gone = self.profiles.pop(identifier, None)
         if gone is None:

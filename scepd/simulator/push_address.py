@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 class PushToken:
     """
     A push token and its magic.
+
+    :param token: 32 octets.
+    :param magic: PushMagic.
     """
 
     token: bytes = field(repr=False)
@@ -21,6 +24,8 @@ class PushToken:
     @classmethod
     def make(cls) -> PushToken:
         """
-        A fresh one.
+        Make up a fresh one.
+
+        :returns: a token that nobody else has.
         """
         return cls(secrets.token_bytes(32), str(uuid.uuid4()).upper())
