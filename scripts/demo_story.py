@@ -10,6 +10,7 @@ import itertools
 import json
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -251,10 +252,11 @@ def _show(demo: Demo, certificate: x509.Certificate, seconds: float) -> None:
 
 _GO_ON = """
 [bold]With your own CA[/]
-  scepctl init                                   [dim]configuration, keyring, first token[/]
+  scepctl init
   twistd -n --pidfile= scepd --config etc/scepd.toml
   scepctl ca add NAME --url URL --challenge-file FILE
-  scepctl profile add FILE.mobileconfig          [dim]with $FLEET_VAR_CUSTOM_SCEP_…_NAME in it[/]
+  scepctl enroll-token create --name NAME
+  scepctl profile add FILE.mobileconfig
 """
 
 
@@ -262,6 +264,7 @@ def main() -> int:
     """
     Run the demo; the exit status.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="scripts/demo")
     parser.add_argument("--keep", action="store_true", help="leave everything running")
     keep = parser.parse_args().keep

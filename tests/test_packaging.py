@@ -11,9 +11,14 @@ import subprocess
 import sys
 import tempfile
 import venv
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from twisted.python.modules import getModule
 from twisted.trial.unittest import SynchronousTestCase
+
+from tests.test_layers import imported_names
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _PARTS = (
@@ -129,3 +134,33 @@ class PackagingTests(SynchronousTestCase):
         self.assertEqual(installed.imported_from(), installed.copy / "scepd" / "__init__.py")
         self.assertFalse((installed.packages / "scepd").exists())
         self.check_programs(installed)
+
+
+class DependencyTests(SynchronousTestCase):
+    """
+    Tests of what is declared to be needed.
+    """
+
+    def test_all_imports_are_declared(self) -> None:
+        """
+        Every package that scepd imports is in install_requires: what the tests or another package
+        happen to bring does not count.
+        """
+        declared = {
+            _canonical(Requirement(line).name)
+            for line in requires("scepd") or ()
+            if "extra ==" not in line
+        }
+        distributions = packages_distributions()
+        missing = set()
+        for module in getModule("scepd").walkModules():
+            for name in imported_names(module.filePath.getContent()):
+                top = name.split(".")[0]
+                owners = {_canonical(owner) for owner in distributions.get(top, ())}
+                if top not in {"scepd", *sys.stdlib_module_names} and not owners & declared:
+                    missing.add(f"{module.name} -> {top}")
+        self.assertEqual(missing, set())
+
+
+def _canonical(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from scepd.config.fields import FILE, FLAG, ConfiguredPath, Section, count, resolve, seconds
 
-_YEAR = 366 * 86400
+_YEAR = 365 * 86400
 
 
 class CASection(Section):
@@ -18,7 +18,8 @@ class CASection(Section):
 
     challenge_file: ConfiguredPath | None = Field(None, description=FILE)
     key_bits: int = Field(3072, ge=2048, le=8192, description="2048 to 8192")
-    certificate_lifetime: float = seconds(_YEAR - 86400, 10 * _YEAR)
+    identity_lifetime: float = seconds(5 * _YEAR, 10 * _YEAR)
+    certificate_lifetime: float = seconds(_YEAR, 10 * _YEAR)
     allow_single_des: bool = Field(False, description=FLAG)
     allow_sha1: bool = Field(True, description=FLAG)
 

@@ -35,6 +35,7 @@ Next:
   2. Keep a copy of {keyring} in a safe place, apart from backups of the database.
   3. twistd -n --pidfile= scepd --config {settings}
   4. scepctl --token-file {token} ca add NAME --url URL --challenge-file FILE
+  5. With a push certificate in [apns]: scepctl --token-file {token} enroll-token create --name N
 """
 
 

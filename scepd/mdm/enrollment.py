@@ -20,10 +20,6 @@ CONTENT_TYPE = "application/x-apple-aspen-config"
 """
 The content type of a profile that a browser or device fetches.
 """
-SERVER_CAPABILITIES = ("com.apple.mdm.per-user-connections", "com.apple.mdm.bootstraptoken")
-"""
-What a device may use of this server.
-"""
 ALL_RIGHTS = 8191
 """
 Every access right of MDM.
@@ -90,6 +86,8 @@ def build_enrollment_profile(profile: EnrollmentProfile) -> bytes:
     """
     Write an enrollment profile; the same input always gives the same bytes.
 
+    It names no ServerCapabilities: there are no user channels, and no bootstrap token is kept.
+
     :param profile: what to put into it.
     :returns: the unsigned profile in XML.
     :raises EncodingError: a value holds characters that XML can't carry.
@@ -142,7 +140,6 @@ def _mdm_payload(profile: EnrollmentProfile) -> dict[str, object]:
         "SignMessage": True,
         "AccessRights": ALL_RIGHTS,
         "CheckOutWhenRemoved": True,
-        "ServerCapabilities": list(SERVER_CAPABILITIES),
     }
 
 

@@ -42,7 +42,8 @@ class Delivery:
     :param content: the profile with its variables.
     :param window_opened_at: when its enrollment window was opened; None: it needs no certificate.
     :param granted: whether the proxy saw a CertRep SUCCESS in that window.
-    :param known_sha1s: of certificates that were recorded for this host before the window opened.
+    :param known_sha1s: of certificates that were recorded for this host before the window opened,
+        and of the identities of its enrollments.
     """
 
     profile_uuid: str

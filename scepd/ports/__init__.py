@@ -12,6 +12,7 @@ from scepd.ports.admin import Health as Health
 from scepd.ports.authorities import CertificateAuthorityStore as CertificateAuthorityStore
 from scepd.ports.delivery import DeliveryStore as DeliveryStore
 from scepd.ports.delivery import LeaseStore as LeaseStore
+from scepd.ports.delivery import PushGateway as PushGateway
 from scepd.ports.delivery import PushStore as PushStore
 from scepd.ports.delivery import VerificationStore as VerificationStore
 from scepd.ports.issuing import EnrollmentTokenStore as EnrollmentTokenStore

@@ -18,6 +18,8 @@ class APITokenStore(Protocol):
     async def add_api_token(self, token: APIToken) -> None:
         """
         Store a token.
+
+        :raises Conflict: it is stored already.
         """
 
     async def api_token(self, sha256: str) -> APIToken | None:

@@ -18,7 +18,8 @@ class CertificateAuthorityStore(Protocol):
 
     async def add_certificate_authority(self, ca: CertificateAuthority, activity: Activity) -> None:
         """
-        Store a new one.
+        Store a new one. To what failed while there was none of that name, AUTHORITY_RECOVERED
+        happens.
 
         :raises Conflict: the name is taken.
         """

@@ -1,5 +1,5 @@
 """
-What the processor, the pushes, the verification and the renewal store.
+What the processor, the pushes, the verification and the renewal store, and the way to Apple.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from scepd.apns.notification import Notification
+from scepd.apns.outcome import PushOutcome
 from scepd.model import (
     Delivery,
     DueRow,
@@ -23,6 +25,9 @@ from scepd.model import (
 class LeaseStore(Protocol):
     """
     Who does periodic work.
+
+    What is done under a lease is refused with Conflict when the lease has expired, too, though
+    nobody else may have it yet.
     """
 
     async def take_lease(self, name: str, owner: str, seconds: float) -> Lease | None:
@@ -115,6 +120,19 @@ class PushStore(Protocol):
     async def earliest_push(self) -> datetime | None:
         """
         When the next wish is due.
+        """
+
+
+class PushGateway(Protocol):
+    """
+    The way to Apple's push service.
+    """
+
+    async def push(self, notification: Notification, /) -> PushOutcome:
+        """
+        Push once.
+
+        :returns: what became of it, whatever went wrong.
         """
 
 

@@ -69,6 +69,8 @@ class EnrollmentTokenStore(Protocol):
     async def add_enrollment_token(self, token: EnrollmentToken, activity: Activity) -> None:
         """
         Store a token.
+
+        :raises Conflict: it is stored already.
         """
 
     async def enrollment_token(self, sha256: str) -> EnrollmentToken | None:
@@ -91,4 +93,6 @@ class EnrollmentTokenStore(Protocol):
     async def add_challenge(self, challenge: EnrollmentChallenge) -> None:
         """
         Store a challenge; those that expired more than a day ago go.
+
+        :raises NotFound: its token is gone.
         """

@@ -37,7 +37,12 @@ class CheckInStore(Protocol):
         """
 
     async def authenticate(
-        self, host: Host, enrollment: Enrollment, certificate_sha256: str
+        self,
+        host: Host,
+        enrollment: Enrollment,
+        certificate_sha256: str,
+        *,
+        replace_enabled: bool = True,
     ) -> None:
         """
         Begin an enrollment anew: store the host (its facts and labels of operators are kept, the
@@ -45,7 +50,8 @@ class CheckInStore(Protocol):
         open commands are cancelled, its push wish goes, and ENROLLED_ANEW happens to each of the
         host's assignments.
 
-        :raises Conflict: the identity is pinned to another enrollment.
+        :param replace_enabled: whether it may take the place of an enabled enrollment.
+        :raises Conflict: the identity is pinned to another enrollment; or it may not.
         """
 
     async def pin_identity(self, enrollment_id: str, certificate_sha256: str) -> None:
@@ -53,6 +59,7 @@ class CheckInStore(Protocol):
         Let an enrollment use one more identity.
 
         :raises Conflict: it is pinned to another enrollment.
+        :raises NotFound: there is no such enrollment.
         """
 
     async def update_token(
@@ -62,12 +69,13 @@ class CheckInStore(Protocol):
         Enable an enrollment and store where it is pushed to. A device that was disabled gets an
         assignment of each profile that targets it, due now, and a push wish due at ``push_due``.
 
-        :raises NotFound: there is no such enrollment.
+        :raises NotFound: there is no such enrollment, or it has ended.
         """
 
     async def check_out(self, enrollment_id: str, now: datetime) -> None:
         """
-        Disable an enrollment; CHECKED_OUT happens to each of the host's assignments.
+        Disable an enrollment and unpin its identities, so that only :meth:`authenticate` begins it
+        anew, also with one of them; CHECKED_OUT happens to each of the host's assignments.
         """
 
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:

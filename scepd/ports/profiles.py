@@ -20,7 +20,8 @@ class ProfileStore(Protocol):
         Store a new one, and assign it to every host with an enabled device enrollment that it
         targets, due now.
 
-        :raises Conflict: its identifier is taken, or one of its certificate authorities is gone.
+        :raises Conflict: its identifier is taken, or still being removed from a host; or one of its
+            certificate authorities is gone.
         """
 
     async def profile(self, uuid: str) -> Profile | None:

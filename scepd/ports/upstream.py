@@ -128,6 +128,8 @@ class Upstream(Protocol):
     ) -> UpstreamExchange:
         """
         Begin a streamed exchange, with the deadlines of the configuration.
+
+        Where it fails at once, the consumer hears ``answer_failed`` before this returns.
         """
 
     async def fetch(

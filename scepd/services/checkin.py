@@ -11,7 +11,12 @@ from scepd.mdm.device_message import parse_device_message
 from scepd.mdm.results import LARGEST_RESULT, CommandResult, ResultStatus
 from scepd.model import KnownIdentity
 from scepd.ports import Workers
-from scepd.services.checkin_identity import DeviceRefused, Identities, sender_of
+from scepd.services.checkin_identity import (
+    DeviceRefused,
+    Identities,
+    refuse_user_channel,
+    sender_of,
+)
 from scepd.services.checkin_messages import CheckInMessages
 from scepd.services.commands import Commands
 from scepd.services.last_seen import LastSeen
@@ -60,6 +65,7 @@ class CheckIn:
 
     async def _connect(self, result: CommandResult, identity: KnownIdentity) -> bytes:
         host_uuid = sender_of(result.enrollment, identity)
+        refuse_user_channel(result.enrollment)
         if not identity.enabled:
             raise DeviceRefused("the device is not enrolled")
         self._last_seen.saw(result.enrollment.device)

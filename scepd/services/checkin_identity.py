@@ -79,3 +79,14 @@ def sender_of(enrollment: EnrollmentIdentifier, identity: KnownIdentity) -> str:
         )
         raise DeviceRefused("the message is not from the device that it names")
     return identity.host_uuid
+
+
+def refuse_user_channel(enrollment: EnrollmentIdentifier) -> None:
+    """
+    Refuse what comes over a user channel: there are none, so that nothing of it would be kept.
+
+    :raises DeviceRefused: it does.
+    """
+    if enrollment.is_user_channel:
+        _log.info("Refused a message of the user channel {named}", named=enrollment.text)
+        raise DeviceRefused("there are no user channels")

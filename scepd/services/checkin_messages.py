@@ -14,10 +14,6 @@ from scepd.mdm.checkin import (
     Authenticate,
     CheckInMessage,
     CheckOut,
-    DeclarativeManagement,
-    GetBootstrapToken,
-    GetToken,
-    SetBootstrapToken,
     TokenUpdate,
     UnknownMessage,
     UserAuthenticate,
@@ -25,7 +21,7 @@ from scepd.mdm.checkin import (
 from scepd.model import Enrollment, Host, KnownIdentity, PushAddress, push_place
 from scepd.pki.keyring import Keyring, RandomBytes
 from scepd.ports import CheckInStore
-from scepd.services.checkin_identity import DeviceRefused, sender_of
+from scepd.services.checkin_identity import DeviceRefused, refuse_user_channel, sender_of
 from scepd.services.clock import utc_now
 from scepd.services.last_seen import LastSeen
 
@@ -73,11 +69,14 @@ class CheckInMessages:
 
     async def answer(self, message: CheckInMessage, identity: KnownIdentity) -> bytes:
         """
-        The answer to a message, which is stored by then.
+        The answer to a message, which is stored by then: what can't be kept is refused.
 
-        :raises DeviceRefused: the message is not listened to.
+        :raises DeviceRefused: the message is not listened to: also every one of a user channel.
+        :raises Conflict: meanwhile another message changed what this one needs.
+        :raises NotFound: likewise.
         :raises UserChannelDeclined: a UserAuthenticate.
-        :raises FeatureMissing: declarative management, or a token of Apple's services.
+        :raises FeatureMissing: declarative management, a token of Apple's services, or a bootstrap
+            token, to be kept or given back.
         """
         if isinstance(message, UnknownMessage):
             raise DeviceRefused("the message's type is not known")
@@ -86,40 +85,19 @@ class CheckInMessages:
         sender_of(message.enrollment, identity)
         if isinstance(message, UserAuthenticate):
             raise UserChannelDeclined("there are no user channels")
-        if message.enrollment.is_user_channel:
-            # There is nothing for it, and to refuse it would only make the device try again.
-            _log.debug("Passed over a message of {enrollment}", enrollment=message.enrollment.text)
-            return b""
-        await self._check_live(message.enrollment.text, identity)
+        refuse_user_channel(message.enrollment)
         self._last_seen.saw(message.enrollment.text)
-        return await self._of_device(message)
-
-    async def _of_device(self, message: CheckInMessage) -> bytes:
         if isinstance(message, TokenUpdate):
             await self._update_token(message)
         elif isinstance(message, CheckOut):
             await self._check_out(message)
-        elif isinstance(message, DeclarativeManagement | GetToken):
+        else:
             raise FeatureMissing("the server does not offer this")
-        # A bootstrap token is not kept yet; without one in the answer a Mac goes on without it.
-        assert isinstance(message, TokenUpdate | CheckOut | SetBootstrapToken | GetBootstrapToken)
         return b""
-
-    async def _check_live(self, enrollment_id: str, identity: KnownIdentity) -> None:
-        """
-        :raises DeviceRefused: the enrollment has ended.
-        """
-        if identity.enabled:
-            return
-        enrollment = await self._store.enrollment(enrollment_id)
-        # Authenticate leaves no push address: until its TokenUpdate comes the enrollment is begun.
-        if enrollment is None or enrollment.push is not None:
-            raise DeviceRefused("the enrollment has ended")
 
     async def _authenticate(self, message: Authenticate, identity: KnownIdentity) -> bytes:
         enrollment_id = message.enrollment.text
-        if message.enrollment.is_user_channel:
-            raise DeviceRefused("a user channel can't be enrolled")
+        refuse_user_channel(message.enrollment)
         if identity.enrollment_id is not None:
             sender_of(message.enrollment, identity)
         await self._check_reenrollment(enrollment_id, identity)
@@ -127,7 +105,12 @@ class CheckInMessages:
         host = _host(message, identity)
         kind = message.enrollment.kind.value
         enrollment = Enrollment(enrollment_id, host.uuid, kind, False, None, now)
-        await self._store.authenticate(host, enrollment, identity.certificate_sha256)
+        await self._store.authenticate(
+            host,
+            enrollment,
+            identity.certificate_sha256,
+            replace_enabled=_may_replace(identity),
+        )
         self._last_seen.saw(enrollment_id)
         _log.info("Host {host} began an enrollment", host=host.uuid, model=host.model)
         return b""
@@ -137,7 +120,7 @@ class CheckInMessages:
         :raises DeviceRefused: the device is enrolled with another identity, and the token of this
             one does not allow to take its place.
         """
-        if identity.enrollment_id is not None or identity.allow_reenrollment:
+        if _may_replace(identity):
             return
         known = await self._store.enrollment(enrollment_id)
         if known is not None and known.enabled:
@@ -163,6 +146,13 @@ class CheckInMessages:
     async def _check_out(self, message: CheckOut) -> None:
         await self._store.check_out(message.enrollment.text, utc_now(self._clock))
         _log.info("Host {host} left", host=message.enrollment.device)
+
+
+def _may_replace(identity: KnownIdentity) -> bool:
+    """
+    Whether the device may begin anew while it is enrolled: itself, or as its token says.
+    """
+    return identity.enrollment_id is not None or identity.allow_reenrollment
 
 
 def _host(message: Authenticate, identity: KnownIdentity) -> Host:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from scepd.errors import InvalidInput, SecretUnreadable
+from scepd.errors import InvalidInput, MessageError, SecretUnreadable
 from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE, install_profile, remove_profile
 from scepd.model import (
     EnrollmentWindow,
@@ -153,6 +153,8 @@ class Commands:
             return await self._ports.rendering.render(host, profile)
         except InvalidInput as error:
             raise _Undeliverable(sentences_of(error)) from error
+        except MessageError as error:
+            raise _Undeliverable(f"the profile can't be read: {error}") from error
         except SecretUnreadable as error:
             _log.error("{reason}", reason=str(error))
             raise _Undeliverable(CHALLENGE_UNREADABLE) from error

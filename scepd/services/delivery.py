@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -96,7 +97,7 @@ class ProfileProcessor:
     async def _guarded(self, lane: _Lane, held: HeldLease) -> bool:
         try:
             return await self._advance(lane, held)
-        except (LeaseLost, ScepdError):
+        except (LeaseLost, ScepdError, CancelledError):
             raise
         except Exception:  # noqa: BLE001 - what is wrong with one must not stop the others
             _log.failure("Failed to process deliveries (CA {ca})", ca=lane.ca_name or "none")

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.logger import Logger
 
 from scepd.errors import InvalidInput, SecretUnreadable, StorageUnavailable
@@ -104,13 +104,15 @@ class Resolving:
         self, profile: Profile, rows: Sequence[DueRow], resolved: Resolved
     ) -> None:
         remaining = iter(rows)
-        await gatherResults(
-            [
-                Deferred.fromCoroutine(self._work(profile, remaining, resolved))
-                for _ in range(min(self._concurrency, len(rows)))
-            ],
-            consumeErrors=True,
-        )
+        lanes = [
+            Deferred.fromCoroutine(self._work(profile, remaining, resolved))
+            for _ in range(min(self._concurrency, len(rows)))
+        ]
+        try:
+            await gatherResults(lanes, consumeErrors=True)
+        except FirstError as error:
+            # Only to be cut off ends a lane early.
+            error.subFailure.raiseException()
 
     async def _invalid(self, profile: Profile) -> str:
         known = await self._authorities.certificate_authority_names()
@@ -122,6 +124,8 @@ class Resolving:
             )
         except InvalidInput as error:
             return sentences_of(error)
+        except CancelledError:
+            raise
         except Exception:  # noqa: BLE001 - one profile must not stop the others
             _log.failure("Failed to validate the profile {profile}", profile=profile.uuid)
             return _INTERNAL
@@ -139,6 +143,8 @@ class Resolving:
                     reason=str(error),
                 )
                 continue
+            except CancelledError:
+                raise
             except Exception:  # noqa: BLE001 - one host's failure must not stop the batch
                 _log.failure("Failed to resolve for host {host}", host=row.host_uuid)
                 event = _failed(row, _INTERNAL)

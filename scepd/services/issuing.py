@@ -39,12 +39,14 @@ class IssuingSettings:
     How certificates are issued.
 
     :param key_bits: of the authority's own key, when it is made.
-    :param certificate_lifetime: seconds.
+    :param identity_lifetime: seconds, of a device's MDM identity.
+    :param certificate_lifetime: seconds, of any other certificate.
     :param allow_single_des: whether requests may come in single DES.
     :param allow_sha1: whether messages may be signed with SHA-1.
     """
 
     key_bits: int = 3072
+    identity_lifetime: float = 157_680_000
     certificate_lifetime: float = 31_536_000
     allow_single_des: bool = False
     allow_sha1: bool = True
@@ -170,7 +172,9 @@ class EmbeddedCA:
     ) -> IssuedCertificate:
         now = utc_now(self._clock)
         purpose = Purpose.PROFILE if challenge is None else Purpose.ENROLL
-        lifetime = timedelta(seconds=self._settings.certificate_lifetime)
+        settings = self._settings
+        seconds = settings.certificate_lifetime if challenge is None else settings.identity_lifetime
+        lifetime = timedelta(seconds=seconds)
         request = received.request
         der = issue_certificate(request, purpose, issuer, now, lifetime, self._random)
         summary = summarize(der)

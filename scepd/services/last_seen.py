@@ -38,11 +38,19 @@ class LastSeen:
 
         :raises StorageUnavailable: some of it was not written.
         """
-        while self._waiting:
-            # All of a batch get the time of the one that was there last: it is seconds old.
-            batch = list(self._waiting)[:_BATCH]
-            at = max(self._waiting[enrollment_id] for enrollment_id in batch)
-            await self._store.saw(batch, at)
-            for enrollment_id in batch:
-                if self._waiting[enrollment_id] <= at:
-                    del self._waiting[enrollment_id]
+        # What comes in meanwhile waits for the next time: else this could go on for ever.
+        waiting = list(self._waiting)
+        for start in range(0, len(waiting), _BATCH):
+            await self._write(waiting[start : start + _BATCH])
+
+    async def _write(self, batch: list[str]) -> None:
+        times = [self._waiting[one] for one in batch if one in self._waiting]
+        if not times:
+            return
+        # All of a batch get the time of the one that was there last: it is seconds old.
+        at = max(times)
+        await self._store.saw(batch, at)
+        for enrollment_id in batch:
+            # Another flush may have been faster.
+            if self._waiting.get(enrollment_id, at) <= at:
+                self._waiting.pop(enrollment_id, None)

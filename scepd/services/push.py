@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -21,7 +20,7 @@ from scepd.apns.retry import SERVER_FAILURE, next_wish
 from scepd.errors import MessageError, SecretUnreadable, TemporaryError
 from scepd.model import WishedPush, push_place
 from scepd.pki.keyring import Keyring
-from scepd.ports import PushStore
+from scepd.ports import PushGateway, PushStore
 from scepd.services.clock import utc_now
 from scepd.services.periodic import Periodic
 
@@ -31,19 +30,6 @@ _UNREADABLE_WAIT = 3600.0
 _LOST = PushOutcome(OutcomeKind.RETRY, reason="no answer in time")
 
 _log = Logger()
-
-
-class PushGateway(Protocol):
-    """
-    The way to Apple's push service.
-    """
-
-    async def push(self, notification: Notification, /) -> PushOutcome:
-        """
-        Push once.
-
-        :returns: what became of it, whatever went wrong.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +72,7 @@ class PushSender:
         self._random = random
         self._settings = settings or PushSettings()
         self._in_flight = 0
+        self._stopping = False
         self._waiting: list[Deferred[None]] = []
         self._periodic = Periodic(
             clock, "sending pushes", self._settings.check_interval, self.send_due, random
@@ -107,6 +94,7 @@ class PushSender:
         """
         Begin no more pushes, and wait for the answers of those that are under way.
         """
+        self._stopping = True
         await self._periodic.stop()
         await self._until_below(1)
 
@@ -121,6 +109,8 @@ class PushSender:
             return
         while True:
             await self._until_below(self._settings.in_flight)
+            if self._stopping:
+                return
             room = self._settings.in_flight - self._in_flight
             now = utc_now(self._clock)
             until = now + timedelta(seconds=self._settings.claim)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from scepd.errors import StorageUnavailable
 from scepd.model import Delivery, Host, ManagedCertificate, RowEvent
 from scepd.ports import HostStore, VerificationStore
 from scepd.profiles.certificate_candidates import CandidateCertificate
@@ -95,8 +96,16 @@ class Verification:
         """
         Store what an inventory proves.
 
-        :raises StorageUnavailable: nothing of it was stored.
+        :raises StorageUnavailable: nothing of it was stored; the host is asked again soon, as an
+            agent sends an inventory once.
         """
+        try:
+            await self._take(host_uuid, inventory)
+        except StorageUnavailable:
+            self._ask_soon(host_uuid)
+            raise
+
+    async def _take(self, host_uuid: str, inventory: Inventory) -> None:
         deliveries = await self._store.deliveries(host_uuid)
         host = await self._hosts.host(host_uuid) if deliveries else None
         if host is None:
@@ -188,9 +197,13 @@ class Verification:
             for delivery in deliveries
         )
         self._soon.pop(host_uuid, None)
-        if waits and len(self._soon) < _MOST_REMEMBERED:
+        if waits:
+            self._ask_soon(host_uuid)
+
+    def _ask_soon(self, host_uuid: str) -> None:
+        if len(self._soon) < _MOST_REMEMBERED:
             wait = timedelta(seconds=self._settings.after_acknowledgement)
-            self._soon[host_uuid] = now + wait
+            self._soon[host_uuid] = utc_now(self._clock) + wait
 
 
 def _log_events(events: Sequence[RowEvent]) -> None:

@@ -57,8 +57,9 @@ class ExpectedCertificates:
     async def _rendered(self, delivery: Delivery, host: Host) -> bytes:
         try:
             return await self._rendering.preview(host, _profile(delivery))
-        except InvalidInput:
-            # A value is missing by now. What is left of variables matches nothing.
+        except (InvalidInput, MessageError):
+            # A value is missing by now, or the profile can't be read any more. What is left of
+            # variables matches nothing.
             return delivery.content
 
     async def _chain(self, delivery: Delivery) -> tuple[bytes, ...]:

@@ -7,37 +7,59 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, insert, select, update
 
 from scepd.errors import Conflict, NotFound
 from scepd.model import Activity, CertificateAuthority
 from scepd.pki.keyring import SealedSecret
+from scepd.profiles.lifecycle import Event, RetrySettings, Status
 from scepd.storage.activities import insert_activity
 from scepd.storage.database import Database
-from scepd.storage.tables import certificate_authority, profile, profile_certificate_authority
+from scepd.storage.row_columns import AssignmentRow
+from scepd.storage.rows import apply_to_rows
+from scepd.storage.tables import (
+    certificate_authority,
+    host_profile,
+    profile,
+    profile_certificate_authority,
+)
 
 _NAMED_PROFILES = 5
+
+
+def _recovered(row: AssignmentRow) -> Event:
+    return Event.AUTHORITY_RECOVERED
 
 
 class SQLCertificateAuthorityStore:
     """
     Implements :class:`~scepd.ports.CertificateAuthorityStore`.
+
+    :param settings: how failed deliveries are tried again.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settings: RetrySettings | None = None) -> None:
         self._database = database
+        self._settings = settings or RetrySettings()
 
     async def add_certificate_authority(self, ca: CertificateAuthority, activity: Activity) -> None:
         """
-        Store a new one.
+        Store a new one. To what failed while there was none of that name, AUTHORITY_RECOVERED
+        happens.
 
         :raises Conflict: the name is taken.
         """
+        failed = and_(
+            host_profile.c.ca_name == ca.name,
+            host_profile.c.status == Status.FAILED.value,
+            host_profile.c.enrollment_id.is_not(None),
+        )
 
         def unit(connection: Connection) -> None:
             if _find(connection, ca.name) is not None:
                 raise Conflict(f"there is a certificate authority {ca.name!r} already")
             connection.execute(insert(certificate_authority).values(_values(ca)))
+            apply_to_rows(connection, failed, _recovered, activity.at, self._settings)
             insert_activity(connection, activity)
 
         await self._database.write(unit)

@@ -20,6 +20,7 @@ from scepd.storage.enrollments import (
     enrollment_record,
     known_identity,
     put_enrollment,
+    refuse_enabled,
     refuse_pinned,
 )
 from scepd.storage.first_assignments import assign_targets
@@ -66,7 +67,12 @@ class SQLCheckInStore:
         return await self._database.read(query)
 
     async def authenticate(
-        self, host: Host, enrollment: Enrollment, certificate_sha256: str
+        self,
+        host: Host,
+        enrollment: Enrollment,
+        certificate_sha256: str,
+        *,
+        replace_enabled: bool = True,
     ) -> None:
         """
         Begin an enrollment anew: store the host (its facts and labels of operators are kept, the
@@ -76,12 +82,15 @@ class SQLCheckInStore:
 
         A device takes its user channels along; a user channel has no part in the assignments.
 
-        :raises Conflict: the identity is pinned to another enrollment.
+        :param replace_enabled: whether it may take the place of an enabled enrollment.
+        :raises Conflict: the identity is pinned to another enrollment; or it may not.
         """
         now = enrollment.enrolled_at
 
         def unit(connection: Connection) -> None:
             refuse_pinned(connection, enrollment.id, certificate_sha256)
+            if not replace_enabled:
+                refuse_enabled(connection, enrollment.id)
             put_enrolled_host(connection, host)
             put_enrollment(connection, enrollment)
             _pin_only(connection, enrollment.id, certificate_sha256)
@@ -117,7 +126,7 @@ class SQLCheckInStore:
         assignment of each profile that targets it, due now, and a push wish due at ``push_due``.
         One that could not be pushed gets the wish when a command waits for it.
 
-        :raises NotFound: there is no such enrollment.
+        :raises NotFound: there is no such enrollment, or it has ended: it has no identity.
         """
         same = _COLUMNS.id == enrollment_id
         values = {
@@ -127,9 +136,13 @@ class SQLCheckInStore:
             "push": push.secret.data,
             "token_updated_at": now,
         }
+        pinned = select(device_identity.c.enrollment_id).where(
+            device_identity.c.enrollment_id == enrollment_id
+        )
 
         def unit(connection: Connection) -> None:
-            row = connection.execute(select(tables.enrollment).where(same)).first()
+            begun = select(tables.enrollment).where(same, _COLUMNS.id.in_(pinned))
+            row = connection.execute(begun).first()
             if row is None:
                 raise _not_found(enrollment_id)
             connection.execute(update(tables.enrollment).where(same).values(values))
@@ -144,7 +157,8 @@ class SQLCheckInStore:
 
     async def check_out(self, enrollment_id: str, now: datetime) -> None:
         """
-        Disable an enrollment; CHECKED_OUT happens to each of the host's assignments.
+        Disable an enrollment and unpin its identities, so that only :meth:`authenticate` begins it
+        anew, also with one of them; CHECKED_OUT happens to each of the host's assignments.
 
         A device takes its user channels along; a user channel has no part in the assignments.
         """

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha1
 
 from sqlalchemy import Connection, Row, select
 
 from scepd.model import Delivery
 from scepd.profiles.lifecycle import Operation
 from scepd.storage.tables import (
+    device_identity,
+    enrollment,
     enrollment_window,
     host_profile,
+    issued_certificate,
     managed_certificate,
     profile,
     scep_exchange,
@@ -43,17 +47,34 @@ def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
     )
     first_seen: dict[str, datetime] = {row.sha1: row.first_seen for row in connection.execute(seen)}
     rows = connection.execute(handed_over).all()
-    return [_record(connection, row, first_seen) for row in rows]
+    identities = _identities(connection, host_uuid) if rows else frozenset()
+    return [_record(connection, row, first_seen, identities) for row in rows]
+
+
+def _identities(connection: Connection, host_uuid: str) -> frozenset[str]:
+    """
+    SHA-1 of the identities of the host's enrollments: inventories list them too.
+    """
+    pinned = (
+        select(issued_certificate.c.certificate)
+        .join(device_identity, device_identity.c.certificate_sha256 == issued_certificate.c.sha256)
+        .join(enrollment, enrollment.c.id == device_identity.c.enrollment_id)
+        .where(enrollment.c.host_uuid == host_uuid)
+    )
+    return frozenset(
+        sha1(der, usedforsecurity=False).hexdigest() for der in connection.scalars(pinned)
+    )
 
 
 def _record(
     connection: Connection,
     row: Row[tuple[object, ...]],
     first_seen: Mapping[str, datetime],
+    identities: frozenset[str],
 ) -> Delivery:
     window_id, opened_at = _newest_window(connection, row)
     known = {
-        sha1 for sha1, seen_at in first_seen.items() if opened_at is None or seen_at < opened_at
+        seen for seen, seen_at in first_seen.items() if opened_at is None or seen_at < opened_at
     }
     return Delivery(
         profile_uuid=row.profile_uuid,
@@ -65,7 +86,7 @@ def _record(
         acknowledged_at=row.acknowledged_at,
         window_opened_at=opened_at,
         granted=window_id is not None and _was_granted(connection, window_id),
-        known_sha1s=frozenset(known),
+        known_sha1s=identities | known,
     )
 
 

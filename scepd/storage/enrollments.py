@@ -54,9 +54,10 @@ def put_enrollment(connection: Connection, new: Enrollment) -> None:
 
 def disable(connection: Connection, some: ColumnElement[bool]) -> None:
     """
-    Disable some enrollments, and forget the wishes to push them.
+    Disable some enrollments, unpin their identities, and forget the wishes to push them.
     """
     ids = select(enrollment.c.id).where(some)
+    connection.execute(delete(device_identity).where(device_identity.c.enrollment_id.in_(ids)))
     connection.execute(delete(push).where(push.c.enrollment_id.in_(ids)))
     connection.execute(update(enrollment).where(some).values(enabled=False))
 
@@ -75,6 +76,16 @@ def refuse_pinned(connection: Connection, enrollment_id: str, certificate_sha256
     if pinned not in (None, enrollment_id):
         raise Conflict("this identity belongs to another enrollment")
     return pinned is not None
+
+
+def refuse_enabled(connection: Connection, enrollment_id: str) -> None:
+    """
+    Refuse to begin an enabled enrollment anew.
+
+    :raises Conflict: it is enabled.
+    """
+    if connection.scalar(select(enrollment.c.enabled).where(enrollment.c.id == enrollment_id)):
+        raise Conflict("the device is enrolled already")
 
 
 def known_identity(connection: Connection, certificate_sha256: str) -> KnownIdentity | None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, Select, delete, insert, select
+from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, literal_column, select
 
 from scepd.errors import Conflict, NotFound
 from scepd.model import EMBEDDED_CA, Activity, Profile
-from scepd.profiles.lifecycle import Event, RetrySettings
+from scepd.profiles.lifecycle import Event, Operation, RetrySettings
 from scepd.storage import tables
 from scepd.storage.activities import insert_activity
 from scepd.storage.certificate_authorities import missing_certificate_authorities
@@ -44,8 +44,8 @@ class SQLProfileStore:
         Store a new one, and assign it to every host with an enabled device enrollment that it
         targets, due now: at the activity's time.
 
-        :raises Conflict: its identifier (or uuid) is taken, or one of its certificate authorities
-            is gone.
+        :raises Conflict: its identifier (or uuid) is taken, or still being removed from a host; or
+            one of its certificate authorities is gone.
         """
 
         def unit(connection: Connection) -> None:
@@ -104,6 +104,19 @@ def _refuse_taken(connection: Connection, new: Profile) -> None:
     )
     if connection.execute(taken).first() is not None:
         raise Conflict(f"there is a profile {new.identifier!r} already")
+    # A device can't tell two profiles of one identifier apart: the old one's removal would take
+    # the new one away.
+    leaving = select(func.count()).where(
+        host_profile.c.profile_identifier == new.identifier,
+        # Spelled out, so that the index of removals serves.
+        host_profile.c.operation == literal_column(f"'{Operation.REMOVE.value}'"),
+        host_profile.c.enrollment_id.is_not(None),
+    )
+    count = connection.scalar(leaving)
+    if count:
+        raise Conflict(
+            f"a former profile {new.identifier!r} is still being removed from {count} host(s)"
+        )
 
 
 def _refuse_missing(connection: Connection, new: Profile) -> None:

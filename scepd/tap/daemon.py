@@ -5,7 +5,7 @@ The daemon's life: its start, its reload, its stop.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,20 +114,23 @@ class Daemon(MultiService):
 
     def reload(self) -> None:
         """
-        Read keyring, TLS files and log level again; unless all can be read, all stay as they were.
+        Read keyring, TLS files, push certificate and log level again; unless all can be read, all
+        stay as they were.
         """
         try:
             level = load(self._path).log.level
             keyring = read_keyring(self._configuration)
-            self.parts.management.use_push_credentials(device_secrets(self._configuration).push)
+            secrets = device_secrets(self._configuration)
+            self.parts.management.check_push_credentials(secrets.push)
             if self._tls is not None:
                 self._tls.reload()
         except ScepdError as error:
             _log.error("Not reloaded: {reason}", reason=str(error))
             return
         self.keyring = keyring
+        self.parts.management.use_push_credentials(secrets.push)
         self._log_writer.set_level(level)
-        _log.info("Reloaded keyring, TLS files and log level")
+        _log.info("Reloaded keyring, TLS files, push certificate and log level")
 
     def hurry(self) -> None:
         """
@@ -142,20 +145,26 @@ class Daemon(MultiService):
         parts.proxy.stop_accepting()
         await self._listeners.close()
         await self._drain(parts.proxy.wait_until_idle)
-        await parts.management.stop()
+        await self._drain(parts.management.stop)
         parts.upstream.close()
         await parts.database.stop()
         await MultiService.stopService(self)
         _log.info("Stopped")
 
-    async def _drain(self, wait_until_idle: Callable[[], Any]) -> None:
-        waiting = self._draining = Deferred.fromCoroutine(wait_until_idle())
+    async def _drain(self, wait: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """
+        Wait for running work, at most for ``stop_timeout`` and until :meth:`hurry`; whatever
+        becomes of it, the stop goes on.
+        """
+        waiting = self._draining = Deferred.fromCoroutine(wait())
         seconds = self._configuration.limits.stop_timeout
         deadline = self._reactor.callLater(seconds, waiting.cancel)
         try:
             await waiting
         except CancelledError:
-            _log.warn("Stopping with exchanges under way; their devices will try again")
+            _log.warn("Stopping with work under way; devices will try again")
+        except ScepdError as error:
+            _log.error("Not everything ended well: {reason}", reason=str(error))
         finally:
             self._draining = None
             if deadline.active():

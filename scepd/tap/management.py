@@ -9,6 +9,7 @@ from datetime import timedelta
 from twisted.web.resource import Resource
 
 from scepd.apns.credentials import PushCredentials
+from scepd.errors import Conflict
 from scepd.network.apns_client import APNsClient
 from scepd.network.apns_limits import APNsLimits
 from scepd.network.apns_route import APNsRoute
@@ -108,11 +109,19 @@ class Management:
             return _NO_PUSHES
         return f"degraded: {self._gateway.complaint}" if self._gateway.complaint else ""
 
+    def check_push_credentials(self, push: PushCredentials | None) -> None:
+        """
+        :raises Conflict: the topic is another than before, so that no device could be reached.
+        """
+        if self._gateway is not None and push is not None and push.topic != self._gateway.topic:
+            raise Conflict(
+                f"the push certificate's topic is {push.topic}; "
+                f"devices are enrolled with {self._gateway.topic}"
+            )
+
     def use_push_credentials(self, push: PushCredentials | None) -> None:
         """
-        Push with a renewed certificate from now on.
-
-        :raises Conflict: its topic is another, so that no device could be reached with it.
+        Push with a renewed certificate from now on, which :meth:`check_push_credentials` took.
         """
         if self._gateway is not None and push is not None:
             self._gateway.use_credentials(push)
@@ -205,6 +214,7 @@ class Management:
             around.in_thread,
             IssuingSettings(
                 settings.key_bits,
+                settings.identity_lifetime,
                 settings.certificate_lifetime,
                 settings.allow_single_des,
                 settings.allow_sha1,

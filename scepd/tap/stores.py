@@ -31,7 +31,7 @@ class Stores:
 
     def __init__(self, database: Database, profiles: ProfilesSection) -> None:
         retries = RetrySettings(tuple(profiles.retry_waits), profiles.max_retries)
-        self.authorities = SQLCertificateAuthorityStore(database)
+        self.authorities = SQLCertificateAuthorityStore(database, retries)
         self.profiles = SQLProfileStore(database, retries)
         self.hosts = SQLHostStore(database)
         self.assignments = SQLAssignmentStore(database)

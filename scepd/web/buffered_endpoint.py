@@ -6,18 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import Request
 
-from scepd.errors import ScepdError
-from scepd.web.errors import device_failure, retry_after
-
-_TEXT = b"text/plain; charset=utf-8"
-
-_log = Logger()
+from scepd.web.device_answers import StatusOf, begin_answer, refuse_method, write_answer
 
 
 class BufferedEndpoint(Resource):
@@ -34,10 +26,10 @@ class BufferedEndpoint(Resource):
 
     def __init__(
         self,
-        method: bytes,
-        content_type: bytes,
+        method: str,
+        content_type: str,
         answer: Callable[[Request, bytes], Awaitable[bytes]],
-        status_of: Callable[[ScepdError, int], int] = lambda error, status: status,
+        status_of: StatusOf = lambda error, status: status,
     ) -> None:
         super().__init__()
         self._method = method
@@ -47,41 +39,14 @@ class BufferedEndpoint(Resource):
 
     def render(self, request: Request) -> int:
         """
-        Answer now or later.
+        Begin to answer.
         """
-        if request.method != self._method:
-            request.setHeader(b"Allow", self._method)
-            _write(request, 405, b"method not allowed; allowed: %b\n" % self._method, _TEXT)
-            return NOT_DONE_YET
-        answer = Deferred.fromCoroutine(self._respond(request))
-        answer.addErrback(self._refuse, request).addErrback(_failed)
-        return NOT_DONE_YET
+        if request.method != self._method.encode("ascii"):
+            return refuse_method(request, self._method)
+        return begin_answer(request, self._respond(request), self._status_of)
 
     async def _respond(self, request: Request) -> None:
-        assert request.content is not None
-        body = await self._answer(request, request.content.read())
-        _write(request, 200, body, self._content_type)
-
-    def _refuse(self, failure: Failure, request: Request) -> None:
-        status, text = device_failure(failure)
-        error = failure.value
-        if isinstance(error, ScepdError):
-            status = self._status_of(error, status)
-            seconds = retry_after(error)
-            if seconds is not None:
-                request.setHeader(b"Retry-After", b"%d" % seconds)
-        _write(request, status, text, _TEXT)
-
-
-def _write(request: Request, status: int, body: bytes, content_type: bytes) -> None:
-    if request.channel is None:
-        return
-    request.setResponseCode(status)
-    request.setHeader(b"Content-Type", content_type)
-    request.setHeader(b"Content-Length", b"%d" % len(body))
-    request.write(body)
-    request.finish()
-
-
-def _failed(failure: Failure) -> None:
-    _log.failure("Failed to write an answer to a device", failure)
+        content = request.content
+        assert content is not None, "twisted.web gives every request its content"
+        body = await self._answer(request, content.read())
+        write_answer(request, self._content_type, body)

@@ -4,7 +4,7 @@ Answers to devices from buffered resources.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -17,10 +17,19 @@ from scepd.web.errors import device_failure, retry_after
 
 _PLAIN_TEXT = "text/plain; charset=utf-8"
 
+StatusOf = Callable[[ScepdError, int], int]
+"""
+The HTTP status of an error at an endpoint, given the one that it has elsewhere.
+"""
+
 _log = Logger()
 
 
-def begin_answer(request: Request, answering: Coroutine[Deferred[Any], Any, None]) -> int:
+def begin_answer(
+    request: Request,
+    answering: Coroutine[Deferred[Any], Any, None],
+    status_of: StatusOf = lambda error, status: status,
+) -> int:
     """
     Answer a device later, and whatever goes wrong with it.
 
@@ -30,7 +39,7 @@ def begin_answer(request: Request, answering: Coroutine[Deferred[Any], Any, None
     :returns: for twisted.web: that the answer comes later.
     """
     answer = Deferred.fromCoroutine(answering)
-    answer.addErrback(_write_failure, request)
+    answer.addErrback(_write_failure, request, status_of)
     answer.addErrback(lambda failure: _log.failure("Failed to refuse a device", failure))
     return NOT_DONE_YET
 
@@ -64,10 +73,12 @@ def refuse_method(request: Request, *allowed: str) -> int:
     return NOT_DONE_YET
 
 
-def _write_failure(failure: Failure, request: Request) -> None:
-    error = failure.value
-    seconds = retry_after(error) if isinstance(error, ScepdError) else None
-    if seconds is not None:
-        request.responseHeaders.setRawHeaders(b"Retry-After", [b"%d" % seconds])
+def _write_failure(failure: Failure, request: Request, status_of: StatusOf) -> None:
     status, text = device_failure(failure)
+    error = failure.value
+    if isinstance(error, ScepdError):
+        status = status_of(error, status)
+        seconds = retry_after(error)
+        if seconds is not None:
+            request.responseHeaders.setRawHeaders(b"Retry-After", [b"%d" % seconds])
     write_answer(request, _PLAIN_TEXT, text, status)

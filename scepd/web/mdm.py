@@ -30,7 +30,7 @@ def make_mdm_endpoint(check_in: CheckIn) -> Resource:
         # Of two signatures neither is believed.
         return await check_in.answer(body, signatures[0] if len(signatures) == 1 else b"")
 
-    return BufferedEndpoint(b"PUT", b"application/xml; charset=utf-8", answer, _status_of)
+    return BufferedEndpoint("PUT", "application/xml; charset=utf-8", answer, _status_of)
 
 
 def _status_of(error: ScepdError, status: int) -> int:

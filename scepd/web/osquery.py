@@ -113,4 +113,4 @@ def _endpoint(answer: _Answer) -> Resource:
     """
     One path: a POST of JSON, answered with JSON.
     """
-    return BufferedEndpoint(b"POST", b"application/json", lambda request, body: answer(body))
+    return BufferedEndpoint("POST", "application/json", lambda request, body: answer(body))

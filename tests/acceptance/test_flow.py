@@ -66,6 +66,7 @@ class FlowTests(TestCase):
             polled.device.keychain.identities[-1].summary.serial_number for polled in devices
         }
         self.assertEqual(len(serials), _CROWD)
+        self.assertEqual(fleet.daemon.steps().count("B4"), 1)
 
 
 class RenewalTests(TestCase):

@@ -26,6 +26,7 @@ class CrashTests(TestCase):
     """
 
     timeout = 240
+    crashes = 0
 
     async def _fleet(self) -> tuple[Fleet, PolledDevice]:
         fleet = Fleet({"profiles.tick": "1.0"})
@@ -70,6 +71,7 @@ class CrashTests(TestCase):
         polled.device.behaviour.before_install = self._once(fleet, polled)
         profile = await fleet.add_profile()
         await fleet.until_verified(profile)
+        self.assertEqual(self.crashes, 1)
 
     async def test_ca_answered(self) -> None:
         """
@@ -79,6 +81,7 @@ class CrashTests(TestCase):
         polled.device.behaviour.after_install = self._once(fleet, polled)
         profile = await fleet.add_profile()
         await fleet.until_verified(profile)
+        self.assertEqual(self.crashes, 1)
 
     async def test_acknowledged(self) -> None:
         """
@@ -94,6 +97,7 @@ class CrashTests(TestCase):
         behaviour = polled.device.behaviour
 
         def crash() -> None:
+            self.crashes += 1
             behaviour.before_install = behaviour.after_install = None
             fleet.restart()
 

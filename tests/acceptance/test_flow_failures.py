@@ -143,14 +143,20 @@ class FailureTests(TestCase):
             await deferToThread(fleet.daemon.ctl, *arguments, "--json")
         secrets = [STATIC_CHALLENGE, CHALLENGE, OSQUERY_SECRET, "PRIVATE KEY"]
         secrets += [polled.device.push_token.magic, polled.device.push_token.token.hex()]
-        kept = [secret.encode() for secret in secrets] + [polled.device.push_token.token]
-        for path in fleet.daemon.folder.iterdir():
-            content = path.read_bytes() if path.is_file() else b""
+        token = (fleet.daemon.folder / "admin.token").read_text().strip()
+        # These two are printed, or written, for the operator; nowhere else.
+        shown = [token, fleet.enrollment_token]
+        self.assertTrue(all(len(secret) > 10 for secret in secrets + shown))
+        kept = [secret.encode() for secret in secrets + shown] + [polled.device.push_token.token]
+        stored = [path for path in fleet.daemon.folder.iterdir() if "sqlite" in path.name]
+        self.assertIn("scepd.sqlite", [path.name for path in stored])
+        for path in stored:
             for secret in kept:
-                self.assertNotIn(secret, content, path.name)
-        # What enroll-token create prints is meant to be seen.
-        outputs = [*fleet.daemon.outputs[2:], fleet.daemon.running_program.output]
-        for output in outputs:
+                self.assertNotIn(secret, path.read_bytes(), path.name)
+        log = fleet.daemon.running_program.output
+        for text in secrets + shown:
+            self.assertNotIn(text, log)
+        for output in fleet.daemon.outputs:
             for text in secrets:
                 self.assertNotIn(text, output)
 

@@ -5,6 +5,7 @@ Tests for check-in messages, and for who is listened to.
 from __future__ import annotations
 
 import plistlib
+from dataclasses import replace
 from datetime import timedelta
 
 from twisted.internet.defer import Deferred
@@ -252,13 +253,20 @@ class EnrollingTests(CheckInTestCase):
 
     def test_user_channel(self) -> None:
         """
-        A user channel can't be enrolled; its TokenUpdate is answered, and nothing is stored.
+        A user channel can't be enrolled, and nothing that it says is kept: it is not listened to.
         """
         self.world.enroll()
-        self.refused(self.world.send(authenticate(UserID="USER")))
-        answer = self.successResultOf(self.world.send(token_update(UserID="USER")))
-        self.assertEqual((answer, list(self.store.enrollments)), (b"", ["UDID-1"]))
-        self.assertEqual(self.successResultOf(self.world.send(report("Idle", UserID="USER"))), b"")
+        for message in (
+            authenticate(UserID="USER"),
+            token_update(UserID="USER"),
+            check_in("CheckOut", UserID="USER"),
+            check_in("SetBootstrapToken", UserID="USER", BootstrapToken=b"secret"),
+            report("Idle", UserID="USER"),
+            report("Acknowledged", "command-1", UserID="USER"),
+        ):
+            self.refused(self.world.send(message))
+        self.assertEqual(list(self.store.enrollments), ["UDID-1"])
+        self.assertTrue(self.store.enrollments["UDID-1"].enabled)
 
 
 class ReenrollmentTests(CheckInTestCase):
@@ -282,6 +290,16 @@ class ReenrollmentTests(CheckInTestCase):
         with capturedLogs() as events:
             self.refused(self.world.send(authenticate(), self.other))
         self.assertEqual(events[-1]["enrollment"], "UDID-1")
+        self.assertTrue(self.world.known().enabled)
+
+    def test_enabled_meanwhile(self) -> None:
+        """
+        Nor can it when the device is enabled just then.
+        """
+        enabled = self.store.enrollments["UDID-1"]
+        self.store.enrollments["UDID-1"] = replace(enabled, enabled=False)
+        self.store.enabled_meanwhile = True
+        self.refused(self.world.send(authenticate(), self.other), Conflict)
         self.assertTrue(self.world.known().enabled)
 
     def test_allowed(self) -> None:
@@ -334,6 +352,17 @@ class LeavingTests(CheckInTestCase):
         self.successResultOf(self.world.send(token_update()))
         self.successResultOf(self.world.send(report("Idle")))
 
+    def test_address_forgotten(self) -> None:
+        """
+        That a device which left can't be pushed to any more does not let it in again.
+        """
+        self.world.enroll()
+        self.successResultOf(self.world.send(check_in("CheckOut")))
+        left = self.store.enrollments["UDID-1"]
+        self.store.enrollments["UDID-1"] = replace(left, push=None)
+        self.refused(self.world.send(token_update()))
+        self.assertFalse(self.store.enrollments["UDID-1"].enabled)
+
     def test_before_token_update(self) -> None:
         """
         An enrollment that was begun can be given up.
@@ -344,7 +373,7 @@ class LeavingTests(CheckInTestCase):
 
 class OtherMessagesTests(CheckInTestCase):
     """
-    Tests for what is answered without being stored.
+    Tests for what is not offered, and for all messages.
     """
 
     def setUp(self) -> None:
@@ -354,20 +383,14 @@ class OtherMessagesTests(CheckInTestCase):
         super().setUp()
         self.world.enroll()
 
-    def test_bootstrap_token(self) -> None:
-        """
-        A bootstrap token is taken, and none is given back.
-        """
-        message = check_in("SetBootstrapToken", BootstrapToken=b"secret")
-        self.assertEqual(self.successResultOf(self.world.send(message)), b"")
-        message = check_in("GetBootstrapToken")
-        self.assertEqual(self.successResultOf(self.world.send(message)), b"")
-
     def test_not_offered(self) -> None:
         """
-        There is no declarative management, and no token of Apple's services.
+        There is no declarative management, and no token of Apple's services; bootstrap tokens are
+        not kept.
         """
         for message in (
+            check_in("SetBootstrapToken", BootstrapToken=b"secret"),
+            check_in("GetBootstrapToken"),
             check_in("DeclarativeManagement", Endpoint="tokens"),
             check_in("GetToken", TokenServiceType="com.apple.maid"),
         ):
@@ -382,9 +405,9 @@ class OtherMessagesTests(CheckInTestCase):
 
     def test_last_seen(self) -> None:
         """
-        Whoever was heard is remembered as seen; a user channel counts for its device.
+        Whoever was heard is remembered as seen, some time later.
         """
-        self.successResultOf(self.world.send(report("Idle", UserID="USER")))
+        self.successResultOf(self.world.send(report("Idle")))
         self.assertEqual(self.store.seen, {})
         self.successResultOf(Deferred.fromCoroutine(self.world.last_seen.flush()))
         self.assertEqual(list(self.store.seen), ["UDID-1"])

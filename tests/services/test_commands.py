@@ -5,6 +5,7 @@ Tests for the hand-over of commands.
 from __future__ import annotations
 
 import plistlib
+from dataclasses import replace
 from datetime import timedelta
 
 from twisted.logger import capturedLogs
@@ -147,6 +148,16 @@ class CommandsTests(SynchronousTestCase):
         self.world.queue("command-1", self.world.profile)
         self.assertEqual(self.answer(), b"")
         self.assertIn("can't be decrypted", self.commands.finished[0][2])
+
+    def test_unreadable_profile(self) -> None:
+        """
+        So it is with a stored profile that can't be read any more: it holds up nothing else.
+        """
+        for number, content in enumerate((b"bplist00junk", b"<?xml version='1.0' encoding='x'?>")):
+            self.world.profiles.by_uuid["aPROFILE-1"] = replace(self.world.profile, content=content)
+            self.world.queue(f"command-{number}", self.world.profile)
+            self.assertEqual(self.answer(), b"")
+            self.assertEqual(self.commands.finished[-1][:2], (f"command-{number}", "cancelled"))
 
     def test_gone(self) -> None:
         """

@@ -5,9 +5,11 @@ Tests for the profile processor.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,6 +40,8 @@ from tests.support.fakes import (
     InlineWorkers,
 )
 
+T = TypeVar("T")
+
 
 def row(host_uuid: str, profile: Profile, operation: str = "install") -> DueRow:
     """
@@ -55,6 +59,7 @@ class PoisonedHosts(MDMHosts):
     def __init__(self) -> None:
         super().__init__()
         self.poison: dict[str, Exception] = {}
+        self.hangs = False
 
     async def host(self, uuid: str) -> Host | None:
         """
@@ -62,7 +67,25 @@ class PoisonedHosts(MDMHosts):
         """
         if uuid in self.poison:
             raise self.poison[uuid]
+        if self.hangs:
+            await Deferred[None]()
         return await super().host(uuid)
+
+
+class HangingWorkers(InlineWorkers):
+    """
+    Workers that never end while they ``hang``.
+    """
+
+    hang = False
+
+    async def __call__(self, work: Callable[[], T], /) -> T:
+        """
+        As the port says, or never.
+        """
+        if self.hang:
+            await Deferred[None]()
+        return await super().__call__(work)
 
 
 class ProcessorTestCase(SynchronousTestCase):
@@ -90,7 +113,8 @@ class ProcessorTestCase(SynchronousTestCase):
         """
         A processor with these settings.
         """
-        workers, ids = InlineWorkers(), itertools.count(1)
+        workers, ids = HangingWorkers(), itertools.count(1)
+        self.workers = workers
         rendering = ProfileRendering(self.authorities, lambda: self.keyring, workers, EXTERNAL_URL)
         return ProfileProcessor(
             self.store,
@@ -362,6 +386,30 @@ class FairnessTests(ProcessorTestCase):
         self.processor = self.make(ProcessorSettings(deliveries_per_tick=0, batch=5))
         self.successResultOf(self.tick())
         self.assertEqual(len(self.store.queued), 15)
+
+    def test_cut_off(self) -> None:
+        """
+        A tick that is cut off stops, and what it was looking at stays as it is.
+        """
+        self.due(10)
+        self.hosts.hangs = True
+        ticking = self.tick()
+        self.assertNoResult(ticking)
+        ticking.cancel()
+        self.failureResultOf(ticking, CancelledError)
+        self.assertEqual((self.store.events, self.store.queued), ([], []))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_cut_off_validation(self) -> None:
+        """
+        So it is while a profile is validated.
+        """
+        self.due(2)
+        self.workers.hang = True
+        ticking = self.tick()
+        ticking.cancel()
+        self.failureResultOf(ticking, CancelledError)
+        self.assertEqual((self.store.events, self.store.queued), ([], []))
 
     def test_lease_lost(self) -> None:
         """

@@ -142,7 +142,7 @@ class EnrollTests(IssuingCase):
         issued.verify_directly_issued_by(self.authority)
         self.assertEqual(issued.public_key(), DEVICE.identity.key.public_key())
         self.assertEqual(issued.subject.rfc4514_string(), NAME)
-        self.assertEqual(issued.not_valid_after_utc, NOW + timedelta(days=365))
+        self.assertEqual(issued.not_valid_after_utc, NOW + timedelta(days=5 * 365))
         [record] = self.store.certificates
         self.assertEqual((record.purpose, record.subject), ("enroll", NAME))
         self.assertEqual(record.sha256, sha256(record.certificate).hexdigest())
@@ -196,10 +196,12 @@ class EnrollTests(IssuingCase):
 
     def test_lifetime(self) -> None:
         """
-        It may be a matter of seconds.
+        It may be a matter of seconds, and is another for MDM identities.
         """
-        self.configure(IssuingSettings(certificate_lifetime=90))
+        self.configure(IssuingSettings(identity_lifetime=90, certificate_lifetime=60))
         self.assertEqual(self.enroll(DEVICE).not_valid_after_utc, NOW + timedelta(seconds=90))
+        other = self.enroll(replace(OTHER, challenge=STATIC, transaction_id="ours"))
+        self.assertEqual(other.not_valid_after_utc, NOW + timedelta(seconds=60))
 
     def test_repeated(self) -> None:
         """

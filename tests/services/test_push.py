@@ -132,6 +132,20 @@ class SendingTests(PushTestCase):
             answer.callback(PushOutcome(OutcomeKind.DONE, 200))
         self.assertEqual(len(self.store.answers), 5)
 
+    def test_stop_while_full(self) -> None:
+        """
+        Once it is stopping no push is begun, though there is room and more are due.
+        """
+        answers: list[Deferred[PushOutcome]] = [Deferred() for _ in range(5)]
+        self.gateway.outcomes = [*answers]
+        self.push(*(wish(f"UDID-{number}") for number in range(5)))
+        stopping = Deferred.fromCoroutine(self.sender.stop())
+        for answer in answers[:3]:
+            self.assertNoResult(stopping)
+            answer.callback(PushOutcome(OutcomeKind.DONE, 200))
+        self.successResultOf(stopping)
+        self.assertEqual((len(self.gateway.pushed), len(self.store.answers)), (3, 3))
+
     def test_steps(self) -> None:
         """
         A push and its answer are steps of a delivery; neither token nor magic is in a log.

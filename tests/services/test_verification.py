@@ -175,6 +175,20 @@ class ProofTests(VerificationTestCase):
         self.assertIsNone(self.event())
         self.assertEqual(self.store.recorded, [])
 
+    def test_own_identity(self) -> None:
+        """
+        The MDM identity of the host proves nothing, were it of the same authority and with the
+        marker; nor does it hide the certificate that does.
+        """
+        identity = certificate(f"CN=C02ABC,OU={MARKER}", begin=NOW + timedelta(seconds=90))
+        self.delivered(known_sha1s=frozenset([identity.sha1]))
+        self.take(identity)
+        self.assertIsNone(self.event())
+        found = certificate(f"CN=C02ABC,OU={MARKER}")
+        self.take(identity, found)
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
+        self.assertEqual([record.sha1 for record in self.store.recorded], [found.sha1])
+
     def test_lost_acknowledgement(self) -> None:
         """
         The proof holds though the acknowledgement was lost, and for a row that had failed.
@@ -353,6 +367,20 @@ class AskingTests(VerificationTestCase):
         self.clock.advance(30)
         self.assertFalse(self.due())
 
+    def test_not_stored(self) -> None:
+        """
+        An inventory that could not be stored is asked for again in a minute: agents send it once.
+        """
+        self.assertTrue(self.due())
+        self.store.broken = True
+        inventory = Inventory([], [], "osquery")
+        taken = Deferred.fromCoroutine(self.verification.take("UDID-1", inventory))
+        self.failureResultOf(taken, StorageUnavailable)
+        self.store.broken = False
+        self.assertFalse(self.due())
+        self.clock.advance(60)
+        self.assertTrue(self.due())
+
     def test_settled(self) -> None:
         """
         What is proved needs no further look.
@@ -373,7 +401,8 @@ class RecordTests(VerificationTestCase):
         """
         The marker counts though neither profile nor chain can be read.
         """
-        self.delivered(content=b"no profile", ca_name="GONE")
-        self.take(certificate(f"OU={MARKER}"))
-        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
-        self.assertIsInstance(self.store.recorded[0], ManagedCertificate)
+        for content in (b"no profile", b"bplist00junk"):
+            self.delivered(content=content, ca_name="GONE")
+            self.take(certificate(f"OU={MARKER}"))
+            self.assertEqual(self.event(), Event.INVENTORY_PROVED)
+            self.assertIsInstance(self.store.recorded[-1], ManagedCertificate)

@@ -95,6 +95,23 @@ class IdentityContract(StorageTestCase):
         self.assertIsNone(await self.hosts.host("H-3"))
         self.assertIsNone(await self.checkins.enrollment("H-3"))
 
+    async def test_enabled_already(self) -> None:
+        """
+        Who may not take the place of an enabled enrollment is refused, and nothing is stored.
+        """
+        await self.checkins.authenticate(records.host(), records.enrollment(), "id-1")
+        again = records.host(serial_number="other"), records.enrollment()
+        await self.checkins.authenticate(*again, "id-2", replace_enabled=False)
+        await self.checkins.update_token("H-1", records.address(), NOON, NOON)
+        await self.refused(
+            Conflict,
+            self.checkins.authenticate(records.host(), *again[1:], "id-3", replace_enabled=False),
+        )
+        found = await self.checkins.enrollment("H-1")
+        self.assertTrue(found is not None and found.enabled)
+        self.assertEqual(await self.hosts.host("H-1"), again[0])
+        await self.checkins.authenticate(records.host(), records.enrollment(), "id-3")
+
     async def test_one_more(self) -> None:
         """
         An enrollment may have several identities, until it begins anew with one.
@@ -109,6 +126,28 @@ class IdentityContract(StorageTestCase):
         await self.checkins.authenticate(records.host(), records.enrollment(), "id-2")
         self.assertIsNone(await self.pinned_to())
         await self.checkins.authenticate(*second, "id-1")
+
+    async def test_checked_out(self) -> None:
+        """
+        With CheckOut an enrollment loses its identities: nothing enables it, not even when its push
+        address is forgotten, until one of them begins anew.
+        """
+        fresh = await self.issue()
+        await self.checkins.authenticate(records.host(), records.enrollment(), "sha-0B")
+        await self.checkins.pin_identity("H-1", "id-2")
+        await self.checkins.update_token("H-1", records.address(), NOON, NOON)
+        await self.checkins.check_out("H-1", NOON)
+        self.assertEqual(await self.checkins.identity("sha-0B"), fresh)
+        await self.pushes.forget_push_address("H-1", NOON)
+        update = self.checkins.update_token("H-1", records.address(), NOON, NOON)
+        await self.refused(NotFound, update)
+        found = await self.checkins.enrollment("H-1")
+        self.assertFalse(found is None or found.enabled)
+        await self.checkins.authenticate(records.host("H-2"), records.enrollment("H-2"), "id-2")
+        await self.checkins.authenticate(records.host(), records.enrollment(), "sha-0B")
+        await self.checkins.update_token("H-1", records.address(), NOON, NOON)
+        pinned = replace(fresh, enrollment_id="H-1", host_uuid="H-1", enabled=True)
+        self.assertEqual(await self.checkins.identity("sha-0B"), pinned)
 
     async def test_pin_to_none(self) -> None:
         """
@@ -260,6 +299,7 @@ class CheckInContract(StorageTestCase):
         await self.checkins.authenticate(records.host(), channel, "id-2")
         await self.checkins.update_token("H-1:user", records.address(), NOON, NOON)
         await self.checkins.check_out("H-1:user", NOON)
+        await self.checkins.authenticate(records.host(), channel, "id-2")
         await self.checkins.update_token("H-1:user", records.address(), NOON, NOON)
         await self.commands.queue(records.command(enrollment_id="H-1:user"))
         self.assertEqual(await self.row(), before)

@@ -128,15 +128,34 @@ class TargetContract(StorageTestCase):
 
     async def test_identifier_again(self) -> None:
         """
-        While devices lose a profile, another one may have its identifier; both are told of.
+        While a device still has to lose a profile, no other one gets its identifier: the removal
+        would take that one away. A device that is gone for good is not waited for.
         """
         await self.hand_over()
         await self.profiles.remove_profile("a-1", records.activity())
         again = records.profile("a-2", identifier="com.example.a-1")
+        with self.assertRaises(Conflict) as caught:
+            await self.profiles.add_profile(again, records.activity())
+        self.assertIn("still being removed from 1 host(s)", str(caught.exception))
+        self.assertIsNone(await self.profiles.profile("a-2"))
+        await self.checkins.check_out("H-1", NOON)
         await self.profiles.add_profile(again, records.activity())
-        found = await self.assignments.assignments_of_host("H-1")
-        kinds = [(one.profile_uuid, one.operation) for one in found]
-        self.assertEqual(kinds, [("a-1", "remove"), ("a-2", "install")])
+
+    async def test_authority_is_back(self) -> None:
+        """
+        What failed is due again when a certificate authority of that name is added.
+        """
+        await self.enroll()
+        activity = records.activity()
+        await self.authorities.add_certificate_authority(records.ca(), activity)
+        await self.profiles.add_profile(records.profile(ca_names=("corp",)), activity)
+        failed = records.event(Event.RESOLUTION_FAILED, detail="no such authority")
+        await self.delivery.happen([failed], NOON, None)
+        self.assertEqual((await self.row()).status, "failed")
+        await self.authorities.remove_certificate_authority("corp", activity, force=True)
+        await self.authorities.add_certificate_authority(records.ca(), activity)
+        row = await self.row()
+        self.assertEqual((row.status, row.due_at, row.detail), ("pending", activity.at, ""))
 
 
 class HostPageContract(StorageTestCase):

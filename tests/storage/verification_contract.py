@@ -129,6 +129,35 @@ class ProofContract(StorageTestCase):
         (found,) = await self.verification.deliveries("H-1")
         self.assertEqual(found.known_sha1s, frozenset({"01"}))
 
+    async def test_own_identities(self) -> None:
+        """
+        Known are the identities of the host's own enrollments too, and no other certificates of the
+        embedded certificate authority.
+        """
+        await self.enrollment_tokens.add_enrollment_token(
+            records.enrollment_token(), records.activity()
+        )
+        for number, purpose in (("1", "enroll"), ("2", "enroll"), ("3", "profile")):
+            challenge = f"c{number}" if purpose == "enroll" else None
+            if challenge is not None:
+                await self.enrollment_tokens.add_challenge(records.challenge(challenge))
+            one = records.issued(
+                number,
+                certificate=number.encode(),
+                purpose=purpose,
+                public_key_sha256=f"k{number}",
+                challenge_sha256=challenge,
+            )
+            await self.issuing.issue(one, NOON)
+        await self.hand_over()
+        await self.checkins.pin_identity("H-1", "sha-1")
+        await self.enroll("H-2")
+        await self.checkins.pin_identity("H-2", "sha-2")
+        (found,) = await self.verification.deliveries("H-1")
+        # `printf 1 | sha1sum`
+        known = frozenset({"356a192b7913b04c54574d18c28d46e6395428ab"})
+        self.assertEqual(found.known_sha1s, known)
+
     async def test_which_deliveries(self) -> None:
         """
         Verified and failed ones are told too, removals are not; without a certificate authority

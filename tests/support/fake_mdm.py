@@ -51,10 +51,12 @@ class FakeCheckIns(_Breakable):
 
     :param identities: by the certificate's SHA-256.
     :param taken: whether identities turn out to be pinned to another enrollment.
+    :param enabled_meanwhile: whether enrollments turn out to be enabled when they begin anew.
     :param seen: when each enrollment was last seen.
     """
 
     taken: bool = False
+    enabled_meanwhile: bool = False
     identities: dict[str, KnownIdentity] = field(default_factory=dict)
     enrollments: dict[str, Enrollment] = field(default_factory=dict)
     hosts: dict[str, Host] = field(default_factory=dict)
@@ -77,7 +79,12 @@ class FakeCheckIns(_Breakable):
         return self.enrollments.get(enrollment_id)
 
     async def authenticate(
-        self, host: Host, enrollment: Enrollment, certificate_sha256: str
+        self,
+        host: Host,
+        enrollment: Enrollment,
+        certificate_sha256: str,
+        *,
+        replace_enabled: bool = True,
     ) -> None:
         """
         As the port says; assignments are not known here.
@@ -86,11 +93,11 @@ class FakeCheckIns(_Breakable):
         identity = self.identities[certificate_sha256]
         if self.taken or identity.enrollment_id not in (None, enrollment.id):
             raise Conflict("the identity is pinned to another enrollment")
+        if self.enabled_meanwhile and not replace_enabled:
+            raise Conflict("the device is enrolled already")
         self.hosts[host.uuid] = host
         self.enrollments[enrollment.id] = enrollment
-        for sha256, known in self.identities.items():
-            if known.enrollment_id == enrollment.id:
-                self.identities[sha256] = replace(known, enrollment_id=None, host_uuid=None)
+        self._unpin(enrollment.id)
         self._pin(certificate_sha256, enrollment)
 
     async def pin_identity(self, enrollment_id: str, certificate_sha256: str) -> None:
@@ -107,7 +114,7 @@ class FakeCheckIns(_Breakable):
         As the port says.
         """
         self._check()
-        if enrollment_id not in self.enrollments:
+        if enrollment_id not in {known.enrollment_id for known in self.identities.values()}:
             raise NotFound("there is no such enrollment")
         self.push_dues.append(push_due)
         self._change(enrollment_id, enabled=True)
@@ -119,6 +126,7 @@ class FakeCheckIns(_Breakable):
         """
         self._check()
         self._change(enrollment_id, enabled=False)
+        self._unpin(enrollment_id)
 
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
         """
@@ -133,6 +141,12 @@ class FakeCheckIns(_Breakable):
         for sha256, known in self.identities.items():
             if known.enrollment_id == enrollment_id:
                 self.identities[sha256] = replace(known, enabled=enabled)
+
+    def _unpin(self, enrollment_id: str) -> None:
+        free = {"enrollment_id": None, "enabled": False, "host_uuid": None}
+        for sha256, known in self.identities.items():
+            if known.enrollment_id == enrollment_id:
+                self.identities[sha256] = replace(known, **free)  # type: ignore[arg-type]
 
     def _pin(self, certificate_sha256: str, enrollment: Enrollment) -> None:
         self.identities[certificate_sha256] = replace(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
@@ -96,6 +97,7 @@ class Fleet:
         self.device_steps: list[str] = []
         self.double = APNsDouble(on_reply=self._pushed)
         self.ca: SCEPServer | None = None
+        self.enrollment_token = ""
         self._settings = settings or {}
         self._port: Any = None
         self._polls: list[Deferred[None]] = []
@@ -135,6 +137,9 @@ class Fleet:
         """
         await deferToThread(self.daemon.stop)
         await gatherResults(self._polls, consumeErrors=True)
+        for polled in self.devices:
+            polled.device.close()
+            polled.agent.close()
         if self.ca is not None:
             await deferToThread(self.ca.stop)
         for connection in self.double.connections:
@@ -177,6 +182,7 @@ class Fleet:
             self.daemon.ctl, "enroll-token", "create", "--name", "test", "--json"
         )
         url = str(json.loads(created.stdout)["url"])
+        self.enrollment_token = url.partition("token=")[2]
         devices = [
             PolledDevice(number, self.daemon, lambda step, _: self.device_steps.append(step))
             for number in range(len(self.devices), len(self.devices) + count)
@@ -219,7 +225,11 @@ class Fleet:
         """
         deadline = reactor.seconds() + patience
         while True:
-            rows = await self.rows(profile)
+            try:
+                rows = await self.rows(profile)
+            except httpx.TransportError:
+                # Some tests kill the daemon meanwhile.
+                rows = {}
             if len(rows) == len(self.devices) and all(map(wanted, rows.values())):
                 return rows
             if reactor.seconds() > deadline:

@@ -207,7 +207,7 @@ class DaemonTests(TestCase):
         daemon.reload()
         self.assertEqual(list(daemon.keyring.keys), ["k2", "k1"])
         self.assertEqual(self.served_certificate(), renewed)
-        self.assertEqual(self.log.getvalue().count("Reloaded keyring, TLS files and log"), 2)
+        self.assertEqual(self.log.getvalue().count("Reloaded keyring, TLS files, push"), 2)
 
     def test_failed_reload(self) -> None:
         """
@@ -277,7 +277,7 @@ class DaemonTests(TestCase):
         self.assertNoResult(stopped)
         self.reactor.advance(0.2)
         await stopped
-        self.assertIn("warn  [scepd.tap.daemon] Stopping with exchanges", self.log.getvalue())
+        self.assertIn("warn  [scepd.tap.daemon] Stopping with work", self.log.getvalue())
 
     async def test_second_signal(self) -> None:
         """

@@ -36,6 +36,7 @@ host_label = Table(
 )
 
 _CAN_BE_DELIVERED = text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
+_IS_REMOVED = text("operation = 'remove'")
 
 host_profile = Table(
     "host_profile",
@@ -70,6 +71,7 @@ host_profile = Table(
     ),
     Index(None, "profile_uuid", "host_uuid"),
     Index(None, "status", "renew_at"),
+    Index(None, "profile_identifier", sqlite_where=_IS_REMOVED, postgresql_where=_IS_REMOVED),
 )
 
 managed_certificate = Table(

@@ -77,6 +77,14 @@ def _extend_assignments() -> None:
         postgresql_where=_CAN_BE_DELIVERED,
     )
     op.create_index("ix_host_profile_status_renew_at", "host_profile", ["status", "renew_at"])
+    removed = sa.text("operation = 'remove'")
+    op.create_index(
+        "ix_host_profile_profile_identifier",
+        "host_profile",
+        ["profile_identifier"],
+        sqlite_where=removed,
+        postgresql_where=removed,
+    )
     op.execute(
         "UPDATE host_profile SET profile_identifier = "
         "(SELECT identifier FROM profile WHERE profile.uuid = host_profile.profile_uuid)"
