@@ -72,7 +72,7 @@ class Connection:
         """
         self.send("DELETE", *path, parameters=parameters)
 
-    def items(self, path: str) -> Iterator[JSONObject]:
+    def items(self, *path: str) -> Iterator[JSONObject]:
         """
         Everything that a list holds, page after page.
 
@@ -80,7 +80,7 @@ class Connection:
         """
         after: JsonValue = ""
         while after is not None:
-            page = self.get(path, parameters={"after": str(after), "limit": "200"})
+            page = self.get(*path, parameters={"after": str(after), "limit": "200"})
             yield from objects(page, "items")
             after = page.get("next")
 

@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from pydantic import JsonValue
 
-from scepd.ctl.connection import Connection, JSONObject, objects
+from scepd.ctl.connection import Connection
 from scepd.ctl.failures import Refused
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import show_fields, show_json, show_table, show_warnings
@@ -124,7 +122,7 @@ def status(connection: Connection, uuid: str, as_json: bool) -> None:
     """
     How far the profile UUID got, host by host, with reasons.
     """
-    items = list(_status_of(connection, uuid))
+    items = list(connection.items("profiles", uuid, "status"))
     if as_json:
         show_json([*items])
     else:
@@ -136,16 +134,7 @@ def status(connection: Connection, uuid: str, as_json: bool) -> None:
 @reaches_server
 def delete(connection: Connection, uuid: str) -> None:
     """
-    Remove the profile UUID and its assignments.
+    Remove the profile UUID; the hosts that have it lose it.
     """
     connection.delete("profiles", uuid)
     click.echo(f"Removed {uuid}.", err=True)
-
-
-def _status_of(connection: Connection, uuid: str) -> Iterator[JSONObject]:
-    after: JsonValue = ""
-    while after is not None:
-        parameters = {"after": str(after), "limit": "200"}
-        page = connection.get("profiles", uuid, "status", parameters=parameters)
-        yield from objects(page, "items")
-        after = page.get("next")

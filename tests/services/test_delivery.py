@@ -28,7 +28,6 @@ from tests.support.fake_mdm_world import (
     EXTERNAL_URL,
     KEYRING,
     NOW,
-    MDMHosts,
     authority,
     host,
     plain_profile,
@@ -36,6 +35,7 @@ from tests.support.fake_mdm_world import (
 )
 from tests.support.fakes import (
     FakeCertificateAuthorities,
+    FakeHosts,
     FakeProfiles,
     InlineWorkers,
 )
@@ -51,7 +51,7 @@ def row(host_uuid: str, profile: Profile, operation: str = "install") -> DueRow:
     return DueRow(host_uuid, profile.uuid, operation, ca, host_uuid, profile.identifier, 0)
 
 
-class PoisonedHosts(MDMHosts):
+class PoisonedHosts(FakeHosts):
     """
     A HostStore that fails for some hosts.
     """

@@ -30,13 +30,12 @@ from tests.support.fake_mdm_world import (
     EXTERNAL_URL,
     KEYRING,
     NOW,
-    MDMHosts,
     authority,
     host,
     plain_profile,
     scep_profile,
 )
-from tests.support.fakes import FakeCertificateAuthorities, InlineWorkers
+from tests.support.fakes import FakeCertificateAuthorities, FakeHosts, InlineWorkers
 from tests.support.pki import rsa_key
 
 PROFILE = scep_profile("a3f2b8a1c-0000-4000-8000-000000000001")
@@ -75,7 +74,7 @@ class VerificationTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(NOW.timestamp() + 120)
         self.store = FakeVerification()
-        hosts = MDMHosts(by_uuid={"UDID-1": host()})
+        hosts = FakeHosts(by_uuid={"UDID-1": host()})
         authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
         workers = InlineWorkers()
         rendering = ProfileRendering(authorities, lambda: KEYRING, workers, EXTERNAL_URL)

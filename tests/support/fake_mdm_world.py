@@ -206,12 +206,12 @@ class MDMWorld:
         self.clock = Clock()
         self.clock.advance(NOW.timestamp())
         self.check_ins, self.commands = FakeCheckIns(), FakeCommands()
-        self.assignments, self.exchanges = MDMAssignments(), FakeEnrollments()
+        self.assignments, self.exchanges = FakeAssignments(), FakeEnrollments()
         self.verification = FakeVerification()
         self.authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
         self.profile = scep_profile()
         self.profiles = FakeProfiles(by_uuid={self.profile.uuid: self.profile})
-        self.hosts = MDMHosts(by_uuid={"UDID-1": host()})
+        self.hosts = FakeHosts(by_uuid={"UDID-1": host()})
         self.keyring = KEYRING
         self.workers = InlineWorkers()
         self.woken = 0
@@ -302,27 +302,3 @@ class MDMWorld:
 
     def _wake(self) -> None:
         self.woken += 1
-
-
-class MDMHosts(FakeHosts):
-    """
-    A HostStore with all its methods.
-    """
-
-    async def hosts(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:
-        """
-        As the port says.
-        """
-        return [self.by_uuid[uuid] for uuid in sorted(self.by_uuid) if uuid > after][:limit]
-
-
-class MDMAssignments(FakeAssignments):
-    """
-    An AssignmentStore with all its methods.
-    """
-
-    async def assignments_of_host(self, host_uuid: str) -> Sequence[HostProfile]:
-        """
-        As the port says.
-        """
-        return [row for row in self.by_pair.values() if row.host_uuid == host_uuid]

@@ -27,12 +27,11 @@ from tests.support.fake_mdm_world import (
     EXTERNAL_URL,
     KEYRING,
     NOW,
-    MDMHosts,
     authority,
     host,
     scep_profile,
 )
-from tests.support.fakes import FakeCertificateAuthorities, InlineWorkers
+from tests.support.fakes import FakeCertificateAuthorities, FakeHosts, InlineWorkers
 from tests.support.http_device import DeviceEnd, HTTPAnswer
 
 SECRET = "enroll-secret"
@@ -58,7 +57,7 @@ class OsqueryTestCase(SynchronousTestCase):
         rendering = ProfileRendering(authorities, lambda: KEYRING, workers, EXTERNAL_URL)
         verification = Verification(
             self.store,
-            MDMHosts(by_uuid={"UDID-1": host()}),
+            FakeHosts(by_uuid={"UDID-1": host()}),
             ExpectedCertificates(rendering, authorities, workers),
             self.clock,
         )
