@@ -150,6 +150,7 @@ class LogWriter:
 
     :param form: ``text`` or ``json``.
     :param level: ``debug``, ``info``, ``warn`` or ``error``; ``debug`` has Twisted's noise too.
+    :ivar tells_info: whether events of ``info`` are written, for who has many of them.
     """
 
     def __init__(self, stream: LogStream, form: str, level: str) -> None:
@@ -161,6 +162,7 @@ class LogWriter:
         Write only events of ``level`` and above from now on.
         """
         self._takes_noise = level == "debug"
+        self.tells_info = level in ("debug", "info")
         lowest = LogLevelFilterPredicate(LogLevel.levelWithName(level))
         self._filter = FilteringLogObserver(self._lines, [lowest])
 

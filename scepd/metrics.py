@@ -56,6 +56,13 @@ class Metrics:
             ("ca", "fault"),
             registry=registry,
         )
+        self.ca_cache = Counter(
+            "scepd_ca_cache",
+            "Answers to GetCACaps and GetCACert: kept ones (hit), asked for (miss), refreshes that"
+            " failed while a kept one goes on (stale).",
+            ("ca", "result"),
+            registry=registry,
+        )
         self.slots_in_use = Gauge(
             "scepd_slots_in_use",
             "Exchanges under way with a certificate authority (at most its max_concurrency).",

@@ -27,6 +27,8 @@ class CertificateAuthorities:
     Adding, checking, showing and removing certificate authorities.
 
     Names are case-sensitive, as the variables of profiles that hold them are.
+
+    :param on_change: told the name of each that was added, changed or removed.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class CertificateAuthorities:
         random: RandomBytes,
         workers: Workers,
         settings: SCEPProxySection,
+        on_change: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._store = store
+        self._on_change = on_change
         self._check = LiveCheck(upstream, clock, workers, settings)
         self._keyring = keyring
         self._clock = clock
@@ -67,6 +71,7 @@ class CertificateAuthorities:
         _log.info("Encrypted the challenge of {ca}", step="A5", ca=new.name)
         activity = self._activity(actor, "added certificate authority", new.name)
         await self._store.add_certificate_authority(ca, activity)
+        self._on_change(new.name)
         _log.info("Added {ca}", step="A6", ca=new.name, actor=actor)
         return report
 
@@ -86,6 +91,7 @@ class CertificateAuthorities:
         await self._store.record_check(
             name, report.certificates.ders, report.capabilities, report.checked_at
         )
+        self._on_change(name)
         if changed:
             _log.warn("The certificate of {ca} is another than before", ca=name)
         return replace(report, fingerprint_changed=changed)
@@ -117,6 +123,7 @@ class CertificateAuthorities:
         """
         activity = self._activity(actor, "removed certificate authority", name)
         await self._store.remove_certificate_authority(name, activity, force=force)
+        self._on_change(name)
         _log.info("Removed {ca}", ca=name, actor=actor, force=force)
 
     def _sealed(self, new: NewCertificateAuthority, report: CheckReport) -> CertificateAuthority:

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from scepd.errors import NotFound, ScepdError
 from scepd.model import SCEPExchange
 from scepd.ports import Subject
-from scepd.services.proxying import Operation
+from scepd.services.operation import Operation
 
 _log = Logger()
 _WHO = " (host {host}, profile {profile}, CA {ca}, exchange {exchange})"
@@ -35,9 +35,14 @@ _ARROW_TEXTS = ("device to scepd", "scepd to CA", "CA to scepd", "scepd to devic
 class ExchangeLog:
     """
     Writes them; they name the exchange and hold nothing of its messages.
+
+    :param tells: whether anybody hears what is no warning.
     """
 
-    def __init__(self, subject: Subject, operation: Operation, exchange_id: str) -> None:
+    def __init__(
+        self, subject: Subject, operation: Operation, exchange_id: str, *, tells: bool = True
+    ) -> None:
+        self._tells = tells
         self._operation = operation
         self._who = {
             "host": subject.host_uuid,
@@ -46,16 +51,22 @@ class ExchangeLog:
             "exchange": exchange_id,
         }
 
-    def step(self, arrow: Arrow) -> None:
+    def step(self, arrow: Arrow, *, cached: bool = False) -> None:
         """
         A message goes this way.
+
+        :param cached: or would have gone, had the answer not been kept.
         """
+        if not self._tells:
+            return
         steps = self._operation.steps
         _log.info(
-            "{operation}, {arrow}" + _WHO,
+            "{operation}, {arrow}{how}" + _WHO,
             step=steps[arrow] if steps else "",
             operation=self._operation.wire_name,
             arrow=_ARROW_TEXTS[arrow],
+            how=", from the cache" if cached else "",
+            **({"cached": True} if cached else {}),
             **self._who,
         )
 
@@ -86,7 +97,10 @@ class ExchangeLog:
         """
         A PKIOperation is over, and its record is stored.
         """
-        write = _log.warn if exchange.http_status >= 500 else _log.info
+        failed = exchange.http_status >= 500
+        if not failed and not self._tells:
+            return
+        write = _log.warn if failed else _log.info
         write(
             "PKIOperation {message_type}: {pki_status} {fail_info} {detail}" + _WHO,
             message_type=exchange.message_type,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from scepd.model import CertificateAuthority
 from scepd.ports import UpstreamRequest, UpstreamTarget
 from scepd.scep.capabilities import Capabilities
-from scepd.services.proxying import Operation
+from scepd.services.operation import Operation
 
 
 def target_of(ca: CertificateAuthority) -> UpstreamTarget:

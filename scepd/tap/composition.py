@@ -16,6 +16,8 @@ from scepd.network.upstream_pool import UpstreamLimits
 from scepd.pki.keyring import Keyring
 from scepd.services.access import Access
 from scepd.services.authorities import CertificateAuthorities
+from scepd.services.ca_answers import AnswerLimits, CAAnswers
+from scepd.services.ca_directory import CADirectory
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
@@ -34,6 +36,8 @@ from scepd.web.scep_proxy import SCEPProxySite
 from scepd.web.streaming import StreamingSite
 
 _METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD"))
+# Reading a message of that size takes less than a millisecond.
+_INLINE_BYTES = 16 * 1024
 _RESULT_BYTES = 8 * 1024 * 1024
 _OSQUERY_BYTES = 1024 * 1024
 _OSQUERY_PATHS = ("enroll", "config", "log", "distributed/read", "distributed/write")
@@ -45,6 +49,7 @@ class Composition:
 
     :param keyring: gives the keyring as it was read last.
     :param say_listening: what is wrong with the listeners, or an empty text.
+    :param tells: whether the log tells what happens at level ``info``.
     """
 
     def __init__(
@@ -54,8 +59,10 @@ class Composition:
         keyring: Callable[[], Keyring],
         secrets: DeviceSecrets,
         say_listening: Callable[[], str],
+        tells: Callable[[], bool] = lambda: True,
     ) -> None:
         self._configuration = configuration
+        self._tells = tells
         self._around = around = Surroundings(configuration, reactor, keyring)
         self._say_listening = say_listening
         self.metrics = Metrics()
@@ -92,7 +99,17 @@ class Composition:
         return SCEPUpstream(self._around.reactor, limits)
 
     def _make_proxy(self) -> SCEPProxy:
-        around, stores = self._around, self._stores
+        around, stores, settings = self._around, self._stores, self._configuration.scep_proxy
+        slots = Slots(around.reactor, self.metrics)
+        self.answers = CAAnswers(
+            self.upstream,
+            around.reactor,
+            slots,
+            self.metrics,
+            AnswerLimits(settings.max_message_size, settings.queue_timeout),
+            self._notice_certificates,
+        )
+        self.directory = CADirectory(stores.authorities, around.reactor)
         ports = ProxyPorts(
             authorities=stores.authorities,
             assignments=stores.assignments,
@@ -100,11 +117,27 @@ class Composition:
             upstream=self.upstream,
             workers=around.in_thread,
             clock=around.reactor,
-            slots=Slots(around.reactor, self.metrics),
+            slots=slots,
             metrics=self.metrics,
             new_id=around.new_id,
+            directory=self.directory,
+            answers=self.answers,
+            tells=self._tells,
+            inline_bytes=_INLINE_BYTES,
         )
-        return SCEPProxy(ports, self._configuration.scep_proxy)
+        return SCEPProxy(ports, settings)
+
+    def _forget_authority(self, name: str) -> None:
+        """
+        The record of a certificate authority has changed.
+        """
+        self.directory.forget(name)
+        self.answers.forget(name)
+
+    async def _notice_certificates(self, name: str, body: bytes) -> None:
+        """
+        A certificate authority has answered GetCACert.
+        """
 
     def _make_device_site(self) -> StreamingSite:
         root = DeviceRoot()
@@ -173,6 +206,7 @@ class Composition:
             around.random_bytes,
             around.in_thread,
             self._configuration.scep_proxy,
+            self._forget_authority,
         )
 
     def _make_profiles(self) -> Profiles:

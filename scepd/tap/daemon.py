@@ -81,6 +81,7 @@ class Daemon(MultiService):
                 lambda: self.keyring,
                 device_secrets(self._configuration),
                 self._listeners.trouble,
+                lambda: self._log_writer.tells_info,
             )
             self._listeners.open("devices", parts.device_site, tls)
             admin_tls = tls if self._configuration.listen.admin_tls else None

@@ -20,6 +20,8 @@ from scepd.model import (
 )
 from scepd.pki.keyring import SealedSecret
 from scepd.ports import SignedBy, Subject
+from scepd.services.ca_answers import AnswerLimits, CAAnswers
+from scepd.services.ca_directory import CADirectory
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.slots import Slots
 from scepd.web.scep_proxy import SCEPProxySite
@@ -78,9 +80,22 @@ class ProxyWorld:
         self.upstream = EagerUpstream()
         self.workers = HeldWorkers()
         self.slots = Slots(self.clock, self.metrics)
+        self.directory = CADirectory(self.authorities, self.clock)
+        self.noticed: list[tuple[str, bytes]] = []
         self._ids = 0
         self.settings = SCEPProxySection.model_validate(settings)
+        self.answers = CAAnswers(
+            self.upstream,
+            self.clock,
+            self.slots,
+            self.metrics,
+            AnswerLimits(self.settings.max_message_size, self.settings.queue_timeout),
+            self._notice,
+        )
         self.proxy = SCEPProxy(self._ports(), self.settings)
+
+    async def _notice(self, name: str, body: bytes) -> None:
+        self.noticed.append((name, body))
 
     def _ports(self) -> ProxyPorts:
         return ProxyPorts(
@@ -93,6 +108,8 @@ class ProxyWorld:
             slots=self.slots,
             metrics=self.metrics,
             new_id=self._new_id,
+            directory=self.directory,
+            answers=self.answers,
         )
 
     def _new_id(self) -> str:
