@@ -106,12 +106,13 @@ class CAAnswers:
         """
         entry = self._entries.get(_key(ca, operation))
         now = self._clock.seconds()
-        if entry is None or entry.answer is None or now >= entry.stale_at:
+        answer = entry.answer if entry is not None else None
+        if entry is None or answer is None or now >= entry.stale_at:
             return None
         if now >= entry.refresh_at and entry.waiting is None:
             self._start(entry, ca, operation)
         self._metrics.ca_cache.labels(ca.record.name, "hit").inc()
-        return entry.answer
+        return answer
 
     async def fetch(self, ca: KnownCA, operation: Operation) -> CAAnswer:
         """

@@ -27,6 +27,7 @@ from scepd.services.slots import Slots
 from scepd.web.scep_proxy import SCEPProxySite
 from scepd.web.streaming import StreamingSite
 from tests.support.fakes import (
+    Answer,
     FakeAssignments,
     FakeCertificateAuthorities,
     FakeUpstreamExchange,
@@ -139,6 +140,13 @@ class ProxyWorld:
         consumer.answer_started(status, None, length)
         consumer.answer_received(body)
         consumer.answer_finished()
+
+    def will_answer(self, operation: str, body: Answer | bytes) -> None:
+        """
+        What the certificate authority answers to an operation that is the same for all.
+        """
+        given: Answer = (b"", body) if isinstance(body, bytes) else body
+        self.upstream.answers[f"operation={operation}".encode()] = given
 
     def requests_counted(self, operation: str, result: str) -> float:
         """
