@@ -96,6 +96,7 @@ class Daemon(MultiService):
             self.parts.database.start()
         self.parts.management.start()
         ReactorDelay(self._reactor, self.parts.metrics).setServiceParent(self)
+        self._log_writer.gather(lambda flush: self._reactor.callLater(0, flush))
         self._on_signal((signal.SIGHUP,), self.reload)
         super().startService()
         listen = self._configuration.listen
@@ -150,6 +151,7 @@ class Daemon(MultiService):
         parts.upstream.close()
         await parts.database.stop()
         await MultiService.stopService(self)
+        self._log_writer.gather(None)
         _log.info("Stopped")
 
     async def _drain(self, wait: Callable[[], Coroutine[Any, Any, None]]) -> None:
