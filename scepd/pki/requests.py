@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import AttributeOID
 
 from scepd.errors import EncodingError, LimitExceeded, SignatureInvalid
-from scepd.pki import structures
 from scepd.pki.alternative_names import name_texts
 from scepd.pki.ber import contents_of, to_der
 from scepd.pki.decoding import reading
+from scepd.pki.der_reader import BIT_STRING, INTEGER, SEQUENCE, DERReader
 from scepd.pki.digests import checked_digest, hash_algorithm, signature_digest
 from scepd.pki.keys import public_key_sha256, rsa_public_key
 from scepd.pki.signed_data import Attribute, read_attributes, single_value
@@ -25,6 +25,7 @@ from scepd.pki.signed_data import Attribute, read_attributes, single_value
 _CHALLENGE_PASSWORD = AttributeOID.CHALLENGE_PASSWORD.dotted_string
 # RFC 2985 section 5.4.1 says 255 characters; some authorities hand out longer ones.
 _LONGEST_CHALLENGE = 2048
+_ATTRIBUTES = 0xA0
 _STRING_ENCODINGS = {
     0x0C: "utf-8",
     0x13: "ascii",
@@ -181,16 +182,20 @@ def _check_signature(
 
 
 def _parts(der: bytes) -> tuple[bytes, bytes, tuple[Attribute, ...]]:
-    parsed = structures.CertificationRequest.load(der, strict=True)
-    info = parsed["certification_request_info"]
-    attributes = read_attributes(info["attributes"])
+    request = DERReader(der).enter(SEQUENCE)
+    info = request.enter(SEQUENCE)
+    request.skip(SEQUENCE, BIT_STRING)
+    request.finish()
+    info.skip(INTEGER)
+    subject, key_info = info.encoded(SEQUENCE), info.encoded(SEQUENCE)
+    attributes: tuple[Attribute, ...] = ()
+    # Some leave the empty SET out.
+    if info.tag == _ATTRIBUTES:
+        attributes = read_attributes(info.enter(_ATTRIBUTES))
+    info.finish()
     if len({attribute.oid for attribute in attributes}) != len(attributes):
         raise EncodingError("the certification request has a doubled attribute")
-    return (
-        structures.raw(info["subject"]),
-        structures.raw(info["subject_public_key_info"]),
-        attributes,
-    )
+    return subject, key_info, attributes
 
 
 def _challenge(attributes: tuple[Attribute, ...]) -> str | None:
