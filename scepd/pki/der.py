@@ -121,4 +121,7 @@ def _arc(number: int) -> bytes:
 
 def _element(tag: int, parts: Iterable[bytes]) -> bytes:
     body = b"".join(parts)
-    return bytes([tag]) + encode_length(len(body)) + body
+    length = len(body)
+    if length < 0x80:
+        return bytes((tag, length)) + body
+    return bytes((tag,)) + encode_length(length) + body

@@ -195,7 +195,11 @@ class DERReader:
         if tag & _LONG_TAG == _LONG_TAG:
             _, length, at = _long_tag(data, at)
         at += 2
-        if length > 0x7F:
+        if length == 0x82 and data[at]:
+            length, at = data[at] << 8 | data[at + 1], at + 2
+        elif length == 0x81 and data[at] > 0x7F:
+            length, at = data[at], at + 1
+        elif length > 0x7F:
             length, at = _long_length(data, length, at)
         if length < 0 or at + length > self._end:
             raise ValueError("an ASN.1 length is not well-formed")

@@ -26,7 +26,7 @@ _SUBJECT_KEY_IDENTIFIER = b"\x55\x1d\x0e"
 _VERSION, _ISSUER_ID, _SUBJECT_ID, _EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
 _KEY_IDENTIFIER_CHOICE = 0x80
 # The same few certificates come again and again: authorities' own, and a device's in an exchange.
-_REMEMBERED = 128
+_REMEMBERED = 64
 _LARGEST_REMEMBERED = 8192
 
 
@@ -96,6 +96,17 @@ def identify(der: bytes) -> CertificateIdentity:
     :raises EncodingError: not a certificate.
     :raises LimitExceeded: too deep or too many elements.
     """
+    return identify_der(to_der(der))
+
+
+def identify_der(der: bytes) -> CertificateIdentity:
+    """
+    Read what identifies a certificate that is known to be in DER, as ``to_der`` leaves it.
+
+    :param der: one certificate: our own, or one out of a message that was read.
+    :returns: its identity.
+    :raises EncodingError: not a certificate.
+    """
     # What is large does not stay in memory.
     return _remembered(der) if len(der) <= _LARGEST_REMEMBERED else _identify(der)
 
@@ -144,7 +155,6 @@ def same_name(one: bytes, other: bytes) -> bool:
 
 
 def _identify(der: bytes) -> CertificateIdentity:
-    der = to_der(der)
     with reading("the certificate"):
         whole = DERReader(der)
         certificate = whole.enter(SEQUENCE)

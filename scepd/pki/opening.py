@@ -27,7 +27,7 @@ from scepd.pki.decoding import reading
 from scepd.pki.der_reader import OCTET_STRING, SEQUENCE, DERReader
 from scepd.pki.digests import DIGEST_OIDS, RSA_ENCRYPTION
 from scepd.pki.enveloped_data import Envelope, Recipient, parse_envelope
-from scepd.pki.identity import identify
+from scepd.pki.identity import identify_der
 from scepd.pki.keys import rsa_public_key
 from scepd.pki.structures import DATA, ENVELOPED_DATA, read_algorithm
 
@@ -38,6 +38,7 @@ _SHA1 = "1.3.14.3.2.26"
 # Go's library tags the nonce [4] where RFC 5084 has a plain OCTET STRING.
 _NONCE_TAGS = (OCTET_STRING, 0x84)
 _PKCS1 = padding.PKCS1v15()
+_RSA_ALGORITHM = der.sequence(der.object_identifier(RSA_ENCRYPTION), der.NULL)
 _OAEP_HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),
     "sha256": hashes.SHA256(),
@@ -115,12 +116,12 @@ def build_envelope(
     """
     chosen = cipher_by_name(cipher, allow_des=allow_des)
     content_key, vector = random(chosen.key_size), random(chosen.block_size)
-    identity = identify(certificate)
+    identity = identify_der(certificate)
     public_key = rsa_public_key(identity.public_key_info)
     recipient = der.sequence(
         der.integer(0),
         der.sequence(identity.issuer, der.integer(identity.serial_number)),
-        der.sequence(der.object_identifier(RSA_ENCRYPTION), der.NULL),
+        _RSA_ALGORITHM,
         der.octet_string(public_key.encrypt(content_key, _PKCS1)),
     )
     encrypted = der.sequence(
@@ -133,7 +134,7 @@ def build_envelope(
 
 
 def _recipient_for(envelope: Envelope, certificate: bytes) -> Recipient:
-    identity = identify(certificate)
+    identity = identify_der(certificate)
     for recipient in envelope.recipients:
         if recipient.reference.names(identity):
             return recipient
