@@ -7,7 +7,9 @@ needed, by offsets into the same bytes, so that what was signed stays as it came
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import cast
 
 BOOLEAN = 0x01
 INTEGER = 0x02
@@ -114,7 +116,9 @@ class DERReader:
         :returns: a reader of its contents.
         """
         body = self._next(tag)
-        return DERReader(self._data, body, self._at)
+        inner = _new_reader(DERReader)
+        inner._data, inner._at, inner._end = self._data, body, self._at
+        return inner
 
     def octets(self, tag: int = OCTET_STRING) -> bytes:
         """
@@ -172,9 +176,10 @@ class DERReader:
         """
         Take all elements that are left, and return each as it came.
         """
-        found = []
-        while self._at < self._end:
-            found.append(self.encoded())
+        found, data, end = [], self._data, self._end
+        while (start := self._at) < end:
+            self._next(data[start])
+            found.append(data[start : self._at])
         return found
 
     def finish(self) -> None:
@@ -205,6 +210,45 @@ class DERReader:
             raise ValueError("an ASN.1 length is not well-formed")
         self._at = at + length
         return at
+
+
+def split(element: bytes, tag: int) -> list[bytes]:
+    """
+    Take one element apart, all at once; call it inside ``reading``.
+
+    :param element: one constructed element of DER, as ``to_der`` left it.
+    :param tag: the identifier octet that it must have.
+    :returns: each of the elements in it, as it came.
+    :raises ValueError: another tag.
+    """
+    if element[0] != tag:
+        raise ValueError("an ASN.1 element has another type")
+    first, end = element[1], len(element)
+    at = 2 if first < 0x80 else 2 + (first & 0x7F)
+    found = []
+    while at < end:
+        length = element[at + 1]
+        if length > 0x7F or element[at] & _LONG_TAG == _LONG_TAG:
+            # Rare enough for the longer way.
+            return DERReader(element).enter(tag).remaining()
+        found.append(element[at : at + 2 + length])
+        at += 2 + length
+    if at != end:
+        raise ValueError("an ASN.1 length is not well-formed")
+    return found
+
+
+def identifier_of(element: bytes) -> str:
+    """
+    Read an OBJECT IDENTIFIER; call it inside ``reading``.
+
+    :param element: the element.
+    :returns: dotted.
+    :raises ValueError: something else.
+    """
+    if element[0] != OBJECT_IDENTIFIER or element[1] != len(element) - 2:
+        raise ValueError("an ASN.1 element has another type")
+    return dotted(element[2:])
 
 
 @lru_cache(maxsize=512)
@@ -267,4 +311,6 @@ def _kind(tag: int) -> int:
     return _CONSTRUCTED if tag & 0xC0 or tag in UNIVERSAL_CONSTRUCTED else _IMPOSSIBLE
 
 
+# Without the call of ``__init__``: readers are made for each constructed element of a message.
+_new_reader = cast("Callable[[type[DERReader]], DERReader]", object.__new__)
 _KINDS = bytes(_kind(tag) for tag in range(256))

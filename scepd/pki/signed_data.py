@@ -10,7 +10,7 @@ from scepd.errors import EncodingError, LimitExceeded
 from scepd.pki.ber import to_der
 from scepd.pki.decoding import reading
 from scepd.pki.der import set_of
-from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, DERReader
+from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, DERReader, identifier_of, split
 from scepd.pki.identity import CertificateReference, read_reference
 from scepd.pki.structures import SIGNED_DATA, read_algorithm, read_content_info
 
@@ -137,10 +137,8 @@ def read_attributes(reader: DERReader) -> tuple[Attribute, ...]:
     while reader.tag:
         if len(found) == _MAX_ATTRIBUTES:
             raise LimitExceeded("there are too many attributes")
-        attribute = reader.enter(SEQUENCE)
-        oid, values = attribute.identifier(), attribute.enter(SET)
-        attribute.finish()
-        found.append(Attribute(oid, tuple(values.remaining())))
+        oid, values = split(reader.encoded(), SEQUENCE)
+        found.append(Attribute(identifier_of(oid), tuple(split(values, SET))))
     return tuple(found)
 
 

@@ -7,13 +7,17 @@ against us, and stays byte for byte as it was signed.
 
 from __future__ import annotations
 
-from scepd.pki.der_reader import SEQUENCE, DERReader
+from functools import lru_cache
+
+from scepd.pki.der_reader import SEQUENCE, DERReader, identifier_of, split
 
 DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 ENVELOPED_DATA = "1.2.840.113549.1.7.3"
 AUTH_ENVELOPED_DATA = "1.2.840.113549.1.9.16.1.23"
 _EXPLICIT_CONTENT = 0xA0
+# Nearly all messages name the same few algorithms.
+_LARGEST_REMEMBERED = 64
 
 
 def read_content_info(der: bytes) -> tuple[str, DERReader]:
@@ -38,8 +42,15 @@ def read_algorithm(reader: DERReader) -> tuple[str, bytes]:
     :returns: the dotted algorithm, and the DER of its parameters; empty when absent.
     :raises ValueError: anything else.
     """
-    algorithm = reader.enter(SEQUENCE)
-    oid = algorithm.identifier()
-    parameters = algorithm.encoded() if algorithm.tag else b""
-    algorithm.finish()
-    return oid, parameters
+    encoded = reader.encoded(SEQUENCE)
+    return _remembered(encoded) if len(encoded) <= _LARGEST_REMEMBERED else _algorithm(encoded)
+
+
+def _algorithm(encoded: bytes) -> tuple[str, bytes]:
+    oid, *parameters = split(encoded, SEQUENCE)
+    if len(parameters) > 1:
+        raise ValueError("an algorithm has more parameters than it may have")
+    return identifier_of(oid), parameters[0] if parameters else b""
+
+
+_remembered = lru_cache(maxsize=64)(_algorithm)
