@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,7 +22,7 @@ from scepd.errors import EncodingError, MessageError
 from scepd.pki.certificates import load_certificate
 from scepd.pki.decoding import reading
 from scepd.pki.issuing_names import check_subject, checked_alternative_names
-from scepd.pki.requests import CertificationRequest, load_request
+from scepd.pki.requests import CertificationRequest
 
 _CA_LIFETIME = timedelta(days=3652)
 # Devices' clocks differ; the authority is older than all that it issues.
@@ -59,6 +60,17 @@ class Issuer:
 
     key: rsa.RSAPrivateKey = field(repr=False)
     certificate: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    """
+    What of an authority's certificate is in all that it issues.
+    """
+
+    subject: x509.Name
+    not_after: datetime
+    key_identifier: x509.AuthorityKeyIdentifier
 
 
 def generate_ca_key(bits: int = 3072) -> rsa.RSAPrivateKey:
@@ -123,15 +135,16 @@ def issue_certificate(
     :raises LimitExceeded: too many names, or too long ones.
     :raises MessageError: the authority's own certificate has expired.
     """
-    asked = load_request(request.der)
     with reading("the certification request"):
+        # That it is in DER is known of every request that was parsed.
+        asked = x509.load_der_x509_csr(request.der)
         _check_extensions(asked.extensions)
         check_subject(asked.subject)
         names = checked_alternative_names(asked.extensions, allowed=purpose is Purpose.PROFILE)
         public_key = asked.public_key()
         assert isinstance(public_key, rsa.RSAPublicKey), "parse_request takes no other"
-    authority = load_certificate(issuer.certificate)
-    if now >= authority.not_valid_after_utc:
+    authority = _authority(issuer.certificate)
+    if now >= authority.not_after:
         raise MessageError("the authority's own certificate has expired")
     builder = (
         x509.CertificateBuilder()
@@ -140,9 +153,9 @@ def issue_certificate(
         .public_key(public_key)
         .serial_number(_serial_number(random))
         .not_valid_before(now - _BACKDATED)
-        .not_valid_after(min(now + lifetime, authority.not_valid_after_utc))
+        .not_valid_after(min(now + lifetime, authority.not_after))
     )
-    for extension, critical in _extensions(public_key, authority):
+    for extension, critical in _extensions(public_key, authority.key_identifier):
         builder = builder.add_extension(extension, critical)
     if names:
         # RFC 5280 section 4.2.1.6: the only name of a certificate must be understood.
@@ -153,16 +166,27 @@ def issue_certificate(
 
 
 def _extensions(
-    public_key: rsa.RSAPublicKey, authority: x509.Certificate
+    public_key: rsa.RSAPublicKey, authority: x509.AuthorityKeyIdentifier
 ) -> list[tuple[x509.ExtensionType, bool]]:
-    found = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return [
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (_key_usage(ca=False), True),
         (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False),
         (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
-        (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(found), False),
+        (authority, False),
     ]
+
+
+@lru_cache(maxsize=4)
+def _authority(certificate: bytes) -> _Authority:
+    # Of a few certificates in all, which stay the same for years.
+    loaded = load_certificate(certificate)
+    found = loaded.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return _Authority(
+        loaded.subject,
+        loaded.not_valid_after_utc,
+        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(found),
+    )
 
 
 def _check_extensions(extensions: x509.Extensions) -> None:

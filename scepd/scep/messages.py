@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from scepd.errors import DecryptionFailed, EncodingError, LimitExceeded
 from scepd.pki.opening import OpenedEnvelope, open_envelope
-from scepd.pki.requests import CertificationRequest, load_request, parse_request
+from scepd.pki.requests import CertificationRequest, check_request, load_request
 from scepd.pki.signed_data import Attribute, SignedData, parse_signed_data
 from scepd.pki.verifying import the_signer, verify_signed_data
 from scepd.scep.attributes import (
@@ -260,11 +260,11 @@ def open_request(
         message, key, certificate, random, allow_des=allow_des, allow_3des=allow_3des
     )
     try:
-        load_request(opened.content)
+        loaded = load_request(opened.content)
     except (EncodingError, LimitExceeded):
         raise DecryptionFailed("the envelope could not be opened") from None
-    request = parse_request(
-        opened.content, minimum_key_bits=minimum_key_bits, allow_sha1=allow_sha1
+    request = check_request(
+        loaded, opened.content, minimum_key_bits=minimum_key_bits, allow_sha1=allow_sha1
     )
     return OpenedRequest(request, opened.cipher)
 
