@@ -177,7 +177,6 @@ class LogWriter:
 
     :param form: ``text`` or ``json``.
     :param level: ``debug``, ``info``, ``warn`` or ``error``; ``debug`` has Twisted's noise too.
-    :ivar tells_info: whether events of ``info`` are written, for who has many of them.
     """
 
     def __init__(self, stream: LogStream, form: str, level: str) -> None:
@@ -189,7 +188,6 @@ class LogWriter:
         Write only events of ``level`` and above from now on.
         """
         self._takes_noise = level == "debug"
-        self.tells_info = level in ("debug", "info")
         order = [one.name for one in LogLevel.iterconstants()]
         self._written = frozenset(order[order.index(level) :])
 
@@ -201,6 +199,12 @@ class LogWriter:
             level = event.get("log_level")
             if level is not None and level.name in self._written:
                 self._lines(event)
+
+    def tells(self, level: str) -> bool:
+        """
+        Whether events of that level are written, for who has many of them.
+        """
+        return level in self._written
 
     def gather(self, soon: Soon | None) -> None:
         """

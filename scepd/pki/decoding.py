@@ -43,9 +43,14 @@ class reading:  # noqa: N801
         return None
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         if isinstance(error, exceptions.UnsupportedAlgorithm):
-            raise UnsupportedAlgorithm(f"{self._what} uses an algorithm that is not known") from None
+            raise UnsupportedAlgorithm(
+                f"{self._what} uses an algorithm that is not known"
+            ) from None
         if isinstance(error, _LIBRARY_ERRORS):
             raise EncodingError(f"{self._what} is not well-formed") from None

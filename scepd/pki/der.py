@@ -86,7 +86,12 @@ def object_identifier(dotted: str) -> bytes:
     :raises ValueError: not an object identifier.
     """
     first, second, *others = (int(arc) for arc in dotted.split("."))
-    if not 0 <= first <= 2 or second < 0 or (first < 2 and second >= 40) or min(others, default=0) < 0:
+    if (
+        not 0 <= first <= 2
+        or second < 0
+        or (first < 2 and second >= 40)
+        or min(others, default=0) < 0
+    ):
         raise ValueError("not an object identifier")
     return _element(0x06, [_arc(arc) for arc in (40 * first + second, *others)])
 

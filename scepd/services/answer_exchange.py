@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from scepd.errors import ScepdError
+from scepd.metrics import counter
 from scepd.services.ca_answers import CAAnswer
 from scepd.services.ca_directory import KnownCA
 from scepd.services.exchange_log import Arrow, ExchangeLog
@@ -31,8 +32,9 @@ class AnswerExchange:
         self._proxy = proxy
         self._request = request
         self._device = device
+        ports = proxy.ports
         self._log = ExchangeLog(
-            request.subject, request.operation, proxy.ports.new_id(), tells=proxy.ports.tells()
+            request.subject, request.operation, ports.new_id(), tells=ports.tells()
         )
 
     def begin(self) -> None:
@@ -93,6 +95,5 @@ class AnswerExchange:
         self._refuse(ScepdError("internal error"))
 
     def _count(self, result: str) -> None:
-        self._proxy.ports.metrics.proxy_requests.labels(
-            self._request.operation.wire_name, result
-        ).inc()
+        metrics = self._proxy.ports.metrics
+        counter(metrics.proxy_requests, self._request.operation.wire_name, result).inc()

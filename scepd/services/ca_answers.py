@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from scepd.errors import ScepdError, UpstreamError, UpstreamFault
-from scepd.metrics import Metrics
+from scepd.metrics import Metrics, counter
 from scepd.ports import Upstream
 from scepd.services.answer_types import answer_type, complaint
 from scepd.services.ca_directory import KnownCA
@@ -111,7 +111,7 @@ class CAAnswers:
             return None
         if now >= entry.refresh_at and entry.waiting is None:
             self._start(entry, ca, operation)
-        self._metrics.ca_cache.labels(ca.record.name, "hit").inc()
+        counter(self._metrics.ca_cache, ca.record.name, "hit").inc()
         return answer
 
     async def fetch(self, ca: KnownCA, operation: Operation) -> CAAnswer:
@@ -121,7 +121,7 @@ class CAAnswers:
         :raises UpstreamError: there is no answer that could be given.
         :raises QueueTimeout: all its slots stayed in use.
         """
-        self._metrics.ca_cache.labels(ca.record.name, "miss").inc()
+        counter(self._metrics.ca_cache, ca.record.name, "miss").inc()
         entry = self._entry(ca, operation)
         if entry.waiting is None:
             self._start(entry, ca, operation)
@@ -167,7 +167,7 @@ class CAAnswers:
             entry.error = error
             entry.refresh_at = now() + _RETRY_SECONDS
             if entry.answer is not None:
-                self._metrics.ca_cache.labels(name, "stale").inc()
+                counter(self._metrics.ca_cache, name, "stale").inc()
                 _log.warn(
                     "{ca} gets no new answer to {operation}; the old one goes on: {reason}",
                     ca=name,

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from scepd.errors import ScepdError, UpstreamError, WindowClosed
+from scepd.metrics import counter, histogram
 from scepd.scep.observer import AnswerReport, RequestReport, observe_answer, observe_request
 from scepd.services.answer_relay import AnswerRelay
 from scepd.services.ca_directory import KnownCA
@@ -115,9 +116,10 @@ class ProxiedExchange:
         slots, timeout = self._proxy.ports.slots, self._proxy.settings.queue_timeout
         name, most = ca.record.name, ca.record.max_concurrency
         self.transfer.check_running()
-        await self.transfer.unless_ended(
-            Deferred.fromCoroutine(slots.take(name, most=most, timeout=timeout))
-        )
+        if not slots.take_free(name, most=most):
+            await self.transfer.unless_ended(
+                Deferred.fromCoroutine(slots.take(name, most=most, timeout=timeout))
+            )
         try:
             await self._pass_on(ca)
         finally:
@@ -137,10 +139,10 @@ class ProxiedExchange:
                 ports.upstream, ca.target, upstream_request(ca.record, operation, length), relay
             )
         except UpstreamError as error:
-            ports.metrics.upstream_failures.labels(ca.record.name, error.fault.value).inc()
+            counter(ports.metrics.upstream_failures, ca.record.name, error.fault.value).inc()
             raise
         finally:
-            ports.metrics.upstream_seconds.labels(ca.record.name, operation.wire_name).observe(
+            histogram(ports.metrics.upstream_seconds, ca.record.name, operation.wire_name).observe(
                 ports.clock.seconds() - began
             )
 
@@ -172,7 +174,8 @@ class ProxiedExchange:
         await ports.enrollment.settle_window(
             exchange, record.outcome(sent_whole=self.transfer.sent_whole), record.signed_by
         )
-        ports.metrics.exchanges.labels(
+        counter(
+            ports.metrics.exchanges,
             exchange.ca_name,
             exchange.message_type or "unknown",
             exchange.pki_status or "none",
@@ -225,8 +228,10 @@ class ProxiedExchange:
         return 200 if error is None else self._device.status_of(error)
 
     def _count(self, error: ScepdError | None) -> None:
-        self._proxy.ports.metrics.proxy_requests.labels(
-            self._request.operation.wire_name, "ok" if error is None else error.code
+        counter(
+            self._proxy.ports.metrics.proxy_requests,
+            self._request.operation.wire_name,
+            "ok" if error is None else error.code,
         ).inc()
 
     def _now(self) -> datetime:

@@ -49,7 +49,7 @@ class Composition:
 
     :param keyring: gives the keyring as it was read last.
     :param say_listening: what is wrong with the listeners, or an empty text.
-    :param tells: whether the log tells what happens at level ``info``.
+    :param tells: whether the log tells what happens at a level.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Composition:
         keyring: Callable[[], Keyring],
         secrets: DeviceSecrets,
         say_listening: Callable[[], str],
-        tells: Callable[[], bool] = lambda: True,
+        tells: Callable[[str], bool] = lambda level: True,
     ) -> None:
         self._configuration = configuration
         self._tells = tells
@@ -122,7 +122,7 @@ class Composition:
             new_id=around.new_id,
             directory=self.directory,
             answers=self.answers,
-            tells=self._tells,
+            tells=lambda: self._tells("info"),
             inline_bytes=_INLINE_BYTES,
         )
         return SCEPProxy(ports, settings)
@@ -153,6 +153,7 @@ class Composition:
             body_limits=limits,
             request_timeout=self._configuration.limits.request_timeout,
             receiver_for=SCEPProxySite(self.proxy).receiver_for,
+            tells_requests=lambda: self._tells("debug"),
         )
 
     def _make_admin_site(self) -> StreamingSite:

@@ -4,6 +4,7 @@ The daemon's life: its start, its reload, its stop.
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ class Daemon(MultiService):
                 lambda: self.keyring,
                 device_secrets(self._configuration),
                 self._listeners.trouble,
-                lambda: self._log_writer.tells_info,
+                lambda level: self._log_writer.tells(level),
             )
             self._listeners.open("devices", parts.device_site, tls)
             admin_tls = tls if self._configuration.listen.admin_tls else None
@@ -97,6 +98,9 @@ class Daemon(MultiService):
         self.parts.management.start()
         ReactorDelay(self._reactor, self.parts.metrics).setServiceParent(self)
         self._log_writer.gather(lambda flush: self._reactor.callLater(0, flush))
+        # What was made so far stays: no collection has to look at it again.
+        gc.collect()
+        gc.freeze()
         self._on_signal((signal.SIGHUP,), self.reload)
         super().startService()
         listen = self._configuration.listen

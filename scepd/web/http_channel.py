@@ -27,6 +27,7 @@ class DeadlineChannel(HTTPChannel):
     site: StreamingSite
     transport: Any
     requests: list[StreamedRequest]
+    _head_begun = False
     _head_deadline: IDelayedCall | None = None
     _held = False
 
@@ -47,11 +48,13 @@ class DeadlineChannel(HTTPChannel):
         if self.transport.disconnecting:
             # TLS delivers what it had read, even after the connection was closed from here.
             return
-        if self._head_deadline is None and not self.requests:
+        self._head_begun = self._head_begun or not self.requests
+        super().dataReceived(data)
+        # Most heads come in one piece, and need no deadline.
+        if self._head_begun and self._head_deadline is None:
             self._head_deadline = self.site.reactor.callLater(
                 self.site.request_timeout, self._head_too_slow
             )
-        super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -81,6 +84,7 @@ class DeadlineChannel(HTTPChannel):
         """
         The headers of a request are complete.
         """
+        self._head_begun = False
         if self._head_deadline is not None:
             self._head_deadline.cancel()
             self._head_deadline = None
