@@ -34,7 +34,7 @@ class AnswerExchange:
         self._device = device
         ports = proxy.ports
         self._log = ExchangeLog(
-            request.subject, request.operation, ports.new_id(), tells=ports.tells()
+            request.subject, request.operation, ports.new_id, tells=ports.tells()
         )
 
     def begin(self) -> None:

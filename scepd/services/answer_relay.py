@@ -36,6 +36,7 @@ class AnswerRelay:
         self._copy = copy
         self._length: int | None = None
         self._kept = b""
+        self._whole: str | None = None
 
     def start(self, status: int, length: int | None) -> None:
         """
@@ -60,7 +61,7 @@ class AnswerRelay:
         if self._copy is not None:
             self._copy.feed(data)
         self._kept += data
-        if not self.begun and not self._recognized(final=False):
+        if not self.begun and (self._is_whole() or not self._recognized(final=False)):
             return
         ready, self._kept = self._kept[:-1], self._kept[-1:]
         self._write(ready)
@@ -71,15 +72,27 @@ class AnswerRelay:
 
         :raises UpstreamError: it was empty, or too short to be an answer to the operation.
         """
-        if not self.begun:
+        if not self.begun and self._whole is None:
             self._recognized(final=True)
 
     def end(self) -> None:
         """
         Let the last byte go.
         """
+        if self._whole is not None:
+            self.passed_on = len(self._kept)
+            self._device.answer(self._whole, self._kept)
+            return
         self._write(self._kept)
         self._device.end_answer()
+
+    def _is_whole(self) -> bool:
+        """
+        Whether all of it came in one piece: then it goes in one piece, when it may.
+        """
+        if len(self._kept) == self._length:
+            self._whole = answer_type(self._operation, self._kept, final=True)
+        return self._whole is not None
 
     def _write(self, data: bytes) -> None:
         if data:

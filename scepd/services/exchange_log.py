@@ -4,7 +4,9 @@ The log lines of one exchange: its arrows in the sequence of a delivery, and how
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from functools import cached_property
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -36,19 +38,30 @@ class ExchangeLog:
     """
     Writes them; they name the exchange and hold nothing of its messages.
 
+    :param new_id: gives the exchange's id, when it is first told.
     :param tells: whether anybody hears what is no warning.
     """
 
     def __init__(
-        self, subject: Subject, operation: Operation, exchange_id: str, *, tells: bool = True
+        self,
+        subject: Subject,
+        operation: Operation,
+        new_id: Callable[[], str],
+        *,
+        tells: bool = True,
     ) -> None:
         self._tells = tells
+        self._subject = subject
+        self._new_id = new_id
         self._operation = operation
-        self._who = {
-            "host": subject.host_uuid,
-            "profile": subject.profile_uuid,
-            "ca": subject.ca_name,
-            "exchange": exchange_id,
+
+    @cached_property
+    def _who(self) -> dict[str, str]:
+        return {
+            "host": self._subject.host_uuid,
+            "profile": self._subject.profile_uuid,
+            "ca": self._subject.ca_name,
+            "exchange": self._new_id(),
         }
 
     def step(self, arrow: Arrow, *, cached: bool = False) -> None:

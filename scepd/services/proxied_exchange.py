@@ -40,7 +40,7 @@ class ProxiedExchange:
         self._is_audited = request.operation is Operation.PKI_OPERATION
         self._record = ExchangeRecord(ports.new_id(), request.subject, utc_now(ports.clock))
         self._log = ExchangeLog(
-            request.subject, request.operation, self._record.id, tells=ports.tells()
+            request.subject, request.operation, lambda: self._record.id, tells=ports.tells()
         )
         self.transfer = Transfer(device, ports.metrics)
 

@@ -58,7 +58,7 @@ class AnsweredDevice(Protocol):
         """
 
 
-class DeviceConnection(Protocol):
+class DeviceConnection(AnsweredDevice, Protocol):
     """
     The device's side of a proxied exchange. It is paused when the exchange begins.
     """
@@ -66,11 +66,6 @@ class DeviceConnection(Protocol):
     def status_of(self, error: ScepdError) -> int:
         """
         The HTTP status that :meth:`refuse` answers for this error.
-        """
-
-    def refuse(self, error: ScepdError) -> None:
-        """
-        Answer with an error; nothing was answered before.
         """
 
     def begin_answer(self, content_type: str, length: int | None) -> None:

@@ -216,8 +216,11 @@ class Transfer:
         """
         Complete the device's answer.
         """
-        assert self._relay is not None
-        self._relay.end()
+        relay = self._relay
+        assert relay is not None
+        before = relay.passed_on
+        relay.end()
+        self._to_device.inc(relay.passed_on - before)
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -129,6 +129,7 @@ def run(connection: Connection, sql: str, values: Sequence[object] = ()) -> DBAP
     try:
         cursor.execute(sql, values)
     except errors as error:
+        cursor.close()
         dialect = connection.dialect
         raise DBAPIError.instance(
             sql, None, error, errors, hide_parameters=True, dialect=dialect

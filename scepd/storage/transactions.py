@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from scepd.storage.engines import BEGIN_READING, BEGIN_WRITING, OWN_TRANSACTIONS
 from scepd.storage.faults import is_passing, is_unavailable, sentence
 from scepd.storage.prepared import run
 from scepd.storage.units import PendingUnit
@@ -32,7 +33,7 @@ class GroupCommit:
     batch_limit = _BATCH_UNITS
 
     def __init__(self, engine: Engine, batch_seconds: float) -> None:
-        self._kept = KeptConnection(engine)
+        self._kept = KeptConnection(engine, BEGIN_WRITING)
         self._batch_seconds = batch_seconds
 
     def serve(self, units: Sequence[PendingUnit]) -> int:
@@ -90,7 +91,7 @@ class Reading:
     batch_limit = 1
 
     def __init__(self, engine: Engine) -> None:
-        self._kept = KeptConnection(engine)
+        self._kept = KeptConnection(engine, BEGIN_READING)
 
     def serve(self, units: Sequence[PendingUnit]) -> int:
         """
@@ -120,10 +121,15 @@ class Reading:
 class KeptConnection:
     """
     The one connection of a thread, which stays open from one transaction to the next.
+
+    SQLAlchemy's own transactions would cost more than what is done in them.
+
+    :param begin: the SQL that begins a transaction.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, begin: str) -> None:
         self._engine = engine
+        self._begin = begin
         self._connection: Connection | None = None
 
     @contextmanager
@@ -133,15 +139,19 @@ class KeptConnection:
 
         :raises SQLAlchemyError: nothing of it is stored.
         """
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = self._engine.connect()
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(**{OWN_TRANSACTIONS: True})
+        connection, error = self._connection, None
         try:
-            with connection.begin():
-                yield connection
-        except SQLAlchemyError as error:
-            self._let_go(connection, error)
+            run(connection, self._begin)
+            yield connection
+            run(connection, "COMMIT")
+        except BaseException as found:
+            error = found
             raise
+        finally:
+            if error is not None:
+                self._let_go(connection, error)
 
     def close(self) -> None:
         """
@@ -152,9 +162,12 @@ class KeptConnection:
             connection.close()
         self._engine.dispose()
 
-    def _let_go(self, connection: Connection, error: SQLAlchemyError) -> None:
+    def _let_go(self, connection: Connection, error: BaseException) -> None:
         self._connection = None
-        if not is_passing(error):
+        # SQLite may have ended the transaction itself. One that lasted would lock the others out.
+        with suppress(DBAPIError):
+            run(connection, "ROLLBACK")
+        if isinstance(error, SQLAlchemyError) and not is_passing(error):
             # A new connection notices a file that was put right, or put in this one's place.
             connection.invalidate(error)
         connection.close()

@@ -174,6 +174,12 @@ class ProxiedDevice:
         """
         self._request.refuse(*device_answer(error), retry_after=retry_after(error))
 
+    def answer(self, content_type: str, body: bytes) -> None:
+        """
+        Answer 200, whole.
+        """
+        self._request.answer(content_type, body)
+
     def begin_answer(self, content_type: str, length: int | None) -> None:
         """
         Answer 200.

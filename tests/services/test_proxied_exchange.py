@@ -78,7 +78,7 @@ class WindowTests(ProxiedExchangeTestCase):
             self.assertEqual((found, signer), (outcome, signed_by()))
             self.assertEqual((exchange.message_type, exchange.pki_status), ("PKCSReq", status))
             self.assertEqual((exchange.http_status, exchange.window_id), (200, WINDOW))
-            self.assertEqual((self.device.answer, self.device.heard[-1]), (cert_rep(status), "end"))
+            self.assertEqual((self.device.body, self.device.heard[-1]), (cert_rep(status), "end"))
 
     def test_reservation_outlasts_the_exchange(self) -> None:
         """
@@ -154,7 +154,7 @@ class WindowTests(ProxiedExchangeTestCase):
         self.world.enrollments.reservations.clear()
         self.begin(b"", Operation.GET_CA_CAPS)
         self.world.answer(b"SHA-256\n")
-        self.assertEqual(self.device.answer, b"SHA-256\n")
+        self.assertEqual(self.device.body, b"SHA-256\n")
         self.assertEqual(self.world.enrollments.reserve_calls, [])
         self.assertEqual((self.world.enrollments.settled, self.world.workers.calls), ([], 0))
 
@@ -237,7 +237,7 @@ class EndTests(ProxiedExchangeTestCase):
         self.begin(pkcs_req())
         self.world.answer(cert_rep())
         self.assertEqual(self.device.heard, ["begin", "cut off"])
-        self.assertEqual(self.device.answer, cert_rep()[:-1])
+        self.assertEqual(self.device.body, cert_rep()[:-1])
         self.world.enrollments.reservations.append(Reservation(Admission.ADMITTED, WINDOW))
         self.begin(pkcs_req())
         self.world.ca_side.consumer.answer_failed(_TIMEOUT)
