@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -28,6 +29,10 @@ def main() -> int:
     Run the bench; the exit status.
     """
     arguments = _parser().parse_args()
+    needs_nginx = {"real", "static"} & set(arguments.only)
+    if needs_nginx and not shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
+        print("nginx is not installed; Debian has it in nginx-light.", file=sys.stderr)
+        return 2
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 1.0
     raise_file_limit()
