@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -35,6 +36,8 @@ def main() -> int:
         return 2
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 1.0
+    # As after Ctrl-C, all processes are ended.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     raise_file_limit()
     cores = None if arguments.no_pin else two_cores()
     options = Options(arguments.rounds, arguments.seconds, arguments.devices, arguments.kept)
