@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -28,8 +30,14 @@ def main() -> int:
     Run the bench; the exit status.
     """
     arguments = _parser().parse_args()
+    needs_nginx = {"real", "static"} & set(arguments.only)
+    if needs_nginx and not shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
+        print("nginx is not installed; Debian has it in nginx-light.", file=sys.stderr)
+        return 2
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 1.0
+    # As after Ctrl-C, all processes are ended.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     raise_file_limit()
     cores = None if arguments.no_pin else two_cores()
     options = Options(arguments.rounds, arguments.seconds, arguments.devices, arguments.kept)

@@ -4,24 +4,35 @@ The real CA: a daemon of its own with nothing but its embedded CA in use.
 
 from __future__ import annotations
 
-import os
 import shutil
+import sqlite3
 import time
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
 from pathlib import Path
 
 import httpx
-from sqlalchemy import create_engine, insert
+from sqlalchemy import create_engine, func, insert, literal, select, true
 
 from scepd.storage.tables import issued_certificate
+from scripts.bench_scep.generator import SUCCESS
+from scripts.bench_scep.messages import make_message
 from tests.support.daemon import Daemon
 from tests.support.processes import RunningProgram, tool
 
 CHALLENGE = "bench"
 PATH = "/mdm/scep/ca"
 _SETTINGS = {"log.level": '"warn"', "log.format": '"text"'}
+_DATABASE = "scepd.sqlite"
 _PATIENCE = 30.0
-_ROWS = 5000
+# Columns of which each row has its own, and their bytes.
+_RANDOM = {
+    "serial": 16,
+    "sha256": 32,
+    "subject": 8,
+    "transaction_id": 20,
+    "request_sha256": 32,
+    "public_key_sha256": 32,
+}
 
 
 def start_quietly(daemon: Daemon) -> None:
@@ -55,13 +66,12 @@ class Authority:
         challenge = folder / "ca.challenge"
         challenge.write_text(CHALLENGE)
         challenge.chmod(0o600)
-        if like is None:
-            self._make_key()
-        else:
-            for name in ("keyring", "scepd.sqlite"):
-                shutil.copy2(like.daemon.folder / name, folder / name)
-            self.certificate = like.certificate
-        _fill(self.daemon.database_url, issued, self.certificate)
+        if like is not None:
+            shutil.copy2(like.daemon.folder / "keyring", folder / "keyring")
+            _copy_database(like.daemon.folder / _DATABASE, folder / _DATABASE)
+        self.certificate: bytes = self._make_key() if like is None else like.certificate
+        if issued:
+            _fill(self.daemon.database_url, issued)
 
     @property
     def pid(self) -> int:
@@ -82,43 +92,43 @@ class Authority:
         """
         self.daemon.stop()
 
-    def _make_key(self) -> None:
+    def _make_key(self) -> bytes:
         """
-        Start it once, so that it has a database and a key.
+        Start it once, so that it has a database, a key and a first certificate issued; its own
+        certificate.
         """
         self.start()
-        url = f"http://127.0.0.1:{self.port}{PATH}?operation=GetCACert"
-        answer = httpx.get(url, trust_env=False, timeout=_PATIENCE)
-        answer.raise_for_status()
-        self.certificate = answer.content
+        url = f"http://127.0.0.1:{self.port}{PATH}?operation="
+        with httpx.Client(trust_env=False, timeout=_PATIENCE) as client:
+            own = client.get(f"{url}GetCACert").raise_for_status().content
+            message = make_message(own, CHALLENGE, 0)
+            answer = client.post(f"{url}PKIOperation", content=message).raise_for_status()
+        if SUCCESS not in answer.content:
+            raise AssertionError("the embedded CA refused a certificate")
         self.stop()
+        return own
 
 
-def _fill(url: str, count: int, certificate: bytes) -> None:
+def _copy_database(source: Path, target: Path) -> None:
     """
-    Add rows as ``count`` enrollments leave them.
+    Copy a database with what its write-ahead log still holds.
     """
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+
+
+def _fill(url: str, count: int) -> None:
+    """
+    Multiply the first issued certificate, so that there are ``count`` rows besides it.
+    """
+    columns = issued_certificate.c
+    number = select(literal(1).label("number")).cte("numbers", recursive=True)
+    numbers = number.union_all(select(number.c.number + 1).where(number.c.number < count))
+    first = select(issued_certificate).limit(1).subquery()
+    random = {name: func.lower(func.hex(func.randomblob(size))) for name, size in _RANDOM.items()}
+    rows = select(*(random.get(one.name, first.c[one.name]) for one in columns))
+    rows = rows.select_from(first.join(numbers, true()))
     engine = create_engine(url)
     with engine.begin() as connection:
-        for at in range(0, count, _ROWS):
-            rows = [_row(certificate) for _ in range(min(_ROWS, count - at))]
-            connection.execute(insert(issued_certificate), rows)
+        connection.execute(insert(issued_certificate).from_select(columns.keys(), rows))
     engine.dispose()
-
-
-def _row(certificate: bytes) -> dict[str, object]:
-    now = datetime.now(UTC)
-    return {
-        "serial": os.urandom(16).hex(),
-        "certificate": certificate,
-        "sha256": os.urandom(32).hex(),
-        "subject": f"CN=before-{os.urandom(4).hex()}",
-        "purpose": "profile",
-        "transaction_id": os.urandom(20).hex(),
-        "request_sha256": os.urandom(32).hex(),
-        "public_key_sha256": os.urandom(32).hex(),
-        "challenge_sha256": None,
-        "token_sha256": None,
-        "not_after": now + timedelta(days=365),
-        "issued_at": now,
-    }

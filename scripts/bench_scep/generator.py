@@ -21,8 +21,10 @@ from pathlib import Path
 
 from scripts.bench_scep.answers import body_of, message_end
 
-# pkiStatus (2.16.840.1.113733.1.9.3) with its one value, PrintableString "0": SUCCESS.
-_SUCCESS = bytes.fromhex("060a6086480186f84501090331031301") + b"0"
+SUCCESS = bytes.fromhex("060a6086480186f84501090331031301") + b"0"
+"""
+The attribute pkiStatus (2.16.840.1.113733.1.9.3) with its one value, PrintableString "0".
+"""
 _RECEIVE = 65536
 _PATIENCE = 30.0
 _FAILURES = 200
@@ -259,7 +261,7 @@ class Device:
         if not self._received.startswith(b"HTTP/1.1 200"):
             status = self._received[9:12].decode("latin-1")
             return f"HTTP {status}: {body_of(self._received)[:80].decode('latin-1').strip()}"
-        if self._is_operation and _SUCCESS not in self._received:
+        if self._is_operation and SUCCESS not in self._received:
             return "no CertRep SUCCESS"
         return ""
 

@@ -45,10 +45,16 @@ def make_messages(count: int, recipient: bytes, challenge: str, progress: Progre
 
 def _make(job: tuple[bytes, str, range]) -> list[bytes]:
     recipient, challenge, numbers = job
-    return [_message(recipient, challenge, number) for number in numbers]
+    return [make_message(recipient, challenge, number) for number in numbers]
 
 
-def _message(recipient: bytes, challenge: str, number: int) -> bytes:
+def make_message(recipient: bytes, challenge: str, number: int) -> bytes:
+    """
+    One PKCSReq.
+
+    :param recipient: the CA's certificate, DER.
+    :param number: becomes part of the subject.
+    """
     key, own = next(_parties())
     subject = x509.Name.from_rfc4514_string(f"CN=device-{number},OU={os.urandom(4).hex()}")
     request = build_request(key, subject, challenge)

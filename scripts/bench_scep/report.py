@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from scripts.bench_scep.figures import Figures, Point, Ratio, Spread
+from scripts.bench_scep.figures import Figure, Figures, Point, Ratio, Spread
 from scripts.bench_scep.memory import MemoryFigure
 
 _CASES = {
@@ -16,36 +16,46 @@ _CASES = {
     "ca": "The embedded CA alone, and how many certificates it had issued before",
     "site": "A bare twisted.web site: one GET on a kept connection",
 }
-_COLUMNS = (
-    ("per second", 20, 1, lambda point: point.per_second),
-    ("PKIOperation p50", 18, 1, lambda point: point.measured.operation_p50),
-    ("p99 ms", 16, 1, lambda point: point.measured.operation_p99),
-    ("whole p50", 16, 1, lambda point: point.measured.whole_p50),
-    ("p99 ms", 16, 1, lambda point: point.measured.whole_p99),
-    ("CPU ms", 18, 2, lambda point: point.cpu),
-    ("CA", 7, 2, lambda point: point.ca_cpu),
-    ("load", 6, 2, lambda point: point.generator_cpu),
+_HEADS = ("per second", "PKIOperation p50", "p99 ms", "whole p50", "p99 ms", "CPU ms", "CA", "load")
+_FIGURES: tuple[tuple[int, Figure], ...] = (
+    (1, lambda point: point.per_second),
+    (1, lambda point: point.measured.operation_p50),
+    (1, lambda point: point.measured.operation_p99),
+    (1, lambda point: point.measured.whole_p50),
+    (1, lambda point: point.measured.whole_p99),
+    (2, lambda point: point.cpu),
+    (2, lambda point: point.ca_cpu),
+    (2, lambda point: point.generator_cpu),
 )
 
 
 def table(figures: Figures, delay: float) -> Iterator[str]:
     """
-    The lines of the table.
+    The lines of the tables, one for each case.
     """
-    seen = ""
-    for case, devices, target in figures.groups():
-        if case != seen:
-            seen = case
+    groups = figures.groups()
+    for case, title in _CASES.items():
+        rows = [_row(figures, *group) for group in groups if group[0] == case]
+        if rows:
             yield ""
-            yield _CASES[case].format(delay=delay)
-            heads = "".join(f"{name:>{width}}" for name, width, _, _ in _COLUMNS)
-            yield f"{'devices':>7}  {'':24}{heads}"
-        cells = ""
-        for _, width, digits, figure in _COLUMNS:
-            spread = figures.spread(case, devices, target, figure)
-            cells += f"{_cell(spread, digits, width > 10):>{width}}"
-        dried = any(point.measured.dried for point in figures.of(case, devices, target))
-        yield f"{devices:>7}  {target:24}{cells}{'  *' if dried else ''}"
+            yield title.format(delay=delay)
+            yield from _aligned([("devices", "", *_HEADS, ""), *rows])
+
+
+def _row(figures: Figures, case: str, devices: int, target: str) -> tuple[str, ...]:
+    cells = []
+    for digits, figure in _FIGURES:
+        spread = figures.spread(case, devices, target, figure)
+        cells.append(_cell(spread, digits) if spread.most else "-")
+    dried = any(point.measured.dried for point in figures.of(case, devices, target))
+    return (str(devices), target, *cells, "*" if dried else "")
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
 
 
 def summary(found: list[Ratio], memory: MemoryFigure | None) -> Iterator[str]:
@@ -56,7 +66,7 @@ def summary(found: list[Ratio], memory: MemoryFigure | None) -> Iterator[str]:
     yield "Ratios, round by round: median (least to most)"
     width = max((len(one.text) for one in found), default=0)
     for one in found:
-        yield f"  {one.text:{width}}  {_cell(one.value, 2, True)}"
+        yield f"  {one.text:{width}}  {_cell(one.value, 2)}"
     if memory is not None:
         yield ""
         yield (
@@ -89,8 +99,8 @@ def _point(point: Point) -> dict[str, object]:
     return {**asdict(point), "per_second": point.per_second}
 
 
-def _cell(spread: Spread, digits: int, wide: bool) -> str:
+def _cell(spread: Spread, digits: int) -> str:
     text = f"{spread.median:.{digits}f}"
-    if not wide or spread.least == spread.most:
+    if spread.least == spread.most:
         return text
     return f"{text} ({spread.least:.{digits}f}-{spread.most:.{digits}f})"

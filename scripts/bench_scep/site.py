@@ -35,9 +35,9 @@ def main() -> None:
 
     site: Any = Site(Answer())
     site.log = lambda request: None
-    port: Any = reactor.listenTCP(0, site, backlog=1024, interface="127.0.0.1")  # type: ignore[attr-defined]
+    port: Any = reactor.listenTCP(0, site, backlog=1024, interface="127.0.0.1")
     print(port.getHost().port, flush=True)
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.run()
 
 
 if __name__ == "__main__":

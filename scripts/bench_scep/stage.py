@@ -24,7 +24,7 @@ from scripts.bench_scep.processes import Generator, Python, pin
 from scripts.bench_scep.proxy import Proxy
 
 _CONCURRENCY = 128
-_ENOUGH = 1.3
+_ENOUGH = 1.15
 _FEW = 100
 _WARM = 16
 
