@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import plistlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from scepd.errors import MessageError
 from scepd.mdm.commands import Command, parse_command
@@ -17,12 +16,13 @@ from scepd.simulator.enrollment import Enrollment, install_enrollment, read_enro
 from scepd.simulator.failures import INSTALLATION_FAILED, DeviceError
 from scepd.simulator.hardware import Hardware
 from scepd.simulator.http import DeviceHTTP
+from scepd.simulator.identity import Identity
 from scepd.simulator.installation import ReceivedProfile, install, read_profile
 from scepd.simulator.inventory import certificate_list, device_information, profile_list
 from scepd.simulator.keychain import InstalledProfile, Keychain
+from scepd.simulator.patience import Waiting
 from scepd.simulator.push_address import PushToken
 from scepd.simulator.results import error_result
-from scepd.simulator.scep_client import Identity
 
 Story = Callable[[str, str], None]
 """
@@ -56,7 +56,7 @@ class SimulatedDevice:
     :param hardware: what it is.
     :param http: its connection, which ``close`` ends.
     :param story: told of the steps that happen on the device.
-    :param now: the device's clock; aware.
+    :param waiting: the device's clock.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class SimulatedDevice:
         http: DeviceHTTP,
         *,
         story: Story = untold,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        waiting: Waiting | None = None,
     ) -> None:
         self.hardware = hardware
         self.keychain = Keychain()
@@ -78,7 +78,7 @@ class SimulatedDevice:
         self.last_answer: bytes | None = None
         self._http = http
         self._story = story
-        self._now = now
+        self._waiting = waiting or Waiting()
         self._enrollment: Enrollment | None = None
 
     # -- what it holds -----------------------------------------------------------------------------
@@ -219,7 +219,9 @@ class SimulatedDevice:
         return {}
 
     def _install(self, profile: ReceivedProfile) -> None:
-        installed = install(profile, self._http, self._now, self._story)
+        installed = install(
+            profile, self._http, self._waiting, self._story, self.behaviour.patience
+        )
         self.keychain.install(installed)
         if installed.identities:
             self._story("B25", "certificate added to the keychain")
@@ -238,7 +240,9 @@ class SimulatedDevice:
             raise
 
     def _take(self, profile: EnrollmentProfile) -> None:
-        enrollment = install_enrollment(profile, self.hardware, self._http, self._now)
+        enrollment = install_enrollment(
+            profile, self.hardware, self._http, self._waiting, self.behaviour.patience
+        )
         self.previous_identity, self.identity = self.identity, enrollment.identity
         self._enrollment = enrollment
 
