@@ -7,6 +7,7 @@ be asked or its answer is no good, 3 when it has not decided yet.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from scepd.scep.dialect import Form
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.http import DeviceHTTP
 from scepd.simulator.identity import Identity
-from scepd.simulator.patience import NO_PATIENCE, Patience
+from scepd.simulator.patience import NO_PATIENCE, Patience, Waiting
 from scepd.simulator.scep_client import SCEPClient
 from scepd.simulator.scep_failures import SCEPPending, SCEPRefused
 from scepd.simulator.scep_folder import SCEPFolder
@@ -43,10 +44,24 @@ P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
+class World:
+    """
+    What is outside of the program.
+
+    :param http: the connection.
+    :param waiting: the clock.
+    """
+
+    http: DeviceHTTP
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """
     The options that all commands share.
 
+    :param world: where the program runs.
     :param url: of the authority.
     :param folder: of the identity.
     :param form: of a PKIOperation; None for what the authority offers.
@@ -55,6 +70,7 @@ class Place:
     :param timeout: seconds to poll for; 0 for no polls.
     """
 
+    world: World
     url: str
     folder: SCEPFolder
     form: Form | None
@@ -70,7 +86,12 @@ class Place:
         :returns: the client.
         """
         return SCEPClient(
-            self.url, DeviceHTTP(), patience=patience, allow_des=self.allow_des, form=self.form
+            self.url,
+            self.world.http,
+            waiting=self.world.waiting,
+            patience=patience,
+            allow_des=self.allow_des,
+            form=self.form,
         )
 
     def patience(self, first: float) -> Patience:
@@ -83,25 +104,37 @@ class Place:
         return Patience(self.interval, int(self.timeout / self.interval) + 1, self.timeout, first)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    connect: Callable[[], DeviceHTTP] = DeviceHTTP,
+    waiting: Waiting | None = None,
+) -> int:
     """
     Run the program.
 
     :param arguments: of the command line; None for the process's own.
+    :param connect: makes a connection.
+    :param waiting: the clock; None for the machine's.
     :returns: what to end with; see above.
     """
     try:
-        program.main(arguments, "scepd.simulator.scep", standalone_mode=False)
+        with contextlib.closing(connect()) as http:
+            ended = program.main(
+                arguments,
+                "scepd.simulator.scep",
+                standalone_mode=False,
+                obj=World(http, waiting or Waiting()),
+            )
     except click.ClickException as error:
         error.show()
         return FAILED
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
     except click.Abort:
         return FAILED
     except DeviceError as error:
         return _told(error)
-    return DONE
+    # What --help ends with; the commands themselves return nothing.
+    return ended if isinstance(ended, int) else DONE
 
 
 @click.group(no_args_is_help=False)
@@ -125,7 +158,8 @@ def _at_a_place(command: Callable[Concatenate[Place, P], None]) -> Callable[...,
     ) -> None:
         chosen: Form | None = None if form == "auto" else form
         folder = SCEPFolder(out)
-        place = Place(url, folder, chosen, allow_des, poll_interval, poll_timeout)
+        world = click.get_current_context().obj
+        place = Place(world, url, folder, chosen, allow_des, poll_interval, poll_timeout)
         command(place, *arguments, **options)
 
     for option in reversed(_SHARED):
