@@ -11,6 +11,7 @@ from scepd.errors import MessageError
 from scepd.mdm.commands import Command, parse_command
 from scepd.mdm.enrollment import EnrollmentProfile
 from scepd.mdm.signature import HEADER, sign_mdm_message
+from scepd.scep.attributes import MessageType
 from scepd.simulator.behaviour import Behaviour
 from scepd.simulator.enrollment import Enrollment, install_enrollment, read_enrollment
 from scepd.simulator.failures import INSTALLATION_FAILED, DeviceError
@@ -22,6 +23,7 @@ from scepd.simulator.inventory import certificate_list, device_information, prof
 from scepd.simulator.keychain import InstalledProfile, Keychain
 from scepd.simulator.patience import Waiting
 from scepd.simulator.push_address import PushToken
+from scepd.simulator.renewal import Renewal
 from scepd.simulator.results import error_result
 
 Story = Callable[[str, str], None]
@@ -80,6 +82,7 @@ class SimulatedDevice:
         self._story = story
         self._waiting = waiting or Waiting()
         self._enrollment: Enrollment | None = None
+        self._installed: dict[str, ReceivedProfile] = {}
 
     # -- what it holds -----------------------------------------------------------------------------
 
@@ -156,6 +159,40 @@ class SimulatedDevice:
         """
         self._check_in({"MessageType": "CheckOut"})
 
+    # -- renewal -----------------------------------------------------------------------------------
+
+    def renew_identity(self, message_type: MessageType | None = None) -> None:
+        """
+        Renew the MDM identity at its authority, and use the new one from now on.
+
+        :param message_type: ``RENEWAL_REQ`` or ``PKCS_REQ``; None for what the authority offers.
+        :raises DeviceError: there is none to be had; the old one is kept.
+        """
+        if self.identity is None:
+            raise DeviceError("the device is not enrolled")
+        url = self._enrolled.profile.scep_url
+        renewed = self._renewal(message_type).identity(self.identity, url)
+        self.previous_identity, self.identity = self.identity, renewed
+
+    def renew_profile(self, identifier: str, message_type: MessageType | None = None) -> None:
+        """
+        Renew the certificates of an installed profile at their authorities.
+
+        :param identifier: PayloadIdentifier.
+        :param message_type: as :meth:`renew_identity`.
+        :raises DeviceError: there is none to be had, or no such profile; the old ones are kept.
+        """
+        installed = self.keychain.profiles.get(identifier)
+        if installed is None:
+            raise _not_installed(identifier)
+        received, now = self._installed[identifier], self._waiting.now()
+        renewal = self._renewal(message_type)
+        self.keychain.install(renewal.profile(installed, received, now))
+
+    def _renewal(self, message_type: MessageType | None) -> Renewal:
+        patience = self.behaviour.patience
+        return Renewal(self._http, self._waiting, patience, message_type)
+
     # -- commands ----------------------------------------------------------------------------------
 
     def poll(self) -> int:
@@ -223,6 +260,7 @@ class SimulatedDevice:
             profile, self._http, self._waiting, self._story, self.behaviour.patience
         )
         self.keychain.install(installed)
+        self._installed[profile.identifier] = profile
         if installed.identities:
             self._story("B25", "certificate added to the keychain")
 
@@ -248,8 +286,7 @@ class SimulatedDevice:
 
     def _remove_profile(self, command: Command) -> Mapping[str, object]:
         if not self.keychain.remove(command.identifier):
-            missing = f"the profile {command.identifier} is not installed"
-            raise DeviceError(missing, 89, "MDMClientError")
+            raise _not_installed(command.identifier)
         return {}
 
     # -- messages ----------------------------------------------------------------------------------
@@ -292,6 +329,10 @@ class SimulatedDevice:
         if self._enrollment is None:
             raise DeviceError("the device is not enrolled")
         return self._enrollment
+
+
+def _not_installed(identifier: str) -> DeviceError:
+    return DeviceError(f"the profile {identifier} is not installed", 89, "MDMClientError")
 
 
 def _command(body: bytes) -> Command:
