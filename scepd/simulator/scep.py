@@ -10,98 +10,38 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import BinaryIO, Concatenate, Literal, ParamSpec
 
 import click
 from cryptography import x509
 
 from scepd.pki.certificates import summarize
 from scepd.scep.attributes import MessageType
-from scepd.scep.dialect import Form
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.http import DeviceHTTP
 from scepd.simulator.identity import Identity
-from scepd.simulator.patience import NO_PATIENCE, Patience, Waiting
-from scepd.simulator.scep_client import SCEPClient
+from scepd.simulator.patience import Waiting
 from scepd.simulator.scep_failures import SCEPPending, SCEPRefused
 from scepd.simulator.scep_folder import SCEPFolder
+from scepd.simulator.scep_options import (
+    CHALLENGE_FILE,
+    IDENTITY,
+    KEY_BITS,
+    Place,
+    World,
+    at_a_place,
+)
 
 DONE, REFUSED, FAILED, PENDING = range(4)
 """
 What the program ends with.
 """
-_LARGEST_CHALLENGE = 4096
 _LONGEST_TEXT = 200
 _MESSAGE_TYPES = {
     "auto": None,
     "RenewalReq": MessageType.RENEWAL_REQ,
     "PKCSReq": MessageType.PKCS_REQ,
 }
-P = ParamSpec("P")
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """
-    What is outside of the program.
-
-    :param http: the connection.
-    :param waiting: the clock.
-    """
-
-    http: DeviceHTTP
-    waiting: Waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """
-    The options that all commands share.
-
-    :param world: where the program runs.
-    :param url: of the authority.
-    :param folder: of the identity.
-    :param form: of a PKIOperation; None for what the authority offers.
-    :param allow_des: whether single DES will do.
-    :param interval: seconds between two polls.
-    :param timeout: seconds to poll for; 0 for no polls.
-    """
-
-    world: World
-    url: str
-    folder: SCEPFolder
-    form: Form | None
-    allow_des: bool
-    interval: float
-    timeout: float
-
-    def client(self, patience: Patience = NO_PATIENCE) -> SCEPClient:
-        """
-        Make a client.
-
-        :param patience: how long it polls.
-        :returns: the client.
-        """
-        return SCEPClient(
-            self.url,
-            self.world.http,
-            waiting=self.world.waiting,
-            patience=patience,
-            allow_des=self.allow_des,
-            form=self.form,
-        )
-
-    def patience(self, first: float) -> Patience:
-        """
-        Tell how long to poll.
-
-        :param first: seconds before the first poll.
-        :returns: as the options say.
-        """
-        return Patience(self.interval, int(self.timeout / self.interval) + 1, self.timeout, first)
 
 
 def main(
@@ -144,80 +84,11 @@ def program() -> None:
     """
 
 
-def _at_a_place(command: Callable[Concatenate[Place, P], None]) -> Callable[..., None]:
-    @wraps(command)
-    def at_a_place(
-        url: str,
-        out: Path,
-        form: Literal["auto", "get", "post"],
-        allow_des: bool,
-        poll_interval: float,
-        poll_timeout: float,
-        *arguments: P.args,
-        **options: P.kwargs,
-    ) -> None:
-        chosen: Form | None = None if form == "auto" else form
-        folder = SCEPFolder(out)
-        world = click.get_current_context().obj
-        place = Place(world, url, folder, chosen, allow_des, poll_interval, poll_timeout)
-        command(place, *arguments, **options)
-
-    for option in reversed(_SHARED):
-        at_a_place = option(at_a_place)
-    return at_a_place
-
-
-_SHARED = (
-    click.option("--url", required=True, help="Of the authority, without an operation."),
-    click.option(
-        "--out",
-        required=True,
-        type=click.Path(file_okay=False, path_type=Path),
-        help="Folder of key.pem, certificate.pem and ca.pem.",
-    ),
-    click.option(
-        "--form",
-        type=click.Choice(["auto", "get", "post"]),
-        default="auto",
-        help="HTTP method of a PKIOperation.  [default: what the authority offers]",
-    ),
-    click.option("--allow-des", is_flag=True, help="Take single DES, as some authorities use it."),
-    click.option(
-        "--poll-interval",
-        type=click.FloatRange(0.1, 86_400),
-        default=10.0,
-        show_default=True,
-        help="Seconds between two polls.",
-    ),
-    click.option(
-        "--poll-timeout",
-        type=click.FloatRange(0, 604_800),
-        default=0.0,
-        show_default=True,
-        help="Seconds to poll for, when the authority answers PENDING.",
-    ),
-)
-_CHALLENGE_FILE = click.option(
-    "--challenge-file",
-    type=click.File("rb"),
-    callback=lambda _context, _option, file: _challenge(file),
-    help="File that holds the challengePassword.",
-)
-_KEY_BITS = click.option(
-    "--key-bits", type=int, default=2048, show_default=True, help="1024, 2048 or 4096."
-)
-_IDENTITY = click.option(
-    "--renew-from",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the identity that signs.  [default: that of --out]",
-)
-
-
 @program.command()
 @click.option("--subject", required=True, help="Such as CN=device,O=Example (RFC 4514).")
-@_CHALLENGE_FILE
-@_KEY_BITS
-@_at_a_place
+@CHALLENGE_FILE
+@KEY_BITS
+@at_a_place
 def enroll(place: Place, subject: str, challenge_file: str, key_bits: int) -> None:
     """
     Get a first certificate.
@@ -232,16 +103,16 @@ def enroll(place: Place, subject: str, challenge_file: str, key_bits: int) -> No
 
 
 @program.command()
-@_IDENTITY
-@_CHALLENGE_FILE
-@_KEY_BITS
+@IDENTITY
+@CHALLENGE_FILE
+@KEY_BITS
 @click.option(
     "--message",
     type=click.Choice(list(_MESSAGE_TYPES)),
     default="auto",
     help="What to renew with.  [default: RenewalReq where the authority offers it]",
 )
-@_at_a_place
+@at_a_place
 def renew(
     place: Place, renew_from: Path | None, challenge_file: str, key_bits: int, message: str
 ) -> None:
@@ -254,18 +125,19 @@ def renew(
 
 
 @program.command()
-@_at_a_place
+@at_a_place
 def poll(place: Place) -> None:
     """
     Ask what became of a pending request; at least once.
     """
     request = place.folder.read_pending()
-    _store(place, place.client(place.patience(0)).poll(request))
+    authorities = place.client().get_ca_certificates()
+    _store(place, place.client(place.patience(0)).poll(request), authorities)
 
 
 @program.command()
-@_IDENTITY
-@_at_a_place
+@IDENTITY
+@at_a_place
 def crl(place: Place, renew_from: Path | None) -> None:
     """
     Get the revocation list, into crl.pem.
@@ -276,9 +148,9 @@ def crl(place: Place, renew_from: Path | None) -> None:
 
 
 @program.command()
-@_IDENTITY
+@IDENTITY
 @click.option("--serial", required=True, help="Hexadecimal serial number of the certificate.")
-@_at_a_place
+@at_a_place
 def cert(place: Place, renew_from: Path | None, serial: str) -> None:
     """
     Get a certificate that the authority issued, into asked.pem.
@@ -293,7 +165,7 @@ def cert(place: Place, renew_from: Path | None, serial: str) -> None:
 
 
 @program.command()
-@_at_a_place
+@at_a_place
 def next_ca(place: Place) -> None:
     """
     Get the certificates of the authority's next key, into next-ca.pem.
@@ -309,6 +181,8 @@ def next_ca(place: Place) -> None:
 
 
 def _certify(place: Place, ask: Callable[[], Identity]) -> None:
+    # Asked for first, so that nothing can fail once there is a certificate.
+    authorities = place.client().get_ca_certificates()
     try:
         identity = ask()
     except SCEPPending as pending:
@@ -317,12 +191,11 @@ def _certify(place: Place, ask: Callable[[], Identity]) -> None:
         if not place.timeout:
             raise
         identity = place.client(place.patience(place.interval)).poll(pending.request)
-    _store(place, identity)
+    _store(place, identity, authorities)
 
 
-def _store(place: Place, identity: Identity) -> None:
+def _store(place: Place, identity: Identity, authorities: Sequence[bytes]) -> None:
     place.folder.write_identity(identity)
-    authorities = place.client().get_ca_certificates()
     place.folder.write_pem("ca.pem", "CERTIFICATE", authorities)
     _describe(identity.certificate)
 
@@ -334,19 +207,6 @@ def _identity(place: Place, folder: Path | None) -> Identity:
 def _describe(certificate: bytes) -> None:
     found = summarize(certificate)
     click.echo(f"{found.subject}, serial {found.serial}, until {found.not_after}")
-
-
-def _challenge(file: BinaryIO | None) -> str:
-    if file is None:
-        return ""
-    content = file.read(_LARGEST_CHALLENGE + 1)
-    try:
-        challenge = content.decode("utf-8").strip("\r\n")
-    except UnicodeDecodeError:
-        raise click.BadParameter("the file is not UTF-8") from None
-    if len(content) > _LARGEST_CHALLENGE or not challenge:
-        raise click.BadParameter(f"the file is empty or has over {_LARGEST_CHALLENGE} bytes")
-    return challenge
 
 
 def _told(error: DeviceError) -> int:

@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
+import scepd
 from scepd.simulator.scep import main
 from tests.support.pki import openssl, require
 from tests.support.scepserver import CHALLENGE, SCEPServer
@@ -75,6 +79,23 @@ class RenewalTests(SynchronousTestCase):
         self.assertEqual(self._program("renew", "post", "--allow-des"), 1)
         self.assertEqual(self.stdout.getvalue(), "badRequest\n")
         self.assertIn(self._serial("post"), serials)
+
+    def test_process(self) -> None:
+        """
+        The same as a process of its own, by the module's name.
+        """
+        secret = ["--challenge-file", str(self.challenge), "--subject", "CN=process,O=scepd tests"]
+        options = ["--url", self.server.url, "--out", "process", "--allow-des", *secret]
+        done = subprocess.run(
+            [sys.executable, "-m", "scepd.simulator.scep", "enroll", *options],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(Path(scepd.__file__).parents[1])},
+            capture_output=True,
+            timeout=60,
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertTrue(done.stdout.startswith(b"CN=process,O=scepd tests, serial "))
+        self.assertEqual(self._serial("process"), 2)
 
     def test_refused(self) -> None:
         """

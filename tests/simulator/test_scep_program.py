@@ -127,6 +127,7 @@ class ProgramTests(SynchronousTestCase):
             ("enroll", "--subject", "CN=x", "--challenge-file", "/nowhere"),
             ("enroll", "--subject", "CN=x", "--challenge-file", str(empty)),
             ("enroll", "--subject", "CN=x", "--poll-interval", "0"),
+            ("enroll", "--subject", "CN=x", "--poll-timeout", "nan"),
             ("enroll", "--subject", "CN=x", "--form", "put"),
             ("cert", "--serial", "xyz"),
             ("nonsense",),
