@@ -115,18 +115,22 @@ class RegistrationAuthorityTests(SCEPClientCase):
     Tests of a client with a registration authority in front of the certificate authority.
     """
 
-    def setUp(self) -> None:
-        """
-        Make such an authority.
-        """
-        super().setUp()
-        self.use(AuthorityDouble(registration=True))
-
     def test_everything(self) -> None:
         """
         Requests go to the registration authority, which signs the answers; names and lists are
         those of the certificate authority.
         """
+        self.use(AuthorityDouble(registration=True))
+        self._everything()
+
+    def test_split(self) -> None:
+        """
+        So it is when one certificate of it signs, and another one is encrypted to.
+        """
+        self.use(AuthorityDouble(split=True))
+        self._everything()
+
+    def _everything(self) -> None:
         self.authority.pending = 1
         identity = self.client().enroll_key(rsa_key(7), SUBJECT, "")
         renewed = self.client().renew(identity, rsa_key(8))
@@ -141,6 +145,7 @@ class RegistrationAuthorityTests(SCEPClientCase):
         """
         It does not vouch for the next certificate authority.
         """
+        self.use(AuthorityDouble(registration=True))
         following = party("CN=ca,O=Double", 95, ca=True)
         answer = next_ca_answer(self.authority.front, [following.certificate])
         self.server.replies["GetNextCACert"] = (200, answer)

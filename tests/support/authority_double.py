@@ -25,6 +25,8 @@ class AuthorityDouble:
     """
     Issues at once, or after some polls, and answers queries.
 
+    :ivar front: whom requests are encrypted to.
+    :ivar signer: signs the answers.
     :ivar pending: PENDING answers to give before a certificate is issued.
     :ivar refusal: failInfo number to refuse with, and text.
     :ivar received: the requests that came.
@@ -33,12 +35,14 @@ class AuthorityDouble:
     :ivar revoked: serial numbers.
     """
 
-    def __init__(self, *, registration: bool = False) -> None:
+    def __init__(self, *, registration: bool = False, split: bool = False) -> None:
         self.ca = party("CN=ca,O=Double", 99, usage="sign encipher", ca=True)
-        name = x509.Name.from_rfc4514_string
-        key = party("CN=ra", 97).key
-        made = issue(key, name("CN=ra"), self.ca.key, name("CN=ca,O=Double"), usage="sign encipher")
-        self.front = Party(key, made) if registration else self.ca
+        self.front = self.signer = self.ca
+        if split:
+            # As Microsoft's NDES does it.
+            self.front, self.signer = self._agent(97, "encipher"), self._agent(96, "sign")
+        elif registration:
+            self.front = self.signer = self._agent(97, "sign encipher")
         self.pending = 0
         self.refusal: tuple[str, str | None] | None = None
         self.received: list[Received] = []
@@ -54,7 +58,8 @@ class AuthorityDouble:
         """
         if self.front is self.ca:
             return self.ca.certificate
-        return certificates_only([self.ca.certificate, self.front.certificate])
+        parties = (self.ca, self.signer, self.front)
+        return certificates_only(list(dict.fromkeys(each.certificate for each in parties)))
 
     def answer(self, message: bytes) -> bytes:
         """
@@ -63,7 +68,7 @@ class AuthorityDouble:
         received = receive(message, self.front)
         self.received.append(received)
         if self.refusal is not None:
-            return failure(received, self.front, *self.refusal)
+            return failure(received, self.signer, *self.refusal)
         return {
             "17": self._certification,
             "19": self._certification,
@@ -71,6 +76,11 @@ class AuthorityDouble:
             "21": self._certificate,
             "22": self._list,
         }[received.message_type](received)
+
+    def _agent(self, number: int, usage: str) -> Party:
+        name, key = x509.Name.from_rfc4514_string(f"CN=ra {number}"), party("CN=ra", number).key
+        ca = x509.load_der_x509_certificate(self.ca.certificate)
+        return Party(key, issue(key, name, self.ca.key, ca.subject, usage=usage))
 
     def _certification(self, received: Received) -> bytes:
         self._waiting[received.transaction_id] = received.content
@@ -87,27 +97,27 @@ class AuthorityDouble:
     def _decided(self, received: Received) -> bytes:
         if self.pending > 0:
             self.pending -= 1
-            return cert_rep(received, self.front, PENDING)
+            return cert_rep(received, self.signer, PENDING)
         csr = x509.load_der_x509_csr(self._waiting[received.transaction_id])
         assert csr.is_signature_valid
         key = csr.public_key()
         assert isinstance(key, rsa.RSAPublicKey)
         ca = x509.load_der_x509_certificate(self.ca.certificate)
         self.issued.append(issue(key, csr.subject, self.ca.key, ca.subject))
-        return success(received, self.front, certificates_only([*self.beside, self.issued[-1]]))
+        return success(received, self.signer, certificates_only([*self.beside, self.issued[-1]]))
 
     def _certificate(self, received: Received) -> bytes:
         serial = _serial_number(received)
         for each in self.issued:
             if x509.load_der_x509_certificate(each).serial_number == serial:
-                return success(received, self.front, certificates_only([each]))
-        return failure(received, self.front, "4")
+                return success(received, self.signer, certificates_only([each]))
+        return failure(received, self.signer, "4")
 
     def _list(self, received: Received) -> bytes:
         own = x509.load_der_x509_certificate(received.signer)
         assert _serial_number(received) == own.serial_number
         listed = revocation_list(self.ca, self.revoked)
-        return success(received, self.front, certificates_only([], [listed]))
+        return success(received, self.signer, certificates_only([], [listed]))
 
 
 def _serial_number(received: Received) -> int:
