@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from scepd.errors import UpstreamFault
+from scepd.network.handshake import alert_complaint
 from scepd.network.http_response import (
     BodyReceived,
     Event,
@@ -191,7 +192,11 @@ class HTTPConnection(Protocol):
         """
         self._open = False
         if self._reader is not None:
-            self._tell(self._reader.end(clean=reason.check(ConnectionDone) is not None))
+            alert = alert_complaint(reason)
+            if alert is not None:
+                self._tell((self._reader.broken(UpstreamFault.TLS, alert),))
+            else:
+                self._tell(self._reader.end(clean=reason.check(ConnectionDone) is not None))
         self._owner.connection_ended(self, reason)
 
     def pauseProducing(self) -> None:

@@ -30,8 +30,8 @@ class UpstreamTarget:
 
     :param name: for log lines and metrics; also the key of its connection pool.
     :param trusted_certificates: PEM of the roots for https; None: the system's.
-    :param pinned_sha256: of the certificate that must be shown over https, 64 lower-case hex digits;
-        neither issuer nor host name count then.
+    :param pinned_sha256: of the certificate that must be shown over https, 64 lower-case hex
+        digits; neither issuer nor host name count then.
     :param client: for https; None: we show no certificate.
     :param outgoing_proxy: ``http://host:port`` of the HTTP proxy on the way.
     """
