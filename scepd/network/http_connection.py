@@ -24,6 +24,7 @@ from scepd.network.http_response import (
     ResponseReader,
     ResponseStarted,
 )
+from scepd.network.peek import has_input
 
 _BUFFER_SIZE = 16384
 
@@ -104,6 +105,13 @@ class HTTPConnection(Protocol):
         Whether another request may follow the last one.
         """
         return self._open and self._reusable and not self._socket.disconnecting
+
+    @property
+    def quiet(self) -> bool:
+        """
+        Whether nothing waits to be read, such as the connection's end.
+        """
+        return not has_input(self._socket)
 
     def attend(self, receiver: ResponseReceiver) -> None:
         """

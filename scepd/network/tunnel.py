@@ -49,7 +49,12 @@ class TunnelEndpoint:
         """
         tunnel = _Tunnel(protocolFactory, self._proxy, self._authority, self._asked)
         connecting = self._endpoint.connect(Factory.forProtocol(lambda: tunnel))
-        tunnel.opened = Deferred(lambda _: (connecting.cancel(), tunnel.give_up()))
+
+        def cancel(_: Deferred[IProtocol]) -> None:
+            connecting.cancel()
+            tunnel.give_up()
+
+        tunnel.opened = Deferred(cancel)
         connecting.addErrback(tunnel.not_connected)
         return tunnel.opened
 

@@ -94,7 +94,8 @@ class UpstreamPool:
         """
         The connection that was used last, or None.
 
-        :param within: only one that was used in these last seconds.
+        :param within: only one that was used in these last seconds, and whose end is not to be read
+            by now.
         """
         while self._idle:
             connection, rest = self._idle.popitem()
@@ -102,7 +103,7 @@ class UpstreamPool:
                 self._idle[connection] = rest
                 return None
             rest.expiry.cancel()
-            if connection.usable:
+            if connection.usable and (within is None or connection.quiet):
                 return connection
             connection.close()
         return None

@@ -87,5 +87,5 @@ def server_options(*chain: x509.Certificate, **options: object) -> CertificateOp
         certificate=shown[0],
         extraCertChain=shown[1:],
         acceptableProtocols=[b"http/1.1"],
-        **options,
+        **options,  # type: ignore[arg-type]
     )
