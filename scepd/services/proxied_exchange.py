@@ -19,7 +19,7 @@ from scepd.services.exchange_log import Arrow, ExchangeLog
 from scepd.services.exchange_record import ExchangeRecord
 from scepd.services.proxying import DeviceConnection, Operation, ProxyRequest, SCEPProxy
 from scepd.services.transfer import Transfer
-from scepd.services.upstream_request import target_of, upstream_request
+from scepd.services.upstream_request import upstream_request
 from scepd.services.window_reservation import WindowReservation
 
 
@@ -114,11 +114,12 @@ class ProxiedExchange:
         length = transfer.request.total if transfer.request_complete else None
         if length is None:
             length = self._request.content_length
+        target = ports.targets.of(ca)
         began = ports.clock.seconds()
         self._log.step(Arrow.SCEPD_TO_CA)
         try:
             await transfer.run(
-                ports.upstream, target_of(ca), upstream_request(ca, operation, length), relay
+                ports.upstream, target, upstream_request(ca, operation, length), relay
             )
         except UpstreamError as error:
             ports.metrics.upstream_failures.labels(ca.name, error.fault.value).inc()

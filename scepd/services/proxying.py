@@ -25,6 +25,7 @@ from scepd.ports import (
     Workers,
 )
 from scepd.services.slots import Slots
+from scepd.services.upstream_targets import UpstreamTargets
 
 
 class Operation(Enum):
@@ -116,6 +117,7 @@ class ProxyPorts:
     assignments: AssignmentStore
     enrollment: EnrollmentStore
     upstream: Upstream
+    targets: UpstreamTargets
     workers: Workers
     clock: IReactorTime
     slots: Slots

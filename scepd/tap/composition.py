@@ -21,6 +21,7 @@ from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.rendering import ProfileRendering
 from scepd.services.slots import Slots
+from scepd.services.upstream_targets import UpstreamTargets
 from scepd.storage.database import Database
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.management import Management
@@ -65,6 +66,7 @@ class Composition:
             stores.authorities, keyring, around.in_thread, configuration.server.external_url
         )
         self.upstream = self._make_upstream()
+        self._targets = UpstreamTargets(keyring)
         self.proxy = self._make_proxy()
         self.management = Management(around, stores, self._rendering, secrets)
         self.device_site = self._make_device_site()
@@ -98,6 +100,7 @@ class Composition:
             assignments=stores.assignments,
             enrollment=stores.windows,
             upstream=self.upstream,
+            targets=self._targets,
             workers=around.in_thread,
             clock=around.reactor,
             slots=Slots(around.reactor, self.metrics),
@@ -173,6 +176,7 @@ class Composition:
             around.random_bytes,
             around.in_thread,
             self._configuration.scep_proxy,
+            self._targets,
         )
 
     def _make_profiles(self) -> Profiles:

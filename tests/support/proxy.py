@@ -18,10 +18,11 @@ from scepd.model import (
     SCEPExchange,
     WindowOutcome,
 )
-from scepd.pki.keyring import SealedSecret
+from scepd.pki.keyring import Keyring, SealedSecret
 from scepd.ports import SignedBy, Subject
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.slots import Slots
+from scepd.services.upstream_targets import UpstreamTargets
 from scepd.web.scep_proxy import SCEPProxySite
 from scepd.web.streaming import StreamingSite
 from tests.support.fakes import (
@@ -88,6 +89,7 @@ class ProxyWorld:
             assignments=self.assignments,
             enrollment=self.enrollments,
             upstream=self.upstream,
+            targets=UpstreamTargets(lambda: Keyring({"key-1": bytes(32)})),
             workers=self.workers,
             clock=self.clock,
             slots=self.slots,
