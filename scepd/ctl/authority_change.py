@@ -50,6 +50,7 @@ Examples:
 @reaches_server
 def change(
     connection: Connection,
+    /,
     name: str,
     challenge_file: Path | None,
     challenge_stdin: bool,

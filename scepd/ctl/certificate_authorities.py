@@ -46,6 +46,7 @@ def authorities() -> None:
 @reaches_server
 def add(
     connection: Connection,
+    /,
     name: str,
     url: str,
     challenge_file: Path | None,
@@ -149,13 +150,14 @@ def show_report(report: JSONObject, as_json: bool) -> None:
     if as_json:
         show_json(report)
         return
+    before = report.get("previous_sha256")
     show_fields(
         (
             ("name", report.get("name")),
             ("subject", report.get("subject")),
             ("sha256", report.get("sha256")),
             ("expires", report.get("not_after")),
-            ("previous sha256", report.get("previous_sha256")),
+            *([("sha256 before", before)] if before else []),
             ("capabilities", report.get("capabilities")),
             ("checked at", report.get("checked_at")),
             *_chain(report),

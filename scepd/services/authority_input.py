@@ -55,7 +55,8 @@ class NewCertificateAuthority:
     allow_single_des: bool = False
     requests_per_second: float | None = None
     pinned_sha256: str | None = None
-    client_certificate: str | None = None
+    # Operators mistake one file for the other.
+    client_certificate: str | None = field(default=None, repr=False)
     client_key: str | None = field(default=None, repr=False)
     outgoing_proxy: str | None = None
 

@@ -32,7 +32,7 @@ class PeekTests(UpstreamTestCase):
         A kept connection over the pair.
         """
         kept = self.keep_connection()
-        kept.getHandle = lambda: self.near
+        kept.handle = self.near
         return kept
 
     def test_has_input(self) -> None:

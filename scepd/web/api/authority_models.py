@@ -29,7 +29,9 @@ class CertificateAuthorityChange(BaseModel):
     allow_single_des: bool = Field(False, description="whether its answers may use single DES")
     requests_per_second: float | None = Field(None, description="0.1 to 10000; null: no limit")
     pinned_sha256: str | None = Field(None, description="hex; null: no pin")
-    client_certificate: str | None = Field(None, description="PEM; null: neither it nor its key")
+    client_certificate: str | None = Field(
+        None, repr=False, description="PEM; null: neither it nor its key"
+    )
     client_key: str | None = Field(None, repr=False, description="PEM; never shown again")
     outgoing_proxy: str | None = Field(
         None, description="another one needs the challenge, too; null: none"

@@ -46,7 +46,9 @@ class CertificateAuthorityInput(BaseModel):
     pinned_sha256: str | None = Field(
         None, description="fingerprint of the only certificate that its https URL may show, hex"
     )
-    client_certificate: str | None = Field(None, description="PEM of ours for its https URL")
+    client_certificate: str | None = Field(
+        None, repr=False, description="PEM of ours for its https URL"
+    )
     client_key: str | None = Field(
         None, repr=False, description="PEM of its private key, not encrypted; never shown again"
     )
