@@ -47,16 +47,48 @@ class TunnelEndpoint:
         Fails with UpstreamError when the proxy refuses the tunnel, and like the proxy's endpoint
         when that is not to be had.
         """
-        tunnel = _Tunnel(protocolFactory, self._proxy, self._authority, self._asked)
-        connecting = self._endpoint.connect(Factory.forProtocol(lambda: tunnel))
+        return _Opening(self._asked).begin(
+            self._endpoint,
+            lambda opened: _Tunnel(protocolFactory, self._proxy, self._authority, opened),
+        )
 
-        def cancel(_: Deferred[IProtocol]) -> None:
-            connecting.cancel()
-            tunnel.give_up()
 
-        tunnel.opened = Deferred(cancel)
-        connecting.addErrback(tunnel.not_connected)
-        return tunnel.opened
+class _Opening:
+    """
+    One tunnel on its way; of a proxy of several addresses the one that is connected first is asked.
+    """
+
+    def __init__(self, asked: Callable[[], object]) -> None:
+        self._asked = asked
+        self._tunnel: _Tunnel | None = None
+        self._opened: Deferred[IProtocol] = Deferred(self._cancel)
+
+    def begin(
+        self,
+        endpoint: IStreamClientEndpoint,
+        build: Callable[[Deferred[IProtocol]], _Tunnel],
+    ) -> Deferred[IProtocol]:
+        """
+        Connect, and fire when the tunnel is open.
+        """
+        factory = Factory.forProtocol(lambda: build(self._opened))
+        self._connecting = endpoint.connect(factory)
+        self._connecting.addCallbacks(self._connected, self._failed)
+        return self._opened
+
+    def _connected(self, tunnel: _Tunnel) -> None:
+        self._tunnel = tunnel
+        self._asked()
+        tunnel.ask()
+
+    def _failed(self, reason: Failure) -> None:
+        if not self._opened.called:
+            self._opened.errback(reason)
+
+    def _cancel(self, opened: Deferred[IProtocol]) -> None:
+        self._connecting.cancel()
+        if self._tunnel is not None:
+            self._tunnel.give_up()
 
 
 class _Tunnel(Protocol):
@@ -64,49 +96,41 @@ class _Tunnel(Protocol):
     Asks the proxy, then passes on what comes; what goes out has the transport for itself.
     """
 
-    transport: Any = None
-    opened: Deferred[IProtocol]
+    transport: Any
 
     def __init__(
         self,
         factory: IProtocolFactory,
         proxy: str,
         authority: bytes,
-        asked: Callable[[], object],
+        opened: Deferred[IProtocol],
     ) -> None:
         self._factory = factory
         self._proxy = proxy
         self._authority = authority
-        self._asked = asked
+        self._opened = opened
         self._answer = TunnelAnswer()
         self._inner: Any = None
-        self._over = False
+        self._asked = False
 
-    def not_connected(self, reason: Failure) -> None:
+    def ask(self) -> None:
         """
-        The proxy is not to be had.
+        Ask the proxy for the tunnel.
         """
-        self._end(reason)
+        self._asked = True
+        self.transport.write(
+            b"CONNECT %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: scepd\r\n\r\n"
+            % (self._authority, self._authority)
+        )
 
     def give_up(self) -> None:
         """
         Nobody waits for the tunnel any more.
         """
-        self._over = True
-        if self.transport is not None:
-            self.transport.abortConnection()
+        self._asked = False
+        self.transport.abortConnection()
 
     # -- IProtocol ---------------------------------------------------------------------------------
-
-    def connectionMade(self) -> None:
-        """
-        The proxy is connected.
-        """
-        self.transport.write(
-            b"CONNECT %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: scepd\r\n\r\n"
-            % (self._authority, self._authority)
-        )
-        self._asked()
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -115,7 +139,7 @@ class _Tunnel(Protocol):
         if self._inner is not None:
             self._inner.dataReceived(data)
             return
-        if self._over:
+        if not self._asked:
             return
         try:
             if self._answer.receive(data):
@@ -129,7 +153,7 @@ class _Tunnel(Protocol):
         """
         if self._inner is not None:
             self._inner.connectionLost(reason)
-        else:
+        elif self._asked:
             self._refuse(f"closed the connection when asked for a tunnel to {self._far_end}")
 
     # -- inside ------------------------------------------------------------------------------------
@@ -151,16 +175,9 @@ class _Tunnel(Protocol):
     def _open(self) -> None:
         self._inner = self._factory.buildProtocol(self.transport.getPeer())
         self._inner.makeConnection(self.transport)
-        self._over = True
-        self.opened.callback(self._inner)
+        self._opened.callback(self._inner)
 
     def _refuse(self, what: str) -> None:
+        self.give_up()
         error = UpstreamError(UpstreamFault.PROXY, f"the outgoing proxy {self._proxy} {what}")
-        self._end(Failure(error))
-        if self.transport is not None:
-            self.transport.abortConnection()
-
-    def _end(self, reason: Failure) -> None:
-        if not self._over:
-            self._over = True
-            self.opened.errback(reason)
+        self._opened.errback(error)

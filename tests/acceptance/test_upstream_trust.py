@@ -1,5 +1,6 @@
 """
-A CA that is to be reached through an outgoing proxy only, over TLS, with a client certificate.
+A CA that is to be reached through an outgoing proxy only, over TLS, with a client certificate; and
+which headers pass.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL.crypto import X509
 from pydantic import JsonValue
 from twisted.internet import reactor
-from twisted.internet.endpoints import SSL4ServerEndpoint
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
-from twisted.web.server import Site
+from twisted.web.server import Request, Site
 
 from tests.network.certificates import certificate, key_pem, pem, server_options
 from tests.support.http_proxy import HTTPProxy
@@ -25,6 +26,39 @@ from tests.support.stub_ca import StubCA
 
 # The name has no address: only the proxy knows the way.
 URL = "https://ca.invalid/scep"
+
+HOP_BY_HOP = (b"keep-alive", b"proxy-authenticate", b"set-cookie", b"x-powered-by")
+OF_DEVICES = {
+    "Cookie": "a=b",
+    "X-Client-Cert": "MII",
+    "X-SSL-Client-Cert": "MII",
+    "Authorization": "Basic YTpi",
+    "Proxy-Authorization": "Basic YTpi",
+    "X-Forwarded-For": "192.0.2.1",
+    "TE": "trailers",
+    "Keep-Alive": "timeout=5",
+}
+
+
+class CookieCA(StubCA):
+    """
+    A CA that sets cookies, asks for more connections to stay, and keeps the headers it got.
+    """
+
+    def __init__(self, certificate: bytes) -> None:
+        super().__init__(certificate, b"")
+        self.headers: list[set[bytes]] = []
+
+    def render(self, request: Request) -> bytes:
+        """
+        Keep the names of the headers, and answer with some that are not for devices.
+        """
+        self.headers.append({name.lower() for name, _ in request.requestHeaders.getAllRawHeaders()})
+        # Nothing is to be left open when a test ends.
+        request.channel.persistent = False
+        for name in HOP_BY_HOP:
+            request.setHeader(name, b"x")
+        return super().render(request)
 
 
 class TrustTests(TestCase):
@@ -98,6 +132,31 @@ class TrustTests(TestCase):
         self.assertEqual((await self.ask("POST", "/MUTUAL/check")).status_code, 200)
         await self.assert_reached()
         self.assert_nothing_leaked()
+
+    async def test_headers(self) -> None:
+        """
+        Cookies, credentials, client certificates and hop-by-hop headers pass in neither direction.
+        """
+        ca = CookieCA(self.stage.ca.certificate_der)
+        site: Any = Site(ca)
+        site.noisy = False
+        listening = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(site)
+        self.addCleanup(listening.stopListening)
+        url = f"http://127.0.0.1:{listening.getHost().port}/scep"
+        added = await self.ask("POST", name="COOKIES", url=url, challenge=CHALLENGE)
+        self.assertEqual(added.status_code, 201)
+        async with self.daemon.stores() as stores:
+            path = await stores.deliver("TRUST-2", self.stage.profile, "COOKIES", window=True)
+        for operation in ("GetCACert", "GetCACaps"):
+            device = self.stage.url(f"{path}?operation={operation}")
+            answer = await deferToThread(
+                lambda url: httpx.get(url, headers=OF_DEVICES, timeout=20, trust_env=False), device
+            )
+            self.assertEqual(answer.status_code, 200)
+            self.assertEqual({*answer.headers} & {name.decode() for name in HOP_BY_HOP}, set())
+        self.assertGreaterEqual(len(ca.headers), 2)
+        for headers in ca.headers:
+            self.assertEqual(headers, {b"host", b"user-agent", b"accept"})
 
     async def assert_reached(self) -> None:
         """

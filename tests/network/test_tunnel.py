@@ -342,3 +342,24 @@ class PlainTests(ProxyCase):
         self.exchange.finish()
         socket.receive(b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n")
         self.assertEqual(self.consumer.events[-2:], [("started", 404, None, 0), ("finished",)])
+
+
+class SeveralAddressesTests(ProxyCase):
+    """
+    Tests for a proxy of several addresses.
+    """
+
+    def test_first_is_asked(self) -> None:
+        """
+        When two of its addresses are tried, the one that is connected first is asked, alone.
+        """
+        self.network.names.addresses["proxy.example"] = ["192.0.2.9", "192.0.2.10"]
+        self.start(outgoing_proxy=PROXY)
+        self.network.reactor.advance(1)
+        self.assertEqual(len(self.network.dialled), 2)
+        first = self.network.accept()
+        self.assertEqual(first.take(), CONNECT)
+        self.assertTrue(self.network.reactor.connectors[1].stoppedConnecting)
+        first.receive(OPEN)
+        self.assertTrue(first.take())
+        self.assertEqual(self.consumer.names(), ["pause"])
