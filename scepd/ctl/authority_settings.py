@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import load_pem_x509_certificates
 from pydantic import JsonValue
 
 from scepd.ctl.failures import Refused
@@ -99,3 +101,22 @@ def text_of(path: Path) -> str:
         raise Refused(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Refused(f"{path}: it is not UTF-8") from None
+
+
+def certificates_in(pem: JsonValue) -> JsonValue:
+    """
+    What people want to know of certificates in PEM: subject, fingerprint and end of each.
+
+    :returns: ``pem`` itself where it holds none.
+    """
+    if not isinstance(pem, str):
+        return pem
+    try:
+        found = load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        return pem
+    return [
+        f"{each.subject.rfc4514_string()} (sha256 {each.fingerprint(SHA256()).hex()}, "
+        f"until {each.not_valid_after_utc.isoformat()})"
+        for each in found
+    ]

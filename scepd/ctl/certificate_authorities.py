@@ -11,11 +11,18 @@ from pathlib import Path
 import click
 from pydantic import JsonValue
 
-from scepd.ctl.authority_settings import FILE, given_settings, text_of, trust_options
+from scepd.ctl.authority_settings import (
+    FILE,
+    certificates_in,
+    given_settings,
+    text_of,
+    trust_options,
+)
 from scepd.ctl.connection import Connection, JSONObject, objects
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import show_fields, show_json, show_table, show_warnings, waiting
 
+_IN_PEM = ("trusted_certificates", "client_certificate")
 _ADD_EXAMPLES = """\b
 Examples:
   scepctl ca add Test_SCEP --url http://ca.example.com:2016/scep \\
@@ -109,12 +116,15 @@ def list_all(connection: Connection, as_json: bool) -> None:
 @reaches_server
 def show(connection: Connection, name: str, as_json: bool) -> None:
     """
-    The certificate authority NAME. Its challenge is never shown.
+    The certificate authority NAME. Its challenge, and the key of a client certificate, are never
+    shown.
     """
     found = connection.get("certificate_authorities", name)
     if as_json:
         show_json(found)
     else:
+        for key in _IN_PEM:
+            found[key] = certificates_in(found.get(key))
         show_fields([(key.replace("_", " "), value) for key, value in found.items()])
 
 

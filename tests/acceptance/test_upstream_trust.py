@@ -68,7 +68,7 @@ class TrustTests(TestCase):
 
     timeout = 120
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         """
         A daemon, a CA that wants a client certificate, and a proxy on the way.
         """
@@ -86,13 +86,15 @@ class TrustTests(TestCase):
         await self.proxy.start()
         self.addCleanup(self.proxy.stop)
 
-    async def ask(self, method: str, path: str = "", **settings: JsonValue) -> httpx.Response:
+    async def ask(
+        self, method: str, path: str, settings: dict[str, JsonValue] | None = None
+    ) -> httpx.Response:
         """
         Ask the admin API.
         """
         with self.daemon.api() as api:
             url = f"/certificate_authorities{path}"
-            return await deferToThread(api.request, method, url, json=settings or None)
+            return await deferToThread(api.request, method, url, json=settings)
 
     async def test_way(self) -> None:
         """
@@ -101,20 +103,20 @@ class TrustTests(TestCase):
         """
         new: dict[str, JsonValue] = {"name": "MUTUAL", "url": URL, "challenge": CHALLENGE}
         new["outgoing_proxy"] = self.proxy.url
-        said = (await self.ask("POST", **new)).json()["detail"]
+        said = (await self.ask("POST", "", new)).json()["detail"]
         self.assertIn("a root that is not trusted", said)
         new["trusted_certificates"] = pem(certificate())
-        said = (await self.ask("POST", **new)).json()["detail"]
+        said = (await self.ask("POST", "", new)).json()["detail"]
         self.assertIn("it wants a client certificate", said)
         new |= {"client_certificate": pem(certificate("scepd")), "client_key": key_pem().decode()}
         self.proxy.refusal = b"HTTP/1.1 407 Proxy Authentication Required"
-        said = (await self.ask("POST", **new)).json()["detail"]
+        said = (await self.ask("POST", "", new)).json()["detail"]
         self.assertIn("wants credentials (HTTP status 407)", said)
         self.proxy.refusal = None
-        self.assertEqual((await self.ask("POST", **new)).status_code, 201)
+        self.assertEqual((await self.ask("POST", "", new)).status_code, 201)
         self.assertEqual(set(self.proxy.asked), {b"ca.invalid:443"})
 
-        wrong = await self.ask("PATCH", "/MUTUAL", pinned_sha256="ab" * 32)
+        wrong = await self.ask("PATCH", "/MUTUAL", {"pinned_sha256": "ab" * 32})
         fingerprint = self.shown.fingerprint(SHA256())
         self.assertIn(f"{fingerprint.hex()}, pinned is {'ab' * 32}", wrong.json()["detail"])
         await deferToThread(
@@ -122,7 +124,7 @@ class TrustTests(TestCase):
             *("ca", "change", "MUTUAL", "--no-trusted-certificates"),
             *("--pinned-sha256", fingerprint.hex(":").upper()),
         )
-        elsewhere = await self.ask("PATCH", "/MUTUAL", url=self.stage.ca.url)
+        elsewhere = await self.ask("PATCH", "/MUTUAL", {"url": self.stage.ca.url})
         self.assertEqual(elsewhere.json()["errors"][0]["field"], "challenge")
 
         settings = (await self.ask("GET", "/MUTUAL")).json()
@@ -143,7 +145,8 @@ class TrustTests(TestCase):
         listening = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(site)
         self.addCleanup(listening.stopListening)
         url = f"http://127.0.0.1:{listening.getHost().port}/scep"
-        added = await self.ask("POST", name="COOKIES", url=url, challenge=CHALLENGE)
+        new: dict[str, JsonValue] = {"name": "COOKIES", "url": url, "challenge": CHALLENGE}
+        added = await self.ask("POST", "", new)
         self.assertEqual(added.status_code, 201)
         async with self.daemon.stores() as stores:
             path = await stores.deliver("TRUST-2", self.stage.profile, "COOKIES", window=True)

@@ -7,11 +7,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import JsonValue
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.ctl.pretend import Pretend, answer, problem
 from tests.ctl.test_certificate_authorities import ADD, REPORT
+from tests.services.ca_certificates import certificate, sha256
 
 CHANGE = ("ca", "change", "Test_SCEP")
 
@@ -150,6 +152,26 @@ class ChangeTests(SynchronousTestCase):
         missing = self.server.run(*CHANGE, "--client-key", "/nowhere/x")
         self.assertEqual(missing.exit_code, 1)
         self.assertIn("/nowhere/x: can't be read", missing.stderr)
+
+    def test_show(self) -> None:
+        """
+        Certificates are shown by subject, fingerprint and end, as PEM only in JSON.
+        """
+        made = certificate("CN of ours")
+        pem = made.public_bytes(Encoding.PEM).decode()
+        found: dict[str, JsonValue] = {
+            "client_certificate": pem + pem,
+            "trusted_certificates": "junk",
+            "client_key": "********",
+        }
+        self.server.answers = [answer(200, found), answer(200, found)]
+        shown = self.server.run("ca", "show", "Test_SCEP").stdout
+        one = f"CN=CN of ours (sha256 {sha256(made)}, until 2036-05-29T12:00:00+00:00)"
+        self.assertIn(f"{one}, {one}", shown)
+        self.assertIn("junk", shown)
+        self.assertNotIn("BEGIN", shown)
+        raw = self.server.run("ca", "show", "Test_SCEP", "--json").stdout
+        self.assertEqual(json.loads(raw), found)
 
     def test_add(self) -> None:
         """

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -104,7 +105,8 @@ class _Near(Protocol):
         made.noisy = False
         far.connect(made).addCallback(self._open)
 
-    def _open(self, far: _Far) -> None:
+    def _open(self, far: IProtocol) -> None:
+        assert isinstance(far, _Far)
         self.far = far
         self._proxy.ends.append(far.ended)
         self.transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
