@@ -32,15 +32,18 @@ from scepd.network.client_certificate import own_chain
 from scepd.ports import ClientCredentials
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_HOST_NAMES = (x509.DNSName, x509.IPAddress)
+_MOST_SHOWN, _LONGEST_SHOWN = 4, 100
 _MUST_VERIFY = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
 
 # What is wrong with a certificate, by OpenSSL's verification error, its depth and verdict.
 _Check: TypeAlias = Callable[[crypto.X509, int, int, bool], str | None]
 
 # OpenSSL's verification errors (X509_V_ERR_*), which have no names in pyOpenSSL.
+_NOT_YET_VALID, _EXPIRED = 9, 10
 _COMPLAINTS = {
-    9: "is not valid yet",
-    10: "has expired",
+    _NOT_YET_VALID: "is not valid yet",
+    _EXPIRED: "has expired",
     18: "is self-signed and not a trusted one",
     19: "leads to a root that is not trusted",
     20: "is not issued by a trusted authority",
@@ -117,7 +120,7 @@ class _ExplainingTLS:
 
 def _chain_complaint(host: str, shown: crypto.X509, error: int, depth: int, ok: bool) -> str | None:
     if not ok:
-        return _complaint(error, depth)
+        return _complaint(error, depth) + _times(shown.to_cryptography(), error)
     return _name_complaint(shown.to_cryptography(), host) if depth == 0 else None
 
 
@@ -138,6 +141,24 @@ def _complaint(error: int, depth: int) -> str:
     return f"{whose} {_COMPLAINTS.get(error, f'was refused (OpenSSL verification error {error})')}"
 
 
+def _times(certificate: x509.Certificate, error: int) -> str:
+    moments = {
+        _NOT_YET_VALID: certificate.not_valid_before_utc,
+        _EXPIRED: certificate.not_valid_after_utc,
+    }
+    return f" ({moments[error].isoformat()})" if error in moments else ""
+
+
+def _names_in(certificate: x509.Certificate) -> str:
+    """
+    Some names of a certificate, for a sentence; they are the server's words.
+    """
+    extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    names = [str(name.value) for name in extension.value if isinstance(name, _HOST_NAMES)]
+    shown = [name for name in names if len(name) <= _LONGEST_SHOWN and name.isprintable()]
+    return f" ({', '.join(shown[:_MOST_SHOWN])})" if shown else ""
+
+
 def _name_complaint(certificate: x509.Certificate, host: str) -> str | None:
     try:
         if isIPAddress(host) or isIPv6Address(host):
@@ -145,7 +166,7 @@ def _name_complaint(certificate: x509.Certificate, host: str) -> str | None:
         else:
             verify_certificate_hostname(certificate, host)
     except VerificationError:
-        return "its certificate is for another host name"
+        return f"its certificate is for another host name{_names_in(certificate)}"
     except (CertificateError, ValueError):
         return "its certificate names no host"
     return None

@@ -73,7 +73,8 @@ class CertificateAuthorityStore(Protocol):
         self, before: CertificateAuthority, after: CertificateAuthority, activity: Activity
     ) -> None:
         """
-        Store other settings of it, and what a live check with them brought.
+        Store other settings of it, and what a live check with them brought. With another URL or
+        challenge, AUTHORITY_RECOVERED happens to what has failed of it.
 
         :param before: as it was read; certificates, capabilities and their time may have changed
             since.

@@ -50,17 +50,12 @@ class SQLCertificateAuthorityStore:
 
         :raises Conflict: the name is taken.
         """
-        failed = and_(
-            host_profile.c.ca_name == ca.name,
-            host_profile.c.status == Status.FAILED.value,
-            host_profile.c.enrollment_id.is_not(None),
-        )
 
         def unit(connection: Connection) -> None:
             if _find(connection, ca.name) is not None:
                 raise Conflict(f"there is a certificate authority {ca.name!r} already")
             connection.execute(insert(certificate_authority).values(_values(ca)))
-            apply_to_rows(connection, failed, _recovered, activity.at, self._settings)
+            self._recover(connection, ca.name, activity)
             insert_activity(connection, activity)
 
         await self._database.write(unit)
@@ -151,7 +146,8 @@ class SQLCertificateAuthorityStore:
         self, before: CertificateAuthority, after: CertificateAuthority, activity: Activity
     ) -> None:
         """
-        Store other settings of it, and what a live check with them brought.
+        Store other settings of it, and what a live check with them brought. With another URL or
+        challenge, AUTHORITY_RECOVERED happens to what has failed of it.
 
         :param before: as it was read; certificates, capabilities and their time may have changed
             since.
@@ -171,6 +167,8 @@ class SQLCertificateAuthorityStore:
                     f"the settings of certificate authority {before.name!r} were changed meanwhile"
                 )
             connection.execute(change.values(_values(after)))
+            if (after.url, after.challenge) != (now.url, now.challenge):
+                self._recover(connection, after.name, activity)
             insert_activity(connection, activity)
 
         await self._database.write(unit)
@@ -195,6 +193,14 @@ class SQLCertificateAuthorityStore:
             insert_activity(connection, activity)
 
         await self._database.write(unit)
+
+    def _recover(self, connection: Connection, name: str, activity: Activity) -> None:
+        failed = and_(
+            host_profile.c.ca_name == name,
+            host_profile.c.status == Status.FAILED.value,
+            host_profile.c.enrollment_id.is_not(None),
+        )
+        apply_to_rows(connection, failed, _recovered, activity.at, self._settings)
 
 
 def missing_certificate_authorities(connection: Connection, names: Sequence[str]) -> Sequence[str]:

@@ -146,7 +146,7 @@ class TunnelTests(ProxyCase):
         A certificate authority behind a tunnel is trusted no more than any other.
         """
         self.open_tunnel(certificate("proxy.example"))
-        self.assert_refused("its certificate is for another host name")
+        self.assert_refused("its certificate is for another host name (proxy.example)")
 
     def test_ipv6(self) -> None:
         """
