@@ -30,7 +30,7 @@ from scepd.services.authority_check import (
     read_ca_certificates,
 )
 from scepd.services.authority_input import NewCertificateAuthority, faults_of
-from scepd.services.authority_trust import client_faults, normal_pin, normal_proxy
+from scepd.services.authority_trust import client_faults, client_warnings, normal_pin, normal_proxy
 from scepd.services.clock import utc_now
 from scepd.services.upstream_targets import UpstreamTargets
 
@@ -90,6 +90,7 @@ class CertificateAuthorities:
         await self._validate(new, taken=await self._store.certificate_authority_names())
         _log.info("The settings of {ca} are valid", step="A2", ca=new.name)
         report = await self._check.run(_target_of(new), new.ca_identifier)
+        report = _with_warnings(report, new.client_certificate)
         ca = self._record(new, report, self._sealed_challenge(new))
         _log.info("Encrypted the challenge of {ca}", step="A5", ca=new.name)
         activity = self._activity(actor, "added certificate authority", new.name)
@@ -114,6 +115,7 @@ class CertificateAuthorities:
         new = self._changed(before, change)
         await self._validate(new, more=change.faults(before))
         report = await self._check.run(_target_of(new), new.ca_identifier)
+        report = _with_warnings(report, new.client_certificate)
         stays = "challenge" not in change.settings
         challenge = before.challenge if stays else self._sealed_challenge(new)
         after = replace(self._record(new, report, challenge), created_at=before.created_at)
@@ -137,6 +139,7 @@ class CertificateAuthorities:
         """
         ca = await self.show(name)
         report = await self._check.run(self._targets.of(ca), ca.ca_identifier)
+        report = _with_warnings(report, ca.client_certificate)
         found = None
         if self._is_another(ca, report.certificates):
             found = self._activity(actor, ANOTHER_CERTIFICATE, name)
@@ -291,6 +294,11 @@ def _target_of(new: NewCertificateAuthority) -> UpstreamTarget:
         client=client,
         outgoing_proxy=normal_proxy(new.outgoing_proxy),
     )
+
+
+def _with_warnings(report: CheckReport, client_certificate: str | None) -> CheckReport:
+    more = client_warnings(client_certificate, report.checked_at)
+    return replace(report, warnings=report.warnings + more)
 
 
 def _warn(ca: CertificateAuthority, found: CACertificates) -> None:

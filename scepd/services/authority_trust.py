@@ -6,7 +6,7 @@ can be wrong with that.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import IPv6Address
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ _PROXY_URL = re.compile(
 _LONGEST_CHAIN = 65_536
 # Of RSA keys beyond this the check alone takes seconds.
 _LONGEST_KEY = 16_384
+_SOON = timedelta(days=30)
 _SLOWEST_RATE, _FASTEST_RATE = 0.1, 10_000.0
 _TLS_KEYS = (
     rsa.RSAPrivateKey,
@@ -141,6 +142,23 @@ def client_faults(new: ClientInput, now: datetime) -> tuple[Fault, ...]:
         return (Fault("client_certificate", str(error)),)
     message = _key_fault(key, leaf)
     return () if message is None else (Fault("client_key", message),)
+
+
+def client_warnings(pem: str | None, now: datetime) -> tuple[str, ...]:
+    """
+    What an operator should know of a stored client certificate.
+
+    :param pem: of the certificate; None: there is none.
+    :param now: aware, UTC.
+    """
+    if pem is None:
+        return ()
+    until = x509.load_pem_x509_certificates(pem.encode())[0].not_valid_after_utc
+    if until <= now:
+        return (f"Our client certificate for it expired at {until.isoformat()}.",)
+    if until - now < _SOON:
+        return (f"Our client certificate for it expires soon, at {until.isoformat()}.",)
+    return ()
 
 
 def _without_tls(url: str, what: str) -> str | None:

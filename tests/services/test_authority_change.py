@@ -384,6 +384,22 @@ class AlarmTests(ChangeCase):
         levels = [event["log_level"] for event in events]
         self.assertEqual(levels.count(LogLevel.warn), 1)
 
+    def test_client_certificate(self) -> None:
+        """
+        A client certificate that expires within 30 days, or has expired, is a warning.
+        """
+        until = NOW + timedelta(days=31)
+        expires = certificate_pem(not_after=until)
+        settings = {"client_certificate": expires, "client_key": key_pem()}
+        self.assertEqual(self.change(**settings).warnings, ())
+        for days, words in (
+            (2, "expires soon, at 2026-07-02T12:00:00+00:00."),
+            (29, "expired at 2026-07-02T12:00:00+00:00."),
+        ):
+            self.clock.advance(days * 86400)
+            warnings = self.successResultOf(self.check()).warnings
+            self.assertEqual(warnings, (f"Our client certificate for it {words}",))
+
     def test_another_order(self) -> None:
         """
         A certificate for encryption that is new beside the same authority is no alarm.

@@ -178,7 +178,7 @@ class TargetContract(StorageTestCase):
         ):
             await self.delivery.happen([failed], NOON, None)
             self.assertEqual((await self.row()).status, "failed")
-            before, ca = ca, replace(ca, **change)  # type: ignore[arg-type]
+            before, ca = ca, replace(ca, **change)
             await self.authorities.change_certificate_authority(before, ca, activity)
             self.assertEqual((await self.row()).status, status)
 
