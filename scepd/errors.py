@@ -199,6 +199,7 @@ class UpstreamFault(Enum):
     STATUS = "status"
     BODY = "body"
     CLOSED = "closed"
+    PROXY = "proxy"
 
 
 class UpstreamError(TemporaryError):

@@ -7,6 +7,7 @@ from scepd.model.admin import APIToken as APIToken
 from scepd.model.authorities import EMBEDDED_CA as EMBEDDED_CA
 from scepd.model.authorities import CertificateAuthority as CertificateAuthority
 from scepd.model.authorities import challenge_place as challenge_place
+from scepd.model.authorities import client_key_place as client_key_place
 from scepd.model.issuing import CAState as CAState
 from scepd.model.issuing import EnrollmentChallenge as EnrollmentChallenge
 from scepd.model.issuing import EnrollmentToken as EnrollmentToken

@@ -31,6 +31,12 @@ class CertificateAuthority:
     :param certificates: DER of each certificate of its last good GetCACert answer.
     :param capabilities: the words of its last good GetCACaps answer; empty when it had none.
     :param checked_at: when certificates and capabilities were read.
+    :param requests_per_second: the most requests to it in a second, 0.1 to 10000; None: no limit.
+    :param pinned_sha256: of the certificate that its https URL must show, 64 lower-case hex digits;
+        neither issuer nor host name count then.
+    :param client_certificate: PEM of our certificate for its https URL, the issuers behind it.
+    :param client_key: the private key of that, PEM, sealed for :func:`client_key_place`.
+    :param outgoing_proxy: ``http://host:port`` of the HTTP proxy on the way to it.
     """
 
     name: str
@@ -44,6 +50,11 @@ class CertificateAuthority:
     capabilities: tuple[str, ...]
     checked_at: datetime
     created_at: datetime
+    requests_per_second: float | None = None
+    pinned_sha256: str | None = None
+    client_certificate: str | None = None
+    client_key: SealedSecret | None = None
+    outgoing_proxy: str | None = None
 
 
 def challenge_place(ca_name: str) -> SecretPlace:
@@ -51,3 +62,10 @@ def challenge_place(ca_name: str) -> SecretPlace:
     Where the challenge of the certificate authority ``ca_name`` is stored.
     """
     return SecretPlace("certificate_authority", "challenge", ca_name)
+
+
+def client_key_place(ca_name: str) -> SecretPlace:
+    """
+    Where the private key of our certificate for ``ca_name`` is stored.
+    """
+    return SecretPlace("certificate_authority", "client_key", ca_name)

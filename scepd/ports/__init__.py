@@ -26,6 +26,7 @@ from scepd.ports.proxy import EnrollmentStore as EnrollmentStore
 from scepd.ports.proxy import SignedBy as SignedBy
 from scepd.ports.proxy import Subject as Subject
 from scepd.ports.upstream import AnswerConsumer as AnswerConsumer
+from scepd.ports.upstream import ClientCredentials as ClientCredentials
 from scepd.ports.upstream import Upstream as Upstream
 from scepd.ports.upstream import UpstreamExchange as UpstreamExchange
 from scepd.ports.upstream import UpstreamRequest as UpstreamRequest

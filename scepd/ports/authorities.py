@@ -47,11 +47,40 @@ class CertificateAuthorityStore(Protocol):
         certificates: tuple[bytes, ...],
         capabilities: tuple[str, ...],
         checked_at: datetime,
+        activity: Activity | None = None,
     ) -> None:
         """
         Store what a live check of it brought.
 
+        :param activity: stored with it, where the check found something to tell.
         :raises NotFound: it is gone.
+        """
+
+    async def replace_certificates(
+        self,
+        name: str,
+        before: tuple[bytes, ...],
+        after: tuple[bytes, ...],
+        activity: Activity,
+    ) -> bool:
+        """
+        Store its new certificates, unless another does so at the same time.
+
+        :returns: whether ``before`` were still the stored ones; else nothing changes.
+        """
+
+    async def change_certificate_authority(
+        self, before: CertificateAuthority, after: CertificateAuthority, activity: Activity
+    ) -> None:
+        """
+        Store other settings of it, and what a live check with them brought. With another URL or
+        challenge, AUTHORITY_RECOVERED happens to what has failed of it.
+
+        :param before: as it was read; certificates, capabilities and their time may have changed
+            since.
+        :param after: of the same name.
+        :raises NotFound: it is gone.
+        :raises Conflict: another changed its settings meanwhile.
         """
 
     async def remove_certificate_authority(

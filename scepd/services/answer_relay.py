@@ -46,10 +46,12 @@ class AnswerRelay:
         :raises UpstreamError: the status is not 200.
         """
         if status != 200:
-            raise UpstreamError(
-                UpstreamFault.STATUS,
-                f"{self._host} answered {self._operation.wire_name} with HTTP status {status}",
+            sentence = (
+                f"{self._host} answered {self._operation.wire_name} with HTTP status {status}"
             )
+            if 300 <= status < 400:
+                sentence += "; redirects are not followed"
+            raise UpstreamError(UpstreamFault.STATUS, sentence)
         self._length = length
 
     def pass_on(self, data: bytes) -> None:

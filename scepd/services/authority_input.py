@@ -13,6 +13,7 @@ from cryptography import x509
 
 from scepd.errors import Fault
 from scepd.model import EMBEDDED_CA
+from scepd.services.authority_trust import pin_fault, proxy_fault, rate_fault
 
 MASK = "********"
 """
@@ -38,6 +39,11 @@ class NewCertificateAuthority:
     :param challenge: its static challenge in clear.
     :param trusted_certificates: PEM of the roots for its https URL; None: the system's.
     :param max_concurrency: exchanges with it at one time.
+    :param requests_per_second: the most requests to it in a second; None: no limit.
+    :param pinned_sha256: of the certificate that its https URL must show, hex; None: no pin.
+    :param client_certificate: PEM of ours for its https URL; None: we have none.
+    :param client_key: the private key of that, PEM in clear.
+    :param outgoing_proxy: ``http://host:port`` of the HTTP proxy on the way to it; None: none.
     """
 
     name: str
@@ -47,6 +53,12 @@ class NewCertificateAuthority:
     ca_identifier: str | None = None
     trusted_certificates: str | None = None
     allow_single_des: bool = False
+    requests_per_second: float | None = None
+    pinned_sha256: str | None = None
+    # Operators mistake one file for the other.
+    client_certificate: str | None = field(default=None, repr=False)
+    client_key: str | None = field(default=None, repr=False)
+    outgoing_proxy: str | None = None
 
 
 def faults_of(new: NewCertificateAuthority, *, taken: frozenset[str]) -> tuple[Fault, ...]:
@@ -63,6 +75,9 @@ def faults_of(new: NewCertificateAuthority, *, taken: frozenset[str]) -> tuple[F
         ("max_concurrency", lambda: _concurrency_fault(new.max_concurrency)),
         ("ca_identifier", lambda: _identifier_fault(new.ca_identifier)),
         ("trusted_certificates", lambda: _trust_fault(new.trusted_certificates)),
+        ("requests_per_second", lambda: rate_fault(new.requests_per_second)),
+        ("pinned_sha256", lambda: pin_fault(new.pinned_sha256, new.url)),
+        ("outgoing_proxy", lambda: proxy_fault(new.outgoing_proxy)),
     )
     return tuple(_found(checks))
 

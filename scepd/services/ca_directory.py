@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from scepd.model import CertificateAuthority
 from scepd.ports import CertificateAuthorityStore, UpstreamTarget
-from scepd.services.upstream_request import target_of
+from scepd.services.upstream_targets import UpstreamTargets
 
 _FRESH_SECONDS = 5.0
 _MOST = 10_000
@@ -36,8 +36,11 @@ class CADirectory:
     one is to be forgotten at once, by :meth:`forget`.
     """
 
-    def __init__(self, store: CertificateAuthorityStore, clock: IReactorTime) -> None:
+    def __init__(
+        self, store: CertificateAuthorityStore, clock: IReactorTime, targets: UpstreamTargets
+    ) -> None:
         self._store = store
+        self._targets = targets
         self._clock = clock
         self._known: dict[str, tuple[float, KnownCA]] = {}
 
@@ -55,6 +58,7 @@ class CADirectory:
         The one of that name, or None when there is none.
 
         :raises StorageUnavailable: the database did not answer.
+        :raises SecretUnreadable: no key of the keyring opens the key of its client certificate.
         """
         known = self.known(name)
         if known is None:
@@ -76,7 +80,7 @@ class CADirectory:
         if before is not None and before[1].record == record:
             known = before[1]
         else:
-            known = KnownCA(record, target_of(record), URL.from_text(record.url).host)
+            known = KnownCA(record, self._targets.of(record), URL.from_text(record.url).host)
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[record.name] = (self._clock.seconds() + _FRESH_SECONDS, known)

@@ -23,6 +23,7 @@ from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.rendering import ProfileRendering
 from scepd.services.slots import Slots
+from scepd.services.upstream_targets import UpstreamTargets
 from scepd.storage.database import Database
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.management import Management
@@ -72,6 +73,8 @@ class Composition:
             stores.authorities, keyring, around.in_thread, configuration.server.external_url
         )
         self.upstream = self._make_upstream()
+        self._targets = UpstreamTargets(keyring)
+        self._authorities = self._make_authorities()
         self.proxy = self._make_proxy()
         self.management = Management(around, stores, self._rendering, secrets)
         self.device_site = self._make_device_site()
@@ -109,7 +112,7 @@ class Composition:
             AnswerLimits(settings.max_message_size, settings.queue_timeout),
             self._notice_certificates,
         )
-        self.directory = CADirectory(stores.authorities, around.reactor)
+        self.directory = CADirectory(stores.authorities, around.reactor, self._targets)
         ports = ProxyPorts(
             authorities=stores.authorities,
             assignments=stores.assignments,
@@ -138,6 +141,8 @@ class Composition:
         """
         A certificate authority has answered GetCACert.
         """
+        if await self._authorities.certificates_seen(name, body):
+            self.directory.forget(name)
 
     def _make_device_site(self) -> StreamingSite:
         root = DeviceRoot()
@@ -176,7 +181,7 @@ class Composition:
         around, stores = self._around, self._stores
         return make_api(
             access=Access(stores.api_tokens, around.reactor),
-            authorities=self._make_authorities(),
+            authorities=self._authorities,
             profiles=self._make_profiles(),
             hosts=Hosts(
                 stores.hosts,
@@ -207,6 +212,7 @@ class Composition:
             around.random_bytes,
             around.in_thread,
             self._configuration.scep_proxy,
+            self._targets,
             self._forget_authority,
         )
 

@@ -67,6 +67,7 @@ _UPSTREAM_TEXTS = {
     UpstreamFault.STATUS: "the certificate authority answered with an error",
     UpstreamFault.BODY: "the certificate authority's answer is no SCEP message",
     UpstreamFault.CLOSED: "the certificate authority closed the connection",
+    UpstreamFault.PROXY: "the outgoing proxy does not reach the certificate authority",
 }
 _DEVICE_TEXTS: dict[type[ScepdError], str] = {
     QueueTimeout: "the certificate authority is busy, try again later",

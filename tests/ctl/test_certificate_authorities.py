@@ -244,7 +244,26 @@ class OtherCommandTests(SynchronousTestCase):
         result = self.server.run("ca", "check", "Test_SCEP")
         self.assertEqual(result.exit_code, 0)
         self.assertIn("Its certificate is another than at the last check.", result.stderr)
+        for line in (r"sha256 +(ab)+ *$", r"capabilities +AES, SHA-256 *$"):
+            self.assertRegex(result.stdout, f"(?m)^{line}")
+        self.assertNotIn("certificate 1", result.stdout)
         self.assertTrue(str(self.server.requests[0].url).endswith("/Test_SCEP/check"))
+
+    def test_check_shows_a_chain(self) -> None:
+        """
+        Each certificate of a chain is shown, and the fingerprint before where that changed.
+        """
+        chain: list[JsonValue] = [
+            {"subject": f"CN={n}", "sha256": n * 64, "not_after": "2036"} for n in "ef"
+        ]
+        report = REPORT | {"certificates": chain, "previous_sha256": "cd" * 32}
+        self.server.answers = [answer(200, report), answer(200, report)]
+        shown = self.server.run("ca", "check", "Test_SCEP").stdout
+        for line in (f"certificate 1 +CN=e, {'e' * 64}, 2036", f"sha256 before +{'cd' * 32}"):
+            self.assertRegex(shown, f"(?m)^{line} *$")
+        self.assertIn(f"certificate 2  CN=f, {'f' * 64}, 2036", shown)
+        raw = self.server.run("ca", "check", "Test_SCEP", "--json").stdout
+        self.assertEqual(json.loads(raw), report)
 
     def test_delete(self) -> None:
         """

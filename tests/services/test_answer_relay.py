@@ -131,6 +131,8 @@ class AnswerRelayTests(SynchronousTestCase):
             with self.assertRaises(UpstreamError) as caught:
                 relay.start(status, None)
             self.assertIs(caught.exception.fault, UpstreamFault.STATUS)
+            more = "; redirects are not followed" if status == 302 else ""
             self.assertEqual(
-                str(caught.exception), f"ca.example answered GetCACert with HTTP status {status}"
+                str(caught.exception),
+                f"ca.example answered GetCACert with HTTP status {status}{more}",
             )

@@ -53,7 +53,13 @@ class AuthoritiesCase(SynchronousTestCase):
         self.upstream = FakeUpstream()
         self.answer(der(certificate()))
         self.keyring = Keyring({"k1": bytes(32)})
-        self.service = CertificateAuthorities(
+        self.service = self.make_service()
+
+    def make_service(self) -> CertificateAuthorities:
+        """
+        A service that knows nothing but what is stored.
+        """
+        return CertificateAuthorities(
             self.store,
             self.upstream,
             lambda: self.keyring,

@@ -4,14 +4,16 @@ Tests for the course of an exchange: its window, its slot, its record.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import UpstreamError, UpstreamFault
-from scepd.model import Admission, Reservation, WindowOutcome
-from scepd.ports import AnswerConsumer
+from scepd.model import Admission, Reservation, WindowOutcome, client_key_place
+from scepd.pki.keyring import Keyring
+from scepd.ports import AnswerConsumer, ClientCredentials
 from scepd.services.clock import utc_now
 from scepd.services.proxied_exchange import ProxiedExchange
 from scepd.services.proxying import Operation, ProxyRequest
@@ -55,6 +57,50 @@ class ProxiedExchangeTestCase(SynchronousTestCase):
         Every slot is free again.
         """
         self.assertEqual(self.world.slots_in_use(), 0)
+
+
+class TargetTests(ProxiedExchangeTestCase):
+    """
+    Tests for where and how the certificate authority is reached.
+    """
+
+    def trust(self, *, opens: bool = True) -> None:
+        """
+        Give the certificate authority settings of trust and way.
+        """
+        place = client_key_place("CORP" if opens else "OTHER")
+        key = Keyring({"key-1": bytes(32)}).seal(b"KEY", place, lambda count: b"\x05" * count)
+        self.world.authorities.by_name["CORP"] = replace(
+            make_ca(),
+            pinned_sha256="ab" * 32,
+            client_certificate="PEM",
+            client_key=key,
+            outgoing_proxy="http://proxy:3128",
+        )
+
+    def test_settings(self) -> None:
+        """
+        An exchange goes the way that the certificate authority's settings say.
+        """
+        self.trust()
+        exchange = self.begin(pkcs_req())
+        target = self.world.ca_side.target
+        self.assertEqual((target.name, target.pinned_sha256), ("CORP", "ab" * 32))
+        self.assertEqual(target.client, ClientCredentials("PEM", "KEY"))
+        self.assertEqual(target.outgoing_proxy, "http://proxy:3128")
+        exchange.transfer.device_gone()
+
+    def test_unreadable_key(self) -> None:
+        """
+        A client key that does not open fails the exchange before anything is sent; its window is
+        open again.
+        """
+        self.trust(opens=False)
+        self.begin(pkcs_req())
+        self.assertEqual(self.world.upstream.exchanges, [])
+        exchange, outcome, _ = self.world.settled
+        self.assertIs(outcome, WindowOutcome.REOPEN)
+        self.assertIn("certificate_authority.client_key", exchange.detail)
 
 
 class WindowTests(ProxiedExchangeTestCase):

@@ -52,6 +52,11 @@ def ca(name: str = "corp", **changes: object) -> CertificateAuthority:
         capabilities=("POSTPKIOperation", "SHA-256"),
         checked_at=NOON,
         created_at=NOON - HOUR,
+        requests_per_second=0.1,
+        pinned_sha256="5a" * 32,
+        client_certificate="-----BEGIN CERTIFICATE-----\nours",
+        client_key=SealedSecret("key-2", b"\xfesealed key"),
+        outgoing_proxy="http://proxy.example.com:3128",
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
 

@@ -111,6 +111,7 @@ class FakeCertificateAuthorities:
         certificates: tuple[bytes, ...],
         capabilities: tuple[str, ...],
         checked_at: datetime,
+        activity: Activity | None = None,
     ) -> None:
         """
         As the port says.
@@ -118,12 +119,50 @@ class FakeCertificateAuthorities:
         self._check()
         if name not in self.by_name:
             raise NotFound(f"there is no certificate authority {name!r}")
+        if activity is not None:
+            self.activities.records.append(activity)
         self.by_name[name] = replace(
             self.by_name[name],
             certificates=certificates,
             capabilities=capabilities,
             checked_at=checked_at,
         )
+
+    async def replace_certificates(
+        self,
+        name: str,
+        before: tuple[bytes, ...],
+        after: tuple[bytes, ...],
+        activity: Activity,
+    ) -> bool:
+        """
+        As the port says.
+        """
+        self._check()
+        ca = self.by_name.get(name)
+        if ca is None or ca.certificates != before:
+            return False
+        self.by_name[name] = replace(ca, certificates=after)
+        self.activities.records.append(activity)
+        return True
+
+    async def change_certificate_authority(
+        self, before: CertificateAuthority, after: CertificateAuthority, activity: Activity
+    ) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        now = self.by_name.get(before.name)
+        if now is None:
+            raise NotFound(f"there is no certificate authority {before.name!r}")
+        checked = {
+            name: getattr(now, name) for name in ("certificates", "capabilities", "checked_at")
+        }
+        if replace(before, **checked) != now:
+            raise Conflict(f"{before.name!r} was changed meanwhile")
+        self.by_name[before.name] = after
+        self.activities.records.append(activity)
 
     async def remove_certificate_authority(
         self, name: str, activity: Activity, *, force: bool

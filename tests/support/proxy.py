@@ -18,12 +18,13 @@ from scepd.model import (
     SCEPExchange,
     WindowOutcome,
 )
-from scepd.pki.keyring import SealedSecret
+from scepd.pki.keyring import Keyring, SealedSecret
 from scepd.ports import SignedBy, Subject
 from scepd.services.ca_answers import AnswerLimits, CAAnswers
 from scepd.services.ca_directory import CADirectory
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.slots import Slots
+from scepd.services.upstream_targets import UpstreamTargets
 from scepd.web.scep_proxy import SCEPProxySite
 from scepd.web.streaming import StreamingSite
 from tests.support.fakes import (
@@ -81,7 +82,11 @@ class ProxyWorld:
         self.upstream = EagerUpstream()
         self.workers = HeldWorkers()
         self.slots = Slots(self.clock, self.metrics)
-        self.directory = CADirectory(self.authorities, self.clock)
+        self.directory = CADirectory(
+            self.authorities,
+            self.clock,
+            UpstreamTargets(lambda: Keyring({"key-1": bytes(32)})),
+        )
         self.noticed: list[tuple[str, bytes]] = []
         self._ids = 0
         self.settings = SCEPProxySection.model_validate(settings)

@@ -4,7 +4,17 @@ Certificate authorities and configuration profiles.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
 
 from scepd.storage.columns import EncodedCertificates, UTCDateTime, Words
 from scepd.storage.tables.naming import metadata
@@ -24,6 +34,12 @@ certificate_authority = Table(
     Column("capabilities", Words, nullable=False),
     Column("checked_at", UTCDateTime, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
+    Column("requests_per_second", Float),
+    Column("pinned_sha256", Text),
+    Column("client_certificate", Text),
+    Column("client_key_key_id", Text),
+    Column("client_key", LargeBinary),
+    Column("outgoing_proxy", Text),
 )
 
 profile = Table(

@@ -15,6 +15,7 @@ from scepd.model import Activity, CertificateAuthority, Profile, SCEPExchange
 from scepd.services.authority_check import CheckReport, own_certificate
 from scepd.services.authority_input import DEFAULT_CONCURRENCY, MASK, NewCertificateAuthority
 from scepd.services.profiles import UploadedProfile
+from scepd.web.api.authority_models import CACertificateView
 
 
 class CertificateAuthorityInput(BaseModel):
@@ -39,6 +40,21 @@ class CertificateAuthorityInput(BaseModel):
     ca_identifier: str | None = Field(None, description="sent as `message` of GetCACert")
     trusted_certificates: str | None = Field(None, description="PEM of the roots for its URL")
     allow_single_des: bool = Field(False, description="whether its answers may use single DES")
+    requests_per_second: float | None = Field(
+        None, description="the most requests to it in a second, 0.1 to 10000; null: no limit"
+    )
+    pinned_sha256: str | None = Field(
+        None, description="fingerprint of the only certificate that its https URL may show, hex"
+    )
+    client_certificate: str | None = Field(
+        None, repr=False, description="PEM of ours for its https URL"
+    )
+    client_key: str | None = Field(
+        None, repr=False, description="PEM of its private key, not encrypted; never shown again"
+    )
+    outgoing_proxy: str | None = Field(
+        None, description="http://host:port of the HTTP proxy on the way to it"
+    )
 
     def described(self) -> NewCertificateAuthority:
         """
@@ -67,6 +83,11 @@ class CertificateAuthorityView(BaseModel):
     capabilities: list[str] = Field(description="GetCACaps; empty when it gave none")
     checked_at: datetime
     created_at: datetime
+    requests_per_second: float | None
+    pinned_sha256: str | None = Field(description="64 lower-case hex digits")
+    client_certificate: str | None
+    client_key: str | None = Field(description="the mask ********; null: there is none")
+    outgoing_proxy: str | None
 
     @classmethod
     def of(cls, ca: CertificateAuthority) -> CertificateAuthorityView:
@@ -88,6 +109,11 @@ class CertificateAuthorityView(BaseModel):
             capabilities=list(ca.capabilities),
             checked_at=ca.checked_at,
             created_at=ca.created_at,
+            requests_per_second=ca.requests_per_second,
+            pinned_sha256=ca.pinned_sha256,
+            client_certificate=ca.client_certificate,
+            client_key=None if ca.client_key is None else MASK,
+            outgoing_proxy=ca.outgoing_proxy,
         )
 
 
@@ -113,6 +139,8 @@ class CertificateAuthorityCheck(BaseModel):
     warnings: list[str] = Field(description="sentences about what works but is unwise")
     checked_at: datetime
     fingerprint_changed: bool = Field(description="another certificate than at the last check")
+    previous_sha256: str | None = Field(description="its fingerprint before, when that changed")
+    certificates: list[CACertificateView] = Field(description="all of GetCACert, as they came")
 
     @classmethod
     def of(cls, report: CheckReport) -> CertificateAuthorityCheck:
@@ -129,6 +157,8 @@ class CertificateAuthorityCheck(BaseModel):
             warnings=list(report.warnings),
             checked_at=report.checked_at,
             fingerprint_changed=report.fingerprint_changed,
+            previous_sha256=report.previous_sha256,
+            certificates=[CACertificateView.of(der) for der in report.certificates.ders],
         )
 
 

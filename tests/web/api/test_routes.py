@@ -107,10 +107,10 @@ class ProblemTests(SynchronousTestCase):
         """
         A method that a path does not have is a problem with status 405 that names the others.
         """
-        for method in ("PUT", "PATCH"):
+        for method in ("PUT", "POST"):
             answer = self.server.request(method, "/certificate_authorities/x", b"{}")
             self.assertEqual(answer.status, 405)
-            self.assertEqual(answer.headers["allow"], "DELETE, GET, HEAD")
+            self.assertEqual(answer.headers["allow"], "DELETE, GET, HEAD, PATCH")
 
     def test_odd_host(self) -> None:
         """
