@@ -23,9 +23,7 @@ from scepd.pki.der_reader import (
 _JOINED_STRINGS = frozenset({0x04, 0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1B, 0x1C, 0x1E})
 
 
-def to_der(
-    data: bytes, *, max_depth: int = MAX_DEPTH, max_elements: int = MAX_ELEMENTS
-) -> bytes:
+def to_der(data: bytes, *, max_depth: int = MAX_DEPTH, max_elements: int = MAX_ELEMENTS) -> bytes:
     """
     Give one BER element definite lengths and whole strings; DER comes back unchanged.
 

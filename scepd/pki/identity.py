@@ -14,7 +14,6 @@ from scepd.pki.decoding import reading
 from scepd.pki.der_reader import (
     BIT_STRING,
     BOOLEAN,
-    INTEGER,
     OBJECT_IDENTIFIER,
     SEQUENCE,
     DERReader,
