@@ -17,6 +17,7 @@ from scepd.pki.der_reader import (
     OBJECT_IDENTIFIER,
     UNIVERSAL_CONSTRUCTED,
     is_der,
+    long_tag_end,
 )
 
 # BIT STRING can't be joined (each segment has its own unused bits); the others are plain octets.
@@ -159,13 +160,12 @@ class _Transcoder:
         first = self._data[at]
         if first in (0x00, CONSTRUCTED):
             raise EncodingError("an end-of-contents mark is out of place")
-        at += 1
         if first & 0x1F != 0x1F:
-            return at
-        for stop in range(at, min(at + 3, end)):
-            if not self._data[stop] & 0x80:
-                return stop + 1
-        raise EncodingError("an ASN.1 tag is too long or cut off")
+            return at + 1
+        stop = long_tag_end(self._data, at, end)
+        if stop is None:
+            raise EncodingError("an ASN.1 tag is too long or cut off")
+        return stop
 
     def _length(self, at: int, end: int) -> tuple[int | None, int]:
         if at >= end:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asn1crypto import core
-
 from scepd.errors import EncodingError, LimitExceeded
-from scepd.pki import structures
 from scepd.pki.ber import to_der
 from scepd.pki.decoding import reading
+from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, DERReader
 from scepd.pki.signed_data import MAX_CERTIFICATES
+from scepd.pki.structures import SIGNED_DATA, read_content_info
 
 MAX_CRLS = 16
+_CERTIFICATES, _REVOCATION_LISTS = 0xA0, 0xA1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,24 @@ def parse_certificates_only(data: bytes, *, max_elements: int = 50_000) -> Certi
     """
     encoded = to_der(data, max_elements=max_elements)
     with reading("the certificates"):
-        signed = structures.ContentInfo.load(encoded, strict=True)["content"]
-        if not isinstance(signed, structures.SignedData):
+        content_type, reader = read_content_info(encoded)
+        if content_type != SIGNED_DATA:
             raise EncodingError("the certificates are not in a SignedData")
-        return CertificatesOnly(
-            _sequences(signed["certificates"], MAX_CERTIFICATES),
-            _sequences(signed["crls"], MAX_CRLS),
-        )
+        signed = reader.enter(SEQUENCE)
+        reader.finish()
+        signed.skip(INTEGER, SET, SEQUENCE)
+        certificates = _sequences(signed, _CERTIFICATES, MAX_CERTIFICATES)
+        crls = _sequences(signed, _REVOCATION_LISTS, MAX_CRLS)
+        signed.skip(SET)
+        signed.finish()
+        return CertificatesOnly(certificates, crls)
 
 
-def _sequences(bag: core.Asn1Value, most: int) -> tuple[bytes, ...]:
-    if isinstance(bag, core.Void):
+def _sequences(signed: DERReader, tag: int, most: int) -> tuple[bytes, ...]:
+    if signed.tag != tag:
         return ()
+    bag = signed.enter(tag).remaining()
     if len(bag) > most:
         raise LimitExceeded("there are too many certificates or revocation lists")
     # Other choices than Certificate and CertificateList have tags of their own.
-    return tuple(der for der in (structures.raw(item) for item in bag) if der[0] == 0x30)
+    return tuple(der for der in bag if der[0] == SEQUENCE)

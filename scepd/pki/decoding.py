@@ -4,6 +4,7 @@ The errors of the ASN.1 and X.509 libraries, turned into ours.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 from cryptography import exceptions, x509
@@ -21,17 +22,23 @@ _LIBRARY_ERRORS = (
 )
 
 
-class reading:  # noqa: N801
+def reading(what: str) -> AbstractContextManager[None]:
     """
     Let only our own errors out of a ``with`` block that reads foreign bytes.
 
-    Libraries decode lazily, so everything that is taken from their objects is taken inside. The
-    sentence of the error names the thing and never holds a part of it. It raises:
-
-    * EncodingError: the block, or the library that it uses, could not make sense of the bytes.
-    * UnsupportedAlgorithm: the library does not know the key type or curve.
+    Libraries decode lazily, so everything that is taken from their objects is taken inside.
+    The sentence of the error names the thing and never holds a part of it.
 
     :param what: the thing that is read, with its article: ``"the certificate"``.
+    :raises EncodingError: the block, or a library in it, could not make sense of the bytes.
+    :raises UnsupportedAlgorithm: the library does not know the key type or curve.
+    """
+    return _Reading(what)
+
+
+class _Reading(AbstractContextManager[None]):
+    """
+    A class, as a generator takes several times as long, some ten times for each message.
     """
 
     __slots__ = ("_what",)
@@ -46,11 +53,10 @@ class reading:  # noqa: N801
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         if isinstance(error, exceptions.UnsupportedAlgorithm):
-            raise UnsupportedAlgorithm(
-                f"{self._what} uses an algorithm that is not known"
-            ) from None
+            sentence = f"{self._what} uses an algorithm that is not known"
+            raise UnsupportedAlgorithm(sentence) from None
         if isinstance(error, _LIBRARY_ERRORS):
             raise EncodingError(f"{self._what} is not well-formed") from None

@@ -86,12 +86,9 @@ def object_identifier(dotted: str) -> bytes:
     :raises ValueError: not an object identifier.
     """
     first, second, *others = (int(arc) for arc in dotted.split("."))
-    if (
-        not 0 <= first <= 2
-        or second < 0
-        or (first < 2 and second >= 40)
-        or min(others, default=0) < 0
-    ):
+    # X.660: there are three roots, and 40 arcs below each of the first two.
+    fits = 0 <= first <= 2 and (0 <= second < 40 or (first == 2 and second >= 0))
+    if not fits or min(others, default=0) < 0:
         raise ValueError("not an object identifier")
     return _element(0x06, [_arc(arc) for arc in (40 * first + second, *others)])
 

@@ -279,12 +279,29 @@ def _long_tag(data: bytes, at: int) -> tuple[int, int, int]:
     """
     Pass over the rest of a tag; return its kind, the length's first octet and the offset before it.
     """
-    for stop in range(at + 1, at + 4):
+    stop = long_tag_end(data, at, len(data))
+    kind = _CONSTRUCTED if data[at] & CONSTRUCTED else _PRIMITIVE
+    # Universal types are constructed only if they are known to be.
+    if stop is None or data[at] == _LONG_TAG | CONSTRUCTED:
+        return _IMPOSSIBLE, 0, at
+    return kind, data[stop], stop - 1
+
+
+def long_tag_end(data: bytes, at: int, end: int) -> int | None:
+    """
+    Find the end of a tag that has more than one octet (X.690 section 8.1.2.4).
+
+    :param data: any octets.
+    :param at: the offset of the first octet, whose five lowest bits are set.
+    :param end: the offset behind all that may be read.
+    :returns: the offset behind the tag; None if it is cut off, above four octets, or too long for
+        its number.
+    """
+    for stop in range(at + 1, min(at + 4, end)):
         if not data[stop] & 0x80:
-            kind = _CONSTRUCTED if data[at] & CONSTRUCTED else _PRIMITIVE
-            # Universal types are constructed only if they are known to be.
-            return _IMPOSSIBLE if data[at] == 0x3F else kind, data[stop + 1], stop
-    return _IMPOSSIBLE, 0, at
+            is_minimal = data[at + 1] >= _LONG_TAG and data[at + 1] != 0x80
+            return stop + 1 if is_minimal else None
+    return None
 
 
 def _long_length(data: bytes, first: int, at: int) -> tuple[int, int]:

@@ -14,14 +14,14 @@ from scepd.pki.decoding import reading
 from scepd.pki.der_reader import (
     BIT_STRING,
     BOOLEAN,
-    OBJECT_IDENTIFIER,
     SEQUENCE,
     DERReader,
+    identifier_of,
+    split,
 )
 from scepd.pki.keys import public_key_sha256
 
-# 2.5.29.14
-_SUBJECT_KEY_IDENTIFIER = b"\x55\x1d\x0e"
+_SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 _VERSION, _ISSUER_ID, _SUBJECT_ID, _EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
 _KEY_IDENTIFIER_CHOICE = 0x80
 # The same few certificates come again and again: authorities' own, and a device's in an exchange.
@@ -179,13 +179,17 @@ def _key_identifier(tbs: DERReader) -> bytes | None:
     found = None
     if tbs.tag == _EXTENSIONS:
         explicit = tbs.enter(_EXTENSIONS)
-        extensions = explicit.enter(SEQUENCE)
+        found = _key_identifier_among(split(explicit.encoded(), SEQUENCE))
         explicit.finish()
-        while extensions.tag and found is None:
-            extension = extensions.enter(SEQUENCE)
-            if extension.octets(OBJECT_IDENTIFIER) == _SUBJECT_KEY_IDENTIFIER:
-                extension.skip_optional(BOOLEAN)
-                found = DERReader(to_der(extension.octets())).octets()
-                extension.finish()
     tbs.finish()
     return found
+
+
+def _key_identifier_among(extensions: list[bytes]) -> bytes | None:
+    for extension in extensions:
+        oid, *critical, value = split(extension, SEQUENCE)
+        if identifier_of(oid) == _SUBJECT_KEY_IDENTIFIER:
+            if len(critical) > 1 or (critical and critical[0][0] != BOOLEAN):
+                raise ValueError("an extension is not well-formed")
+            return DERReader(to_der(DERReader(value).octets())).octets()
+    return None

@@ -174,7 +174,8 @@ def _signers(infos: DERReader) -> tuple[Signer, ...]:
 def _signer(info: DERReader) -> Signer:
     info.skip(INTEGER)
     reference, digest_oid = read_reference(info), read_algorithm(info)[0]
-    received, attributes = None, ()
+    received: bytes | None = None
+    attributes: tuple[Attribute, ...] = ()
     if info.tag == _SIGNED_ATTRIBUTES:
         received = b"\x31" + info.encoded()[1:]
         attributes = read_attributes(DERReader(received).enter(SET))
