@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, select, update
 
 from scepd.errors import Conflict, NotFound
-from scepd.model import Activity, CertificateAuthority
+from scepd.model import Activity, CertificateAuthority, ChallengeMode
 from scepd.pki.keyring import SealedSecret
 from scepd.profiles.lifecycle import Event, RetrySettings, Status
 from scepd.storage.activities import insert_activity
@@ -47,7 +47,7 @@ class SQLCertificateAuthorityStore:
         Store a new one. To what failed while there was none of that name, AUTHORITY_RECOVERED
         happens.
 
-        :raises Conflict: the name is taken.
+        :raises Conflict: the name or the webhook is taken.
         """
         failed = and_(
             host_profile.c.ca_name == ca.name,
@@ -56,8 +56,9 @@ class SQLCertificateAuthorityStore:
         )
 
         def unit(connection: Connection) -> None:
-            if _find(connection, ca.name) is not None:
+            if _find(connection, certificate_authority.c.name == ca.name) is not None:
                 raise Conflict(f"there is a certificate authority {ca.name!r} already")
+            _refuse_webhook(connection, ca.webhook_id)
             connection.execute(insert(certificate_authority).values(_values(ca)))
             apply_to_rows(connection, failed, _recovered, activity.at, self._settings)
             insert_activity(connection, activity)
@@ -68,7 +69,15 @@ class SQLCertificateAuthorityStore:
         """
         The one of that name, or None.
         """
-        return await self._database.read(lambda connection: _find(connection, name))
+        same = certificate_authority.c.name == name
+        return await self._database.read(lambda connection: _find(connection, same))
+
+    async def certificate_authority_of_webhook(self, webhook_id: str) -> CertificateAuthority | None:
+        """
+        The one with that webhook, or None.
+        """
+        same = certificate_authority.c.webhook_id == webhook_id
+        return await self._database.read(lambda connection: _find(connection, same))
 
     async def certificate_authorities(
         self, *, after: str = "", limit: int = 100
@@ -162,9 +171,16 @@ def _refuse_used(connection: Connection, name: str) -> None:
         raise Conflict(f"profiles use the certificate authority {name!r}: {named}{more}")
 
 
-def _find(connection: Connection, name: str) -> CertificateAuthority | None:
-    one = select(certificate_authority).where(certificate_authority.c.name == name)
-    row = connection.execute(one).mappings().first()
+def _refuse_webhook(connection: Connection, webhook_id: str | None) -> None:
+    if webhook_id is None:
+        return
+    other = _find(connection, certificate_authority.c.webhook_id == webhook_id)
+    if other is not None:
+        raise Conflict(f"the certificate authority {other.name!r} has this webhook already")
+
+
+def _find(connection: Connection, same: ColumnElement[bool]) -> CertificateAuthority | None:
+    row = connection.execute(select(certificate_authority).where(same)).mappings().first()
     return None if row is None else _record(row)
 
 
@@ -172,8 +188,8 @@ def _values(ca: CertificateAuthority) -> dict[str, object]:
     return {
         "name": ca.name,
         "url": ca.url,
-        "challenge_key_id": ca.challenge.key_id,
-        "challenge": ca.challenge.data,
+        "challenge_key_id": ca.challenge and ca.challenge.key_id,
+        "challenge": ca.challenge and ca.challenge.data,
         "ca_identifier": ca.ca_identifier,
         "trusted_certificates": ca.trusted_certificates,
         "max_concurrency": ca.max_concurrency,
@@ -182,13 +198,20 @@ def _values(ca: CertificateAuthority) -> dict[str, object]:
         "capabilities": ca.capabilities,
         "checked_at": ca.checked_at,
         "created_at": ca.created_at,
+        "challenge_mode": ca.challenge_mode.value,
+        "webhook_id": ca.webhook_id,
+        "webhook_secret_key_id": ca.webhook_secret and ca.webhook_secret.key_id,
+        "webhook_secret": ca.webhook_secret and ca.webhook_secret.data,
     }
 
 
 def _record(row: RowMapping) -> CertificateAuthority:
     values = dict(row)
-    challenge = SealedSecret(values.pop("challenge_key_id"), values.pop("challenge"))
-    return CertificateAuthority(challenge=challenge, **values)
+    for name in ("challenge", "webhook_secret"):
+        key_id = values.pop(f"{name}_key_id")
+        values[name] = None if key_id is None else SealedSecret(key_id, values[name])
+    values["challenge_mode"] = ChallengeMode(values["challenge_mode"])
+    return CertificateAuthority(**values)
 
 
 def _not_found(name: str) -> NotFound:
