@@ -29,7 +29,9 @@ class CertificateAuthorityStore(Protocol):
         The one of that name, or None.
         """
 
-    async def certificate_authority_of_webhook(self, webhook_id: str) -> CertificateAuthority | None:
+    async def certificate_authority_of_webhook(
+        self, webhook_id: str
+    ) -> CertificateAuthority | None:
         """
         The one with that webhook, or None.
         """

@@ -187,8 +187,7 @@ def _by_kind(pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 def _are_same(patterns: Sequence[NamePattern], asked: Sequence[tuple[str, str]]) -> bool:
     return len(patterns) == len(asked) and all(
-        pattern.matches(kind, value)
-        for pattern, (kind, value) in zip(patterns, asked, strict=True)
+        pattern.matches(kind, value) for pattern, (kind, value) in zip(patterns, asked, strict=True)
     )
 
 

@@ -25,7 +25,6 @@ from scepd.profiles.variables import (
 )
 from scepd.services.authority_input import MASK
 
-
 _CHALLENGE_BYTES = 32
 
 

@@ -72,7 +72,9 @@ class SQLCertificateAuthorityStore:
         same = certificate_authority.c.name == name
         return await self._database.read(lambda connection: _find(connection, same))
 
-    async def certificate_authority_of_webhook(self, webhook_id: str) -> CertificateAuthority | None:
+    async def certificate_authority_of_webhook(
+        self, webhook_id: str
+    ) -> CertificateAuthority | None:
         """
         The one with that webhook, or None.
         """

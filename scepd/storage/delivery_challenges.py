@@ -47,9 +47,7 @@ class SQLDeliveryChallengeStore:
         await self._database.write(lambda connection: spend_challenge(connection, use, now))
 
 
-def spend_challenge(
-    connection: Connection, use: ChallengeUse, now: datetime
-) -> DeliveryChallenge:
+def spend_challenge(connection: Connection, use: ChallengeUse, now: datetime) -> DeliveryChallenge:
     """
     Bind a challenge to a request; inside a caller's unit of work.
 

@@ -16,6 +16,9 @@ from scepd.network.upstream_pool import UpstreamLimits
 from scepd.pki.keyring import Keyring
 from scepd.services.access import Access
 from scepd.services.authorities import CertificateAuthorities
+from scepd.services.built_in_authority import AuthoritiesWithBuiltIn
+from scepd.services.delivery_challenges import DeliveryChallenges
+from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
@@ -61,12 +64,23 @@ class Composition:
         self.metrics = Metrics()
         self.database = self._make_database()
         self._stores = stores = Stores(self.database, configuration.profiles)
+        stores.authorities = AuthoritiesWithBuiltIn(
+            stores.authorities, lambda: self.management.ca, configuration.server.external_url
+        )
+        self.challenges = DeliveryChallenges(
+            stores.challenges, reactor, around.in_thread, self.metrics
+        )
         self._rendering = ProfileRendering(
-            stores.authorities, keyring, around.in_thread, configuration.server.external_url
+            stores.authorities,
+            keyring,
+            around.in_thread,
+            configuration.server.external_url,
+            around.random_bytes,
         )
         self.upstream = self._make_upstream()
+        self._upstreams = self._make_upstreams()
         self.proxy = self._make_proxy()
-        self.management = Management(around, stores, self._rendering, secrets)
+        self.management = Management(around, stores, self._rendering, secrets, self.challenges)
         self.device_site = self._make_device_site()
         self.admin_site = self._make_admin_site()
 
@@ -91,13 +105,23 @@ class Composition:
         )
         return SCEPUpstream(self._around.reactor, limits)
 
+    def _make_upstreams(self) -> UpstreamChoice:
+        proxy = self._configuration.scep_proxy
+        embedded = EmbeddedUpstream(
+            lambda: self.management.ca,
+            self._around.reactor,
+            proxy.max_message_size,
+            proxy.exchange_timeout,
+        )
+        return UpstreamChoice(embedded, self.upstream)
+
     def _make_proxy(self) -> SCEPProxy:
         around, stores = self._around, self._stores
         ports = ProxyPorts(
             authorities=stores.authorities,
             assignments=stores.assignments,
             enrollment=stores.windows,
-            upstream=self.upstream,
+            upstream=self._upstreams,
             workers=around.in_thread,
             clock=around.reactor,
             slots=Slots(around.reactor, self.metrics),
@@ -154,7 +178,7 @@ class Composition:
                 stores.pushes,
             ),
             enrolling=self.management.enrolling,
-            authority_store=stores.authorities,
+            authority_store=stores.added_authorities,
             enrollments=stores.windows,
             activities=stores.activities,
             health=self.database,
@@ -167,7 +191,7 @@ class Composition:
         around = self._around
         return CertificateAuthorities(
             self._stores.authorities,
-            self.upstream,
+            self._upstreams,
             around.keyring,
             around.reactor,
             around.random_bytes,

@@ -19,8 +19,8 @@ from scepd.errors import Conflict, NotFound, StorageUnavailable
 from scepd.model import (
     Activity,
     CommandRecord,
-    DeliveryChallenge,
     Delivery,
+    DeliveryChallenge,
     DueRow,
     Enrollment,
     EnrollmentWindow,

@@ -89,6 +89,15 @@ class FakeCertificateAuthorities:
         self._check()
         return self.by_name.get(name)
 
+    async def certificate_authority_of_webhook(
+        self, webhook_id: str
+    ) -> CertificateAuthority | None:
+        """
+        As the port says.
+        """
+        self._check()
+        return next((ca for ca in self.by_name.values() if ca.webhook_id == webhook_id), None)
+
     async def certificate_authorities(
         self, *, after: str = "", limit: int = 100
     ) -> Sequence[CertificateAuthority]:
