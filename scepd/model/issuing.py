@@ -80,8 +80,8 @@ class IssuedCertificate:
     :param serial: hex; unique.
     :param certificate: DER.
     :param sha256: of the certificate, hex.
-    :param purpose: ``enroll`` (an MDM identity) or ``profile`` (for the static challenge, or that of a
-        delivery).
+    :param purpose: ``enroll`` (an MDM identity) or ``profile`` (for the static challenge
+        or that of a delivery).
     :param request_sha256: of messageType, transactionID, CSR and signer certificate: the same
         request gets the same certificate again.
     :param public_key_sha256: of the certified SubjectPublicKeyInfo, hex.

@@ -12,11 +12,17 @@ from twisted.logger import Logger
 
 from scepd.config import SCEPProxySection
 from scepd.errors import InvalidInput, NotFound
-from scepd.model import Activity, CertificateAuthority, challenge_place
-from scepd.pki.keyring import Keyring, RandomBytes
+from scepd.model import (
+    Activity,
+    CertificateAuthority,
+    ChallengeMode,
+    challenge_place,
+    webhook_secret_place,
+)
+from scepd.pki.keyring import Keyring, RandomBytes, SealedSecret, SecretPlace
 from scepd.ports import CertificateAuthorityStore, Upstream, UpstreamTarget, Workers
 from scepd.services.authority_check import CheckReport, LiveCheck, own_certificate
-from scepd.services.authority_input import NewCertificateAuthority, faults_of
+from scepd.services.authority_input import NewCertificateAuthority, faults_of, webhook_secret
 from scepd.services.clock import utc_now
 
 _log = Logger()
@@ -64,7 +70,8 @@ class CertificateAuthorities:
         target = UpstreamTarget(new.name, new.url, new.trusted_certificates)
         report = await self._check.run(target, new.ca_identifier)
         ca = self._sealed(new, report)
-        _log.info("Encrypted the challenge of {ca}", step="A5", ca=new.name)
+        if ca.challenge is not None:
+            _log.info("Encrypted the challenge of {ca}", step="A5", ca=new.name)
         activity = self._activity(actor, "added certificate authority", new.name)
         await self._store.add_certificate_authority(ca, activity)
         _log.info("Added {ca}", step="A6", ca=new.name, actor=actor)
@@ -120,12 +127,12 @@ class CertificateAuthorities:
         _log.info("Removed {ca}", ca=name, actor=actor, force=force)
 
     def _sealed(self, new: NewCertificateAuthority, report: CheckReport) -> CertificateAuthority:
-        place = challenge_place(new.name)
-        challenge = self._keyring().seal(new.challenge.encode(), place, self._random)
+        name, encoded = new.name, new.webhook_secret
+        secret = None if encoded is None else webhook_secret(encoded)
         return CertificateAuthority(
-            name=new.name,
+            name=name,
             url=new.url,
-            challenge=challenge,
+            challenge=self._seal(new.challenge.encode(), challenge_place(name)),
             ca_identifier=new.ca_identifier,
             trusted_certificates=new.trusted_certificates,
             max_concurrency=new.max_concurrency,
@@ -134,7 +141,13 @@ class CertificateAuthorities:
             capabilities=report.capabilities,
             checked_at=report.checked_at,
             created_at=utc_now(self._clock),
+            challenge_mode=ChallengeMode(new.challenge_mode),
+            webhook_id=new.webhook_id,
+            webhook_secret=self._seal(secret, webhook_secret_place(name)),
         )
+
+    def _seal(self, secret: bytes | None, place: SecretPlace) -> SealedSecret | None:
+        return self._keyring().seal(secret, place, self._random) if secret else None
 
     def _activity(self, actor: str, action: str, subject: str) -> Activity:
         return Activity(utc_now(self._clock), actor, action, subject)

@@ -15,6 +15,7 @@ from scepd.network.scep_upstream import SCEPUpstream
 from scepd.network.upstream_pool import UpstreamLimits
 from scepd.pki.keyring import Keyring
 from scepd.services.access import Access
+from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
 from scepd.services.built_in_authority import AuthoritiesWithBuiltIn
 from scepd.services.delivery_challenges import DeliveryChallenges
@@ -24,12 +25,20 @@ from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.rendering import ProfileRendering
 from scepd.services.slots import Slots
+from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.storage.database import Database
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.management import Management
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.web.api.app import make_api
+from scepd.web.api.challenges import (
+    LARGEST_CSR,
+    LARGEST_QUESTION,
+    STEP_CA_PATH,
+    VERIFY_PATH,
+    ChallengeEndpoints,
+)
 from scepd.web.device_root import DeviceRoot
 from scepd.web.errors import problem_refusal
 from scepd.web.health import HealthResource, MetricsResource, ReadinessResource
@@ -38,6 +47,10 @@ from scepd.web.streaming import StreamingSite
 
 _METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD"))
 _RESULT_BYTES = 8 * 1024 * 1024
+_CHALLENGE_LIMITS = {
+    f"/api/v1{STEP_CA_PATH}".encode("ascii"): LARGEST_QUESTION,
+    f"/api/v1{VERIFY_PATH}".encode("ascii"): LARGEST_CSR,
+}
 _OSQUERY_BYTES = 1024 * 1024
 _OSQUERY_PATHS = ("enroll", "config", "log", "distributed/read", "distributed/write")
 
@@ -157,6 +170,7 @@ class Composition:
             root,
             reactor=self._around.reactor,
             body_limit=self._configuration.limits.admin_body_size,
+            body_limits=_CHALLENGE_LIMITS,
             request_timeout=self._configuration.limits.request_timeout,
             on_answer=self._count_admin_answer,
             spell_refusal=problem_refusal,
@@ -178,6 +192,12 @@ class Composition:
                 stores.pushes,
             ),
             enrolling=self.management.enrolling,
+            tokens=APITokens(stores.api_tokens, around.reactor, around.random_bytes),
+            challenges=ChallengeEndpoints(
+                self.challenges,
+                StepCAWebhook(stores.added_authorities, around.keyring),
+                stores.added_authorities,
+            ),
             authority_store=stores.added_authorities,
             enrollments=stores.windows,
             activities=stores.activities,
