@@ -143,9 +143,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     thread = threading.Thread(target=outcome.find, daemon=True)
     thread.start()
     thread.join(DEADLINE)
-    sys.stdout.flush()
-    print(outcome.line, file=sys.stdout if outcome.code == _ALLOWED else sys.stderr, flush=True)
-    os._exit(outcome.code)
+    code, line = outcome.code, outcome.line
+    if thread.is_alive():
+        code, line = _REFUSED, f"scepd-verify-csr: no answer within {DEADLINE:g} seconds"
+    print(line, file=sys.stdout if code == _ALLOWED else sys.stderr, flush=True)
+    os._exit(code)
 
 
 class _Outcome:
@@ -155,7 +157,7 @@ class _Outcome:
 
     def __init__(self, is_check: bool) -> None:
         self.code = _REFUSED
-        self.line = f"scepd-verify-csr: no answer within {DEADLINE:g} seconds"
+        self.line = "scepd-verify-csr: it failed itself"
         self._is_check = is_check
 
     def find(self) -> None:
