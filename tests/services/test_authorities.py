@@ -135,6 +135,7 @@ class AddTests(AuthoritiesCase):
         """
         self.add()
         sealed = self.store.by_name["Test_SCEP"].challenge
+        assert sealed is not None
         self.assertNotIn(CHALLENGE.encode(), sealed.data)
         opened = self.keyring.open(sealed, challenge_place("Test_SCEP"))
         self.assertEqual(opened, CHALLENGE.encode())
