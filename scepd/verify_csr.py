@@ -1,8 +1,8 @@
 """
 ``scepd-verify-csr``: the check of certification requests that micromdm's scepserver runs.
 
-scepserver starts it for each request, as its ``-csrverifierexec``: without arguments, the CSR in DER
-on standard input; exit code 0 allows the request, any other refuses it (micromdm/scep,
+scepserver starts it for each request, as its ``-csrverifierexec``: without arguments, the CSR in
+DER on standard input; exit code 0 allows the request, any other refuses it (micromdm/scep,
 ``csrverifier/executable/csrverifier.go``). Nothing but the standard library is imported, so that it
 starts fast.
 """
@@ -38,8 +38,9 @@ challenge. micromdm's scepserver runs this program for each request:
 
   scepserver -depot DEPOT -allowrenew 0 -csrverifierexec /usr/bin/scepd-verify-csr
 
-It reads the CSR (DER) from standard input and exits with 0 when scepd allows it. In every other case
-it exits with 1 and one line on standard error: also when scepd does not answer within 5 seconds.
+It reads the CSR (DER) from standard input and exits with 0 when scepd allows it. In every other
+case, also when scepd does not answer within 5 seconds, it exits with 1 and one line on standard
+error.
 
 settings, in /etc/scepd/verify.toml or the file that SCEPD_VERIFY_CONFIG names:
 

@@ -19,7 +19,7 @@ from scepd.profiles.requested_names import NamePattern, requested_names
 from tests.support.pki import rsa_key
 
 APPLE = {"SerialNumber": "C02ABC", "UDID": "UDID-1", "HardwareUUID": "UDID-1"}
-CN, OU, O = "2.5.4.3", "2.5.4.11", "2.5.4.10"
+CN, OU, ORG = "2.5.4.3", "2.5.4.11", "2.5.4.10"
 SUBJECT = "the request is for another subject than the profile's"
 NAMES = "the request is for other alternative names than the profile's"
 _UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
@@ -74,7 +74,7 @@ class SubjectTests(SynchronousTestCase):
         Known variables of Apple's are filled in; short names and OIDs are the same.
         """
         subject = [[["CN", "%SerialNumber% WIFI"]], [["2.5.4.11", "of %UDID%"]], [["O", "Ex, Inc"]]]
-        asked = request([(CN, "C02ABC WIFI")], [(OU, "of UDID-1")], [(O, "Ex, Inc")])
+        asked = request([(CN, "C02ABC WIFI")], [(OU, "of UDID-1")], [(ORG, "Ex, Inc")])
         self.assertEqual(self.fault(subject, asked), "")
 
     def test_different(self) -> None:
@@ -88,11 +88,11 @@ class SubjectTests(SynchronousTestCase):
             ([(CN, "administrator")], [(OU, "sales")]),
             ([(CN, "C02ABC")], [(OU, "Sales")]),
             ([(CN, "C02ABC")], [(OU, "sales ")]),
-            ([(CN, "C02ABC")], [(O, "sales")]),
+            ([(CN, "C02ABC")], [(ORG, "sales")]),
             ([(OU, "sales")], [(CN, "C02ABC")]),
             ([(CN, "C02ABC")],),
             (*right, [(CN, "administrator")]),
-            ([(CN, "C02ABC"), (O, "x")], [(OU, "sales")]),
+            ([(CN, "C02ABC"), (ORG, "x")], [(OU, "sales")]),
             ([(CN, "C02ABC"), (OU, "sales")],),
         ):
             self.assertEqual(self.fault(subject, request(*wrong)), SUBJECT, wrong)
@@ -169,48 +169,49 @@ class SubjectTests(SynchronousTestCase):
         self.assertEqual(pattern.matches(CN, other), expected is not None)
 
 
+SPELLED: dict[str, object] = {
+    "ntPrincipalName": "%SerialNumber%@example.com",
+    "dNSName": ["%SerialNumber%.example.com", "b.example.com"],
+    "rfc822Name": "it@example.com",
+    "uniformResourceIdentifier": "urn:udid:%UDID%",
+}
+ASKED: tuple[x509.GeneralName, ...] = (
+    x509.RFC822Name("it@example.com"),
+    x509.DNSName("C02ABC.example.com"),
+    x509.OtherName(_UPN, b"\x0c\x12C02ABC@example.com"),
+    x509.DNSName("b.example.com"),
+    x509.UniformResourceIdentifier("urn:udid:UDID-1"),
+)
+
+
 class AlternativeNameTests(SynchronousTestCase):
     """
     Tests for alternative names.
     """
 
-    spelled: dict[str, object] = {
-        "ntPrincipalName": "%SerialNumber%@example.com",
-        "dNSName": ["%SerialNumber%.example.com", "b.example.com"],
-        "rfc822Name": "it@example.com",
-        "uniformResourceIdentifier": "urn:udid:%UDID%",
-    }
-    names: tuple[x509.GeneralName, ...] = (
-        x509.RFC822Name("it@example.com"),
-        x509.DNSName("C02ABC.example.com"),
-        x509.OtherName(_UPN, b"\x0c\x12C02ABC@example.com"),
-        x509.DNSName("b.example.com"),
-        x509.UniformResourceIdentifier("urn:udid:UDID-1"),
-    )
-
-    def fault(self, names: Sequence[x509.GeneralName], spelled: object = None) -> str:
+    def fault(self, names: Sequence[x509.GeneralName]) -> str:
         """
         What is wrong with a request for these names.
         """
-        rendered = profile([[["CN", "x"]]], SubjectAltName=spelled or self.spelled)
+        rendered = profile([[["CN", "x"]]], SubjectAltName=SPELLED)
         return requested_names(rendered, APPLE).fault(request([(CN, "x")], names=names))
 
     def test_equal(self) -> None:
         """
         All kinds of Apple's, in any order of the kinds.
         """
-        self.assertEqual(self.fault(self.names), "")
+        self.assertEqual(self.fault(ASKED), "")
 
     def test_different(self) -> None:
         """
         One more, one less or another one is refused.
         """
         for wrong in (
-            self.names[1:],
-            (*self.names, x509.DNSName("admin.example.com")),
-            (*self.names, x509.OtherName(_UPN, b"\x0c\x05admin")),
-            (x509.RFC822Name("ceo@example.com"), *self.names[1:]),
-            (*self.names[:2], x509.OtherName(_UPN, b"\x0c\x11admin@example.com"), *self.names[3:]),
+            ASKED[1:],
+            (*ASKED, x509.DNSName("admin.example.com")),
+            (*ASKED, x509.OtherName(_UPN, b"\x0c\x05admin")),
+            (x509.RFC822Name("ceo@example.com"), *ASKED[1:]),
+            (*ASKED[:2], x509.OtherName(_UPN, b"\x0c\x11admin@example.com"), *ASKED[3:]),
         ):
             self.assertEqual(self.fault(wrong), NAMES, wrong)
 

@@ -180,9 +180,7 @@ class WebhookContract(StorageTestCase):
         """
         A webhook is of one certificate authority; those without one are not in each other's way.
         """
-        await self.authorities.add_certificate_authority(
-            records.one_time_ca(), records.activity()
-        )
+        await self.authorities.add_certificate_authority(records.one_time_ca(), records.activity())
         add = self.authorities.add_certificate_authority(
             records.one_time_ca("second"), records.activity()
         )
