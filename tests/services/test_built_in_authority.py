@@ -94,8 +94,8 @@ class BuiltInTests(SynchronousTestCase):
         for (after, limit), names in pages.items():
             found = self.done(self.store.certificate_authorities(after=after, limit=limit))
             self.assertEqual([ca.name for ca in found], names)
-        names = self.done(self.store.certificate_authority_names())
-        self.assertEqual(names, frozenset({"CORP", EMBEDDED_CA, "WIFI"}))
+        all_names = self.done(self.store.certificate_authority_names())
+        self.assertEqual(all_names, frozenset({"CORP", EMBEDDED_CA, "WIFI"}))
 
     def test_not_changed(self) -> None:
         """
