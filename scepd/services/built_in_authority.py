@@ -7,13 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from scepd.errors import Conflict
+from twisted.logger import Logger
+
+from scepd.errors import Conflict, SecretUnreadable
 from scepd.model import EMBEDDED_CA, Activity, CertificateAuthority, ChallengeMode
 from scepd.pki.certificates import summarize
 from scepd.ports import CertificateAuthorityStore
 from scepd.scep.capabilities import Capabilities
 from scepd.services.authority_input import DEFAULT_CONCURRENCY
 from scepd.services.embedded_upstream import EmbeddedAuthority
+
+_log = Logger()
 
 
 class AuthoritiesWithBuiltIn:
@@ -69,7 +73,11 @@ class AuthoritiesWithBuiltIn:
         """
         found = list(await self._added.certificate_authorities(after=after, limit=limit))
         if after < EMBEDDED_CA:
-            found.append(await self._built_in())
+            try:
+                found.append(await self._built_in())
+            except SecretUnreadable as error:
+                # The others are to be seen all the same.
+                _log.error("{ca} can't be shown: {reason}", ca=EMBEDDED_CA, reason=str(error))
             found.sort(key=lambda ca: ca.name)
         return found[:limit]
 

@@ -54,6 +54,11 @@ class DeviceTests(TestCase):
             issuer = identity.summary.issuer.rfc4514_string()
             self.assertEqual(issuer, json.loads(shown.stdout)["subject"])
             self.assertEqual(identity.summary.public_key(), identity.key.public_key())
+        said = await deferToThread(
+            fleet.daemon.ctl, "ca", "delete", EMBEDDED_CA, "--force", expect=1
+        )
+        self.assertIn("it can't be changed", said.stderr)
+        await deferToThread(fleet.daemon.ctl, "ca", "check", EMBEDDED_CA)
         async with fleet.daemon.stores() as stores:
             exchanges = await stores.exchanges(polled.udid)
         self.assertEqual(

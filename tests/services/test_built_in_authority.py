@@ -8,9 +8,10 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.errors import Conflict
+from scepd.errors import Conflict, SecretUnreadable
 from scepd.model import EMBEDDED_CA, Activity, ChallengeMode
 from scepd.services.built_in_authority import AuthoritiesWithBuiltIn
 from tests.support.fake_mdm_world import authority
@@ -22,6 +23,8 @@ ACTIVITY = Activity(NOW, "alice", "did", "something")
 
 
 class _Authority:
+    unreadable = False
+
     def __init__(self) -> None:
         self.own = party("CN=scepd 01", ca=True).certificate
 
@@ -35,6 +38,8 @@ class _Authority:
         """
         As the protocol says.
         """
+        if self.unreadable:
+            raise SecretUnreadable("ca_state.private_key of '01': the keyring has no key 'k1'")
         return self.own
 
     async def answer(self, message: bytes) -> bytes:
@@ -96,6 +101,18 @@ class BuiltInTests(SynchronousTestCase):
             self.assertEqual([ca.name for ca in found], names)
         all_names = self.done(self.store.certificate_authority_names())
         self.assertEqual(all_names, frozenset({"CORP", EMBEDDED_CA, "WIFI"}))
+
+    def test_unreadable(self) -> None:
+        """
+        When no key opens its own, the list has the others, and who asks for it is told why.
+        """
+        self.embedded.unreadable = True
+        with capturedLogs() as events:
+            found = self.done(self.store.certificate_authorities())
+        self.assertEqual([ca.name for ca in found], ["CORP", "WIFI"])
+        self.assertEqual(len(events), 1)
+        asked = Deferred.fromCoroutine(self.store.certificate_authority(EMBEDDED_CA))
+        self.failureResultOf(asked, SecretUnreadable)
 
     def test_not_changed(self) -> None:
         """
