@@ -5,12 +5,16 @@ asks scepd.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import shutil
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import httpx
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -19,9 +23,11 @@ from scepd.ports import Subject
 from tests.support.daemon import SAMPLE_PROFILE, Daemon
 from tests.support.fleet import Fleet
 from tests.support.one_time import leave_challenge, write_verifier
+from tests.support.pki import openssl
 from tests.support.processes import run_aside, tool
 from tests.support.scepserver import SCEPServer, scepclient_command
 
+_SECRET = bytes(range(32))
 _ONE_TIME = ("--challenge-mode", "one_time", "--max-concurrency", "1")
 
 
@@ -103,9 +109,54 @@ class ScepserverTests(TestCase):
         async with self.daemon.stores() as stores:
             statuses = [one.pki_status for one in await stores.exchanges("HOST-1")]
         self.assertEqual(statuses, ["SUCCESS", "FAILURE", "SUCCESS"])
+        await self._ask_as_step_ca()
         refusals = "".join(self.daemon.outputs) + self.daemon.running_program.output
         self.assertIn("the request is for another subject than the profile's", refusals)
         self.assertIn("the challenge was used for another request", refusals)
+
+    async def _ask_as_step_ca(self) -> None:
+        """
+        The same by step-ca's webhook, signed here by hand.
+        """
+        await self._deliver("third", "device-3")
+        first, second = [self._request("third", "device-3") for _ in range(2)]
+        other = self._request("third", "administrator")
+        self.assertEqual(await self._webhook(other, "third"), (200, {"allow": False}))
+        self.assertEqual(await self._webhook(first, "third"), (200, {"allow": True}))
+        self.assertEqual(await self._webhook(second, "third"), (200, {"allow": False}))
+        self.assertEqual(await self._webhook(first, "third"), (200, {"allow": True}))
+        status, _ = await self._webhook(first, "third", secret=b"another secret")
+        self.assertEqual(status, 401)
+
+    def _request(self, challenge: str, name: str) -> bytes:
+        """
+        A CSR that openssl makes, for a key of its own.
+        """
+        lines = ("[req]", "distinguished_name = dn", "attributes = more", "prompt = no", "[dn]")
+        lines = (*lines, f"CN = {name}", "[more]", f"challengePassword = {challenge}", "")
+        options = ("-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-outform", "DER")
+        files = {"config": "\n".join(lines).encode()}
+        return openssl("req", "-new", *options, "-config", "config", files=files)
+
+    async def _webhook(
+        self, csr: bytes, challenge: str, secret: bytes = _SECRET
+    ) -> tuple[int, object]:
+        asked = {
+            "timestamp": "2026-06-01T12:00:00.123456789Z",
+            "provisionerName": "devices",
+            "x509CertificateRequest": {"raw": base64.b64encode(csr).decode()},
+            "scepChallenge": challenge,
+            "scepTransactionID": "7f2c",
+        }
+        body = json.dumps(asked).encode()
+        headers = {
+            "X-Smallstep-Signature": hmac.new(secret, body, sha256).hexdigest(),
+            "X-Smallstep-Webhook-ID": "hook-1",
+            "Content-Type": "application/json",
+        }
+        url = f"{self.daemon.admin_url}/api/v1/challenges/step-ca"
+        answer = await deferToThread(httpx.post, url, content=body, headers=headers)
+        return answer.status_code, answer.json()
 
     async def _start(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="scepd-one-time-"))
@@ -117,8 +168,11 @@ class ScepserverTests(TestCase):
         self.ca = await deferToThread(SCEPServer, self.folder / "ca", self.verifier)
         self.addCleanup(deferToThread, self.ca.stop)
         await deferToThread(self.ca.start)
+        secret = self.folder / "secret"
+        secret.write_text(base64.b64encode(_SECRET).decode())
+        hook = ("--webhook-id", "hook-1", "--webhook-secret-file", str(secret))
         url = ("--url", self.ca.url)
-        await deferToThread(self.daemon.ctl, "ca", "add", "CORP", *url, *_ONE_TIME)
+        await deferToThread(self.daemon.ctl, "ca", "add", "CORP", *url, *_ONE_TIME, *hook)
         content = SAMPLE_PROFILE.read_bytes().replace(b"Test_SCEP", b"CORP")
         self.profile = await deferToThread(self.daemon.add_profile, content)
 
