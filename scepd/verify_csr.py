@@ -227,10 +227,17 @@ def _connection(settings: Settings) -> tuple[str, http.client.HTTPConnection]:
     host = parts.hostname or ""
     if parts.scheme == "http":
         return parts.path, http.client.HTTPConnection(host, parts.port, timeout=DEADLINE)
-    context = ssl.create_default_context(cafile=settings.trusted_certificates)
+    context = _context(settings.trusted_certificates)
     return parts.path, http.client.HTTPSConnection(
         host, parts.port, timeout=DEADLINE, context=context
     )
+
+
+def _context(roots: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=roots)
+    except OSError as error:
+        raise VerifierError(f"{roots}: it can't be used for https: {error.strerror}") from None
 
 
 def _title(content: bytes) -> str:

@@ -4,15 +4,32 @@ Tests for the settings of ``scepd-verify-csr``.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from scepd import verify_csr
 from scepd.verify_csr import Settings, VerifierError, ask, read_settings
+from tests.test_layers import imported_names
 
 TOKEN = "the-token-of-scepserver"
+
+
+class ImportTests(SynchronousTestCase):
+    """
+    Tests for what the program needs.
+    """
+
+    def test_standard_library(self) -> None:
+        """
+        It needs nothing but the standard library: a CA starts it for each request.
+        """
+        source = Path(verify_csr.__file__).read_bytes()
+        tops = {name.partition(".")[0] for name in imported_names(source)}
+        self.assertEqual(tops - set(sys.stdlib_module_names), set())
 
 
 class SettingsTests(SynchronousTestCase):

@@ -54,7 +54,7 @@ def spend_challenge(connection: Connection, use: ChallengeUse, now: datetime) ->
     :returns: the challenge as it was before.
     :raises Conflict: as :meth:`SQLDeliveryChallengeStore.use_challenge`.
     """
-    challenge = _find(connection, use.sha256)
+    challenge = _find(connection, use.sha256, locked=True)
     if challenge is None or challenge.ca_name != use.ca_name:
         raise Conflict("the challenge is not known here")
     deadline = _deadline(connection, challenge.window_id)
@@ -107,9 +107,9 @@ def _deadline(connection: Connection, window_id: str) -> datetime | None:
     return deadline
 
 
-def _find(connection: Connection, sha256: str) -> DeliveryChallenge | None:
+def _find(connection: Connection, sha256: str, *, locked: bool = False) -> DeliveryChallenge | None:
     one = select(delivery_challenge).where(_COLUMNS.sha256 == sha256)
-    row = connection.execute(one).first()
+    row = connection.execute(one.with_for_update() if locked else one).first()
     return None if row is None else _record(row)
 
 

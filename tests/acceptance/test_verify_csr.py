@@ -8,15 +8,17 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.network.certificates import certificate, key_pem, pem
 from tests.support.processes import PATIENCE, free_port, tool
 
 _TOKEN = "the-token-of-scepserver"
@@ -84,7 +86,11 @@ class VerifierTests(SynchronousTestCase):
         (self.folder / "token").write_text(_TOKEN)
 
     def run_program(
-        self, url: str, argv: list[str] | None = None, stdin: bytes | None = _CSR
+        self,
+        url: str,
+        argv: list[str] | None = None,
+        stdin: bytes | None = _CSR,
+        more: Mapping[str, str] | None = None,
     ) -> tuple[int, str, str]:
         """
         Run it; exit code, output, errors. ``stdin`` of None never ends.
@@ -94,6 +100,7 @@ class VerifierTests(SynchronousTestCase):
             "SCEPD_VERIFY_URL": url,
             "SCEPD_VERIFY_TOKEN_FILE": str(self.folder / "token"),
             "SCEPD_VERIFY_CA": "CORP",
+            **(more or {}),
         }
         environment.pop("SCEPD_VERIFY_CONFIG", None)
         pipe, argv = subprocess.PIPE, argv or [tool("scepd-verify-csr")]
@@ -154,6 +161,30 @@ class VerifierTests(SynchronousTestCase):
         code, output, _ = self.run_program(url, [tool("scepd-verify-csr"), "--check"])
         self.assertEqual(code, 0)
         self.assertIn("one-time challenges for CORP", output)
+
+    def test_tls(self) -> None:
+        """
+        By https only a server with a certificate of the roots that were named is asked.
+        """
+        chain, roots = self.folder / "server.pem", self.folder / "roots.pem"
+        chain.write_bytes(key_pem() + pem(certificate("127.0.0.1")).encode())
+        roots.write_text(pem(certificate()))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+        for path, expected in ((str(roots), 0), ("", 1), ("/nowhere/roots.pem", 1)):
+            bare = socket.socket()
+            bare.bind(("127.0.0.1", 0))
+            url = f"https://127.0.0.1:{bare.getsockname()[1]}"
+            listener = context.wrap_socket(bare, server_side=True)
+            server = _Server(
+                listener,
+                lambda connection: connection.sendall(_answer("200 OK", b'{"allow": true}')),
+            )
+            self.addCleanup(server.stop)
+            more = {"SCEPD_VERIFY_TRUSTED_CERTIFICATES": path}
+            code, _, errors = self.run_program(url, more=more)
+            self.assertEqual(code, expected, errors)
+            self.assertEqual(server.received != b"", expected == 0)
 
     def test_refused(self) -> None:
         """

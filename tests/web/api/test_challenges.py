@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import InvalidInput
 from scepd.model import APIToken, ChallengeMode, webhook_secret_place
-from scepd.pki.keyring import Keyring
+from scepd.pki.keyring import Keyring, SealedSecret
 from scepd.web.api.challenge_models import WebhookQuestion
 from tests.services.test_delivery_challenges import TEXT, csr, stored
 from tests.support.fake_mdm_world import authority
@@ -145,6 +145,20 @@ class WebhookTests(ChallengeCase):
         self.assertEqual({answer.status for answer in answers}, {401})
         self.assertEqual(len({answer.json["detail"] for answer in answers}), 1)
         self.assertIsNone(self.server.challenges.by_sha256[stored().sha256].csr_sha256)
+
+    def test_secret_is_unreadable(self) -> None:
+        """
+        A secret that no key opens lets nobody in, not even who signs with none; the log says why,
+        the answer does not.
+        """
+        ca = self.server.authorities.by_name["CORP"]
+        sealed = SealedSecret("lost", b"x" * 40)
+        self.server.authorities.by_name["CORP"] = replace(ca, webhook_secret=sealed)
+        with capturedLogs() as events:
+            answers = [self.ask(question(), secret=secret) for secret in (SECRET, bytes(32), b"")]
+        self.assertEqual({answer.status for answer in answers}, {401})
+        self.assertNotIn(b"CORP", b"".join(answer.body for answer in answers))
+        self.assertIn("the keyring has no key 'lost'", str(events))
 
     def test_bodies(self) -> None:
         """
