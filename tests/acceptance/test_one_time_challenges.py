@@ -132,8 +132,8 @@ class ScepserverTests(TestCase):
         """
         A CSR that openssl makes, for a key of its own.
         """
-        lines = ("[req]", "distinguished_name = dn", "attributes = more", "prompt = no", "[dn]")
-        lines = (*lines, f"CN = {name}", "[more]", f"challengePassword = {challenge}", "")
+        lines = ["[req]", "distinguished_name = dn", "attributes = more", "prompt = no", "[dn]"]
+        lines += [f"CN = {name}", "[more]", f"challengePassword = {challenge}", ""]
         options = ("-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-outform", "DER")
         files = {"config": "\n".join(lines).encode()}
         return openssl("req", "-new", *options, "-config", "config", files=files)
