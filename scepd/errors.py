@@ -148,6 +148,14 @@ class AccessDenied(PermanentError):
     code = "access-denied"
 
 
+class RoleDenied(AccessDenied):
+    """
+    A known token whose role does not allow the request.
+    """
+
+    code = "role-denied"
+
+
 # -- the daemon's own surroundings -----------------------------------------------------------------
 
 

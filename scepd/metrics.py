@@ -89,6 +89,12 @@ class Metrics:
             ("ca",),
             registry=registry,
         )
+        self.challenges = Counter(
+            "scepd_challenges",
+            "One-time challenges that a certificate authority asked about, by what it was told.",
+            ("ca", "result"),
+            registry=registry,
+        )
         self.admin_requests = Counter(
             "scepd_admin_requests",
             "Requests to the admin listener, by method and status.",

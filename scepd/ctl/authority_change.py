@@ -36,6 +36,11 @@ Examples:
 @click.option("--url", help="http or https URL of its SCEP service; needs the challenge, too.")
 @click.option("--challenge-file", type=FILE, help="File that holds the challenge, in one line.")
 @click.option("--challenge-stdin", is_flag=True, help="Read the challenge from standard input.")
+@click.option(
+    "--challenge-mode",
+    type=click.Choice(["static", "one_time"]),
+    help="one_time: each delivery has a challenge of its own; static needs one.",
+)
 @click.option("--max-concurrency", type=int, help="Exchanges with it at one time.")
 @click.option("--ca-identifier", help="Sent as `message` of GetCACert, where it has several CAs.")
 @click.option("--trusted-certificates", type=FILE, help="PEM file with the roots of its URL.")

@@ -31,6 +31,13 @@ _GIVEN = (
     click.option("--client-certificate", type=FILE, help="PEM file: ours, for its https URL."),
     click.option("--client-key", type=FILE, help="PEM file: the key of that, not encrypted."),
     click.option("--outgoing-proxy", metavar="URL", help="http://host:port on the way to it."),
+    click.option("--webhook-id", help="Of the webhook by which step-ca asks about challenges."),
+    click.option(
+        "--webhook-secret-file",
+        "webhook_secret",
+        type=FILE,
+        help="File with its secret, in base64.",
+    ),
 )
 _CLEARED = (
     click.option("--no-ca-identifier", is_flag=True, help="Send no `message`."),
@@ -84,7 +91,7 @@ def given_settings(options: Mapping[str, object]) -> dict[str, JsonValue]:
 
 def _read(value: object) -> JsonValue:
     if isinstance(value, Path):
-        return text_of(value)
+        return text_of(value).strip()
     assert isinstance(value, str | int | float)
     return value
 

@@ -29,6 +29,8 @@ Examples:
       --challenge-file challenge.txt
   pass show ca/challenge | scepctl ca add Test_SCEP \\
       --url https://ca.example.com/scep --challenge-stdin
+  scepctl ca add STEP_CA --url https://step-ca.example.com/scep/devices \\
+      --challenge-mode one_time --webhook-id ID --webhook-secret-file FILE
 """
 
 
@@ -44,6 +46,13 @@ def authorities() -> None:
 @click.option("--url", required=True, help="http or https URL of its SCEP service.")
 @click.option("--challenge-file", type=FILE, help="File that holds the challenge, in one line.")
 @click.option("--challenge-stdin", is_flag=True, help="Read the challenge from standard input.")
+@click.option(
+    "--challenge-mode",
+    type=click.Choice(["static", "one_time"]),
+    default="static",
+    show_default=True,
+    help="one_time: each delivery has a challenge of its own, which the CA asks scepd about.",
+)
 @click.option("--max-concurrency", type=int, help="Exchanges with it at one time. [default: 16]")
 @click.option("--ca-identifier", help="Sent as `message` of GetCACert, where it has several CAs.")
 @click.option("--trusted-certificates", type=FILE, help="PEM file with the roots of its URL.")
@@ -58,6 +67,7 @@ def add(
     url: str,
     challenge_file: Path | None,
     challenge_stdin: bool,
+    challenge_mode: str,
     max_concurrency: int | None,
     ca_identifier: str | None,
     trusted_certificates: Path | None,
@@ -73,16 +83,21 @@ def add(
 
     The challenge comes from --challenge-file, from --challenge-stdin, from the environment variable
     SCEPCTL_CHALLENGE, or from a hidden prompt. It is no option of its own: the shell's history
-    would keep it.
+    would keep it. With --challenge-mode one_time there is none to be given.
     """
+    one_time = challenge_mode == "one_time"
+    if one_time and (challenge_file is not None or challenge_stdin):
+        raise click.UsageError("With --challenge-mode one_time scepd makes the challenges itself.")
     body: dict[str, JsonValue] = {
         "name": name,
         "url": url,
-        "challenge": _challenge(challenge_file, challenge_stdin),
+        "challenge": "" if one_time else _challenge(challenge_file, challenge_stdin),
         "ca_identifier": ca_identifier,
         "trusted_certificates": text_of(trusted_certificates) if trusted_certificates else None,
         "allow_single_des": allow_single_des,
     }
+    if one_time:
+        body["challenge_mode"] = challenge_mode
     if max_concurrency is not None:
         body["max_concurrency"] = max_concurrency
     body |= given_settings(trust)
@@ -102,9 +117,9 @@ def list_all(connection: Connection, as_json: bool) -> None:
     if as_json:
         show_json([*items])
         return
-    keys = ("name", "url", "subject", "not_after", "max_concurrency")
+    keys = ("name", "url", "subject", "not_after", "challenge_mode", "built_in")
     show_table(
-        ("NAME", "URL", "SUBJECT", "EXPIRES", "AT ONCE"),
+        ("NAME", "URL", "SUBJECT", "EXPIRES", "CHALLENGES", "BUILT IN"),
         [[item.get(key) for key in keys] for item in items],
         "There are no certificate authorities; `scepctl ca add --help` tells how to add one.",
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from scepd import __version__
+from scepd.ctl.api_tokens import api_tokens
 from scepd.ctl.authority_change import change
 from scepd.ctl.certificate_authorities import authorities
 from scepd.ctl.connection import DEFAULT_SERVER, DEFAULT_TOKEN_FILE, Connection
@@ -66,6 +67,7 @@ for _command in (
     authorities,
     profiles,
     enrollment_tokens,
+    api_tokens,
     hosts,
     exchanges,
     activities,

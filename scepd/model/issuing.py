@@ -80,11 +80,14 @@ class IssuedCertificate:
     :param serial: hex; unique.
     :param certificate: DER.
     :param sha256: of the certificate, hex.
-    :param purpose: ``enroll`` (an MDM identity) or ``profile`` (for the static challenge).
+    :param purpose: ``enroll`` (an MDM identity) or ``profile`` (for the static challenge
+        or that of a delivery).
     :param request_sha256: of messageType, transactionID, CSR and signer certificate: the same
         request gets the same certificate again.
     :param public_key_sha256: of the certified SubjectPublicKeyInfo, hex.
-    :param challenge_sha256: the enrollment challenge that was spent; None for the static one.
+    :param challenge_sha256: the enrollment challenge that was spent; None for any other one.
+    :param host_uuid: whose delivery it was issued for; None: for none.
+    :param profile_uuid: likewise.
     """
 
     serial: str
@@ -98,3 +101,5 @@ class IssuedCertificate:
     challenge_sha256: str | None
     not_after: datetime
     issued_at: datetime
+    host_uuid: str | None = None
+    profile_uuid: str | None = None

@@ -21,12 +21,19 @@ class CertificateAuthorityStore(Protocol):
         Store a new one. To what failed while there was none of that name, AUTHORITY_RECOVERED
         happens.
 
-        :raises Conflict: the name is taken.
+        :raises Conflict: the name or the webhook is taken.
         """
 
     async def certificate_authority(self, name: str) -> CertificateAuthority | None:
         """
         The one of that name, or None.
+        """
+
+    async def certificate_authority_of_webhook(
+        self, webhook_id: str
+    ) -> CertificateAuthority | None:
+        """
+        The one with that webhook, or None.
         """
 
     async def certificate_authorities(

@@ -11,6 +11,7 @@ from typing import Protocol
 from scepd.model import (
     Activity,
     CAState,
+    ChallengeUse,
     EnrollmentChallenge,
     EnrollmentToken,
     IssuedCertificate,
@@ -43,7 +44,9 @@ class IssuingStore(Protocol):
         The enrollment challenge with that SHA-256, or None.
         """
 
-    async def issue(self, certificate: IssuedCertificate, now: datetime) -> IssuedCertificate:
+    async def issue(
+        self, certificate: IssuedCertificate, now: datetime, use: ChallengeUse | None = None
+    ) -> IssuedCertificate:
         """
         Store a certificate and spend its challenge, in one transaction, and return what is stored:
         for the same request what was issued before.
@@ -51,8 +54,10 @@ class IssuingStore(Protocol):
         With a challenge, the first issue for it counts one use of its token; the same key may have
         it again. Certificates of one transactionID are all for one key.
 
+        :param use: of the challenge of a delivery, which is bound to the request.
         :raises Conflict: another key lives under this transactionID; or the challenge is unknown,
-            expired, or spent by another key; or its token is gone, expired or used up.
+            expired, or spent by another key; or its token is gone, expired or used up; or, with
+            ``use``, as :meth:`~scepd.ports.DeliveryChallengeStore.use_challenge`.
         """
 
     async def certificate_by_sha256(self, sha256: str) -> IssuedCertificate | None:

@@ -12,8 +12,16 @@ from twisted.logger import Logger
 
 from scepd.config import SCEPProxySection
 from scepd.errors import Fault, InvalidInput, NotFound
-from scepd.model import Activity, CertificateAuthority, challenge_place, client_key_place
-from scepd.pki.keyring import Keyring, RandomBytes, SealedSecret
+from scepd.model import (
+    EMBEDDED_CA,
+    Activity,
+    CertificateAuthority,
+    ChallengeMode,
+    challenge_place,
+    client_key_place,
+    webhook_secret_place,
+)
+from scepd.pki.keyring import Keyring, RandomBytes, SealedSecret, SecretPlace
 from scepd.ports import (
     CertificateAuthorityStore,
     ClientCredentials,
@@ -29,8 +37,9 @@ from scepd.services.authority_check import (
     own_certificate,
     read_ca_certificates,
 )
-from scepd.services.authority_input import NewCertificateAuthority, faults_of
+from scepd.services.authority_input import NewCertificateAuthority, faults_of, webhook_secret
 from scepd.services.authority_trust import client_faults, client_warnings, normal_pin, normal_proxy
+from scepd.services.built_in_authority import refuse_built_in
 from scepd.services.clock import utc_now
 from scepd.services.upstream_targets import UpstreamTargets
 
@@ -95,8 +104,9 @@ class CertificateAuthorities:
         _log.info("The settings of {ca} are valid", step="A2", ca=new.name)
         report = await self._check.run(_target_of(new), new.ca_identifier)
         report = _with_warnings(report, new.client_certificate)
-        ca = self._record(new, report, self._sealed_challenge(new))
-        _log.info("Encrypted the challenge of {ca}", step="A5", ca=new.name)
+        ca = self._record(new, report, self._sealed_challenge(new), self._sealed_secret(new))
+        if ca.challenge is not None:
+            _log.info("Encrypted the challenge of {ca}", step="A5", ca=new.name)
         activity = self._activity(actor, "added certificate authority", new.name)
         await self._store.add_certificate_authority(ca, activity)
         self._on_change(new.name)
@@ -116,14 +126,19 @@ class CertificateAuthorities:
         :raises Conflict: another changed it meanwhile.
         :raises SecretUnreadable: no key of the keyring opens what stays as it is.
         """
+        refuse_built_in(name)
         before = await self.show(name)
         new = self._changed(before, change)
         await self._validate(new, more=change.faults(before))
         report = await self._check.run(_target_of(new), new.ca_identifier)
         report = _with_warnings(report, new.client_certificate)
         stays = "challenge" not in change.settings
+        stays = stays and bool(new.challenge)
         challenge = before.challenge if stays else self._sealed_challenge(new)
-        after = replace(self._record(new, report, challenge), created_at=before.created_at)
+        stays = "webhook_secret" not in change.settings and new.webhook_id is not None
+        secret = before.webhook_secret if stays else self._sealed_secret(new)
+        record = self._record(new, report, challenge, secret)
+        after = replace(record, created_at=before.created_at)
         activity = self._activity(actor, "changed certificate authority", name)
         await self._store.change_certificate_authority(before, after, activity)
         self._targets.forget(name)
@@ -164,7 +179,7 @@ class CertificateAuthorities:
         :returns: whether the certificate is another than before.
         """
         ca = await self._store.certificate_authority(name)
-        if ca is None:
+        if ca is None or name == EMBEDDED_CA:
             return False
         now = utc_now(self._clock)
         try:
@@ -252,7 +267,11 @@ class CertificateAuthorities:
         )
 
     def _record(
-        self, new: NewCertificateAuthority, report: CheckReport, challenge: SealedSecret
+        self,
+        new: NewCertificateAuthority,
+        report: CheckReport,
+        challenge: SealedSecret | None,
+        secret: SealedSecret | None,
     ) -> CertificateAuthority:
         return CertificateAuthority(
             name=new.name,
@@ -271,17 +290,24 @@ class CertificateAuthorities:
             client_certificate=new.client_certificate,
             client_key=self._sealed_key(new),
             outgoing_proxy=normal_proxy(new.outgoing_proxy),
+            challenge_mode=ChallengeMode(new.challenge_mode),
+            webhook_id=new.webhook_id,
+            webhook_secret=secret,
         )
 
-    def _sealed_challenge(self, new: NewCertificateAuthority) -> SealedSecret:
-        place = challenge_place(new.name)
-        return self._keyring().seal(new.challenge.encode(), place, self._random)
+    def _sealed_challenge(self, new: NewCertificateAuthority) -> SealedSecret | None:
+        return self._seal(new.challenge.encode(), challenge_place(new.name))
 
     def _sealed_key(self, new: NewCertificateAuthority) -> SealedSecret | None:
-        if new.client_key is None:
-            return None
-        key, place = new.client_key.encode(), client_key_place(new.name)
-        return self._keyring().seal(key, place, self._random)
+        key = (new.client_key or "").encode()
+        return self._seal(key, client_key_place(new.name))
+
+    def _sealed_secret(self, new: NewCertificateAuthority) -> SealedSecret | None:
+        secret = webhook_secret(new.webhook_secret or "")
+        return self._seal(secret, webhook_secret_place(new.name))
+
+    def _seal(self, secret: bytes, place: SecretPlace) -> SealedSecret | None:
+        return self._keyring().seal(secret, place, self._random) if secret else None
 
     def _activity(self, actor: str, action: str, subject: str) -> Activity:
         return Activity(utc_now(self._clock), actor, action, subject)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TypeAlias
 
 from scepd.errors import Fault
-from scepd.model import CertificateAuthority
+from scepd.model import CertificateAuthority, ChallengeMode
 from scepd.services.authority_input import NewCertificateAuthority
 
 Setting: TypeAlias = str | int | float | bool | None
 
-_SEALED = ("challenge", "client_key")
+_SEALED = ("challenge", "client_key", "webhook_secret")
+# Of a stored secret only that it is there is known; this one can't be wrong.
+_STORED_SECRET = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,17 @@ class AuthorityChange:
             for each in fields(NewCertificateAuthority)
             if each.name not in _SEALED
         }
-        stored = NewCertificateAuthority(challenge=challenge, client_key=client_key, **known)
+        known["challenge_mode"] = ca.challenge_mode.value
+        is_one_time = settings.get("challenge_mode", ca.challenge_mode) == ChallengeMode.ONE_TIME
+        if not is_one_time and ca.webhook_id is not None:
+            # Static challenges have no webhook.
+            settings = {"webhook_id": None, "webhook_secret": None} | settings
+        stored = NewCertificateAuthority(
+            challenge="" if is_one_time or ca.challenge is None else challenge,
+            client_key=client_key,
+            webhook_secret=None if ca.webhook_secret is None else _STORED_SECRET,
+            **known,
+        )
         return replace(stored, **settings)  # type: ignore[arg-type]
 
     def _faults(self, ca: CertificateAuthority) -> Iterator[Fault]:
@@ -64,7 +76,7 @@ class AuthorityChange:
                 "The name can't be changed: profiles and stored challenges are bound to it. "
                 "Add another certificate authority instead.",
             )
-        if "challenge" in self.settings:
+        if "challenge" in self.settings or ca.challenge is None:
             return
         # Else whoever may change settings could have stored challenges sent where they like.
         url, proxy = self.settings.get("url", ca.url), self.settings.get("outgoing_proxy")

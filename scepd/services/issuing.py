@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from scepd.errors import AccessDenied, Conflict, MessageError, ScepdError
-from scepd.model import EnrollmentChallenge, IssuedCertificate
+from scepd.model import EMBEDDED_CA, EnrollmentChallenge, IssuedCertificate
 from scepd.pki.certificates import summarize
 from scepd.pki.issuing import Issuer, Purpose, issue_certificate
 from scepd.pki.keyring import RandomBytes
@@ -25,6 +25,7 @@ from scepd.scep.messages import MessageHeader, PKIMessage
 from scepd.scep.replies import build_cert_rep_failure, build_cert_rep_success
 from scepd.services.ca_keys import CAKeys
 from scepd.services.clock import utc_now
+from scepd.services.delivery_challenges import DeliveryChallenges, JudgedChallenge
 from scepd.services.issuing_requests import FaultyRequest, ReceivedRequest, receive_request
 
 # strongSwan looks for SHA-384 when it means AES and SHA-256.
@@ -58,6 +59,7 @@ class EmbeddedCA:
 
     :param static_challenge: lets whoever knows it have certificates that are no MDM identities;
         None: there is none.
+    :param deliveries: knows the challenges of deliveries that name this authority.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class EmbeddedCA:
         workers: Workers,
         settings: IssuingSettings,
         static_challenge: str | None = None,
+        deliveries: DeliveryChallenges | None = None,
     ) -> None:
         self._keys = keys
         self._store = store
@@ -77,6 +80,7 @@ class EmbeddedCA:
         self._workers = workers
         self._settings = settings
         self._static = _digest(static_challenge) if static_challenge else None
+        self._deliveries = deliveries
 
     def capabilities(self) -> bytes:
         """
@@ -136,13 +140,17 @@ class EmbeddedCA:
             return known
         challenge = await self._challenge(received.request)
         made = await self._workers(lambda: self._make(received, challenge, issuer))
-        issued = await self._store.issue(made, utc_now(self._clock))
+        use = challenge.use if isinstance(challenge, JudgedChallenge) else None
+        issued = await self._store.issue(made, utc_now(self._clock), use)
         _log_issue("Issued {serial} for {subject!r} until {not_after}", issued)
         return issued
 
-    async def _challenge(self, request: CertificationRequest) -> EnrollmentChallenge | None:
+    async def _challenge(
+        self, request: CertificationRequest
+    ) -> EnrollmentChallenge | JudgedChallenge | None:
         """
-        What allows a request: its enrollment challenge, or None for the static challenge.
+        What allows a request: its enrollment challenge, that of a delivery, or None for the static
+        challenge.
 
         :raises AccessDenied: nothing does.
         """
@@ -153,9 +161,17 @@ class EmbeddedCA:
         if challenge is not None:
             self._check_challenge(challenge, request)
             return challenge
+        delivery = await self._delivery(request)
+        if delivery is not None:
+            return delivery
         if self._static is None or not hmac.compare_digest(digest, self._static):
             raise AccessDenied("the challenge is not one of this authority")
         return None
+
+    async def _delivery(self, request: CertificationRequest) -> JudgedChallenge | None:
+        if self._deliveries is None:
+            return None
+        return await self._deliveries.judge(EMBEDDED_CA, request)
 
     def _check_challenge(
         self, challenge: EnrollmentChallenge, request: CertificationRequest
@@ -168,12 +184,18 @@ class EmbeddedCA:
             raise AccessDenied("the challenge was used for another key")
 
     def _make(
-        self, received: ReceivedRequest, challenge: EnrollmentChallenge | None, issuer: Issuer
+        self,
+        received: ReceivedRequest,
+        challenge: EnrollmentChallenge | JudgedChallenge | None,
+        issuer: Issuer,
     ) -> IssuedCertificate:
         now = utc_now(self._clock)
-        purpose = Purpose.PROFILE if challenge is None else Purpose.ENROLL
+        delivery = challenge.challenge if isinstance(challenge, JudgedChallenge) else None
+        # Only who enrolls gets an identity: its challenge is what the record holds.
+        enrollment = challenge if isinstance(challenge, EnrollmentChallenge) else None
+        purpose = Purpose.ENROLL if enrollment else Purpose.PROFILE
         settings = self._settings
-        seconds = settings.certificate_lifetime if challenge is None else settings.identity_lifetime
+        seconds = settings.identity_lifetime if enrollment else settings.certificate_lifetime
         lifetime = timedelta(seconds=seconds)
         request = received.request
         der = issue_certificate(request, purpose, issuer, now, lifetime, self._random)
@@ -187,9 +209,11 @@ class EmbeddedCA:
             transaction_id=received.message.transaction_id,
             request_sha256=received.sha256,
             public_key_sha256=request.public_key_sha256,
-            challenge_sha256=None if challenge is None else challenge.sha256,
+            challenge_sha256=None if enrollment is None else enrollment.sha256,
             not_after=summary.not_after,
             issued_at=now,
+            host_uuid=None if delivery is None else delivery.host_uuid,
+            profile_uuid=None if delivery is None else delivery.profile_uuid,
         )
 
     async def _refuse(

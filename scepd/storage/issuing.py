@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from scepd.errors import Conflict
-from scepd.model import CAState, EnrollmentChallenge, IssuedCertificate
+from scepd.model import CAState, ChallengeUse, EnrollmentChallenge, IssuedCertificate
 from scepd.pki.keyring import SealedSecret
 from scepd.storage import tables
 from scepd.storage.database import Database
+from scepd.storage.delivery_challenges import spend_challenge
 from scepd.storage.tables import enrollment_challenge, enrollment_token, issued_certificate
 
 
@@ -66,7 +67,9 @@ class SQLIssuingStore:
         """
         return await self._database.read(lambda connection: _challenge(connection, sha256))
 
-    async def issue(self, certificate: IssuedCertificate, now: datetime) -> IssuedCertificate:
+    async def issue(
+        self, certificate: IssuedCertificate, now: datetime, use: ChallengeUse | None = None
+    ) -> IssuedCertificate:
         """
         Store a certificate and spend its challenge, in one transaction, and return what is stored:
         for the same request what was issued before.
@@ -74,8 +77,10 @@ class SQLIssuingStore:
         With a challenge, the first issue for it counts one use of its token; the same key may have
         it again. Certificates of one transactionID are all for one key.
 
+        :param use: of the challenge of a delivery, which is bound to the request.
         :raises Conflict: another key lives under this transactionID; or the challenge is unknown,
-            expired, or spent by another key; or its token is gone, expired or used up.
+            expired, or spent by another key; or its token is gone, expired or used up; or, with
+            ``use``, as :meth:`~scepd.ports.DeliveryChallengeStore.use_challenge`.
         """
         same = issued_certificate.c.request_sha256 == certificate.request_sha256
 
@@ -84,6 +89,8 @@ class SQLIssuingStore:
             if stored is not None:
                 return stored
             _refuse_other_key(connection, certificate)
+            if use is not None:
+                spend_challenge(connection, use, now)
             token_sha256 = _spend(connection, certificate, now)
             _insert(connection, certificate, token_sha256)
             return certificate
@@ -185,6 +192,8 @@ def _insert(
             token_sha256=token_sha256,
             not_after=certificate.not_after,
             issued_at=certificate.issued_at,
+            host_uuid=certificate.host_uuid,
+            profile_uuid=certificate.profile_uuid,
         )
     )
 
@@ -207,4 +216,6 @@ def _record(row: Row[tuple[object, ...]]) -> IssuedCertificate:
         challenge_sha256=row.challenge_sha256,
         not_after=row.not_after,
         issued_at=row.issued_at,
+        host_uuid=row.host_uuid,
+        profile_uuid=row.profile_uuid,
     )

@@ -15,14 +15,19 @@ from scepd.network.scep_upstream import SCEPUpstream
 from scepd.network.upstream_pool import UpstreamLimits
 from scepd.pki.keyring import Keyring
 from scepd.services.access import Access
+from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
+from scepd.services.built_in_authority import AuthoritiesWithBuiltIn
 from scepd.services.ca_answers import AnswerLimits, CAAnswers
 from scepd.services.ca_directory import CADirectory
+from scepd.services.delivery_challenges import DeliveryChallenges
+from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.rendering import ProfileRendering
 from scepd.services.slots import Slots
+from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.services.upstream_targets import UpstreamTargets
 from scepd.storage.database import Database
 from scepd.tap.files import DeviceSecrets
@@ -30,6 +35,13 @@ from scepd.tap.management import Management
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.web.api.app import make_api
+from scepd.web.api.challenges import (
+    LARGEST_CSR,
+    LARGEST_QUESTION,
+    STEP_CA_PATH,
+    VERIFY_PATH,
+    ChallengeEndpoints,
+)
 from scepd.web.device_root import DeviceRoot
 from scepd.web.errors import problem_refusal
 from scepd.web.health import HealthResource, MetricsResource, ReadinessResource
@@ -40,6 +52,10 @@ _METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD"))
 # Reading a message of that size takes less than a millisecond.
 _INLINE_BYTES = 16 * 1024
 _RESULT_BYTES = 8 * 1024 * 1024
+_CHALLENGE_LIMITS = {
+    f"/api/v1{STEP_CA_PATH}".encode("ascii"): LARGEST_QUESTION,
+    f"/api/v1{VERIFY_PATH}".encode("ascii"): LARGEST_CSR,
+}
 _OSQUERY_BYTES = 1024 * 1024
 _OSQUERY_PATHS = ("enroll", "config", "log", "distributed/read", "distributed/write")
 
@@ -69,14 +85,25 @@ class Composition:
         self.metrics = Metrics()
         self.database = self._make_database()
         self._stores = stores = Stores(self.database, configuration.profiles)
+        stores.authorities = AuthoritiesWithBuiltIn(
+            stores.authorities, lambda: self.management.ca, configuration.server.external_url
+        )
+        self.challenges = DeliveryChallenges(
+            stores.challenges, reactor, around.in_thread, self.metrics
+        )
         self._rendering = ProfileRendering(
-            stores.authorities, keyring, around.in_thread, configuration.server.external_url
+            stores.authorities,
+            keyring,
+            around.in_thread,
+            configuration.server.external_url,
+            around.random_bytes,
         )
         self.upstream = self._make_upstream()
         self._targets = UpstreamTargets(keyring)
+        self._upstreams = self._make_upstreams()
         self._authorities = self._make_authorities()
         self.proxy = self._make_proxy()
-        self.management = Management(around, stores, self._rendering, secrets)
+        self.management = Management(around, stores, self._rendering, secrets, self.challenges)
         self.device_site = self._make_device_site()
         self.admin_site = self._make_admin_site()
 
@@ -101,11 +128,21 @@ class Composition:
         )
         return SCEPUpstream(self._around.reactor, limits)
 
+    def _make_upstreams(self) -> UpstreamChoice:
+        proxy = self._configuration.scep_proxy
+        embedded = EmbeddedUpstream(
+            lambda: self.management.ca,
+            self._around.reactor,
+            proxy.max_message_size,
+            proxy.exchange_timeout,
+        )
+        return UpstreamChoice(embedded, self.upstream)
+
     def _make_proxy(self) -> SCEPProxy:
         around, stores, settings = self._around, self._stores, self._configuration.scep_proxy
         slots = Slots(around.reactor, self.metrics)
         self.answers = CAAnswers(
-            self.upstream,
+            self._upstreams,
             around.reactor,
             slots,
             self.metrics,
@@ -117,7 +154,7 @@ class Composition:
             authorities=stores.authorities,
             assignments=stores.assignments,
             enrollment=stores.windows,
-            upstream=self.upstream,
+            upstream=self._upstreams,
             workers=around.in_thread,
             clock=around.reactor,
             slots=slots,
@@ -172,6 +209,7 @@ class Composition:
             root,
             reactor=self._around.reactor,
             body_limit=self._configuration.limits.admin_body_size,
+            body_limits=_CHALLENGE_LIMITS,
             request_timeout=self._configuration.limits.request_timeout,
             on_answer=self._count_admin_answer,
             spell_refusal=problem_refusal,
@@ -193,7 +231,13 @@ class Composition:
                 stores.pushes,
             ),
             enrolling=self.management.enrolling,
-            authority_store=stores.authorities,
+            tokens=APITokens(stores.api_tokens, around.reactor, around.random_bytes),
+            challenges=ChallengeEndpoints(
+                self.challenges,
+                StepCAWebhook(stores.added_authorities, around.keyring),
+                stores.added_authorities,
+            ),
+            authority_store=stores.added_authorities,
             enrollments=stores.windows,
             activities=stores.activities,
             health=self.database,
@@ -206,7 +250,7 @@ class Composition:
         around = self._around
         return CertificateAuthorities(
             self._stores.authorities,
-            self.upstream,
+            self._upstreams,
             around.keyring,
             around.reactor,
             around.random_bytes,

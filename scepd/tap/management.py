@@ -20,6 +20,7 @@ from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
 from scepd.services.commands import CommandPorts, Commands, CommandSettings
 from scepd.services.delivery import ProcessorSettings, ProfileProcessor
+from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.delivery_resolving import Resolving
 from scepd.services.enrolling import Enrolling
 from scepd.services.issuing import EmbeddedCA, IssuingSettings
@@ -58,11 +59,13 @@ class Management:
         stores: Stores,
         rendering: ProfileRendering,
         secrets: DeviceSecrets,
+        challenges: DeliveryChallenges,
     ) -> None:
         self._around = around
         self._stores = stores
         self._rendering = rendering
         self._secrets = secrets
+        self.ca = self._make_ca(challenges)
         self._gateway = self._make_gateway(secrets.push)
         self._pushes = self._make_pushes()
         self._leases = Leases(stores.leases, around.new_id())
@@ -139,7 +142,7 @@ class Management:
         mdm.putChild(b"checkin", check_in)
         mdm.putChild(b"connect", check_in)
         mdm.putChild(b"scep", scep)
-        scep.putChild(b"ca", SCEPCAResource(self._make_ca()))
+        scep.putChild(b"ca", SCEPCAResource(self.ca))
         root.putChild(b"api", api)
         osquery = self._make_osquery().resource()
         api.putChild(b"osquery", osquery)
@@ -196,7 +199,7 @@ class Management:
             ProcessorSettings(settings.deliveries_per_tick, _BATCH),
         )
 
-    def _make_ca(self) -> EmbeddedCA:
+    def _make_ca(self, challenges: DeliveryChallenges) -> EmbeddedCA:
         around, settings = self._around, self._around.configuration.ca
         keys = CAKeys(
             self._stores.issuing,
@@ -220,6 +223,7 @@ class Management:
                 settings.allow_sha1,
             ),
             self._secrets.ca_challenge,
+            challenges,
         )
 
     def _make_check_in(self) -> CheckIn:

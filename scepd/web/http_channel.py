@@ -155,7 +155,7 @@ class DeadlineChannel(HTTPChannel):
 
     # -- TimeoutMixin ------------------------------------------------------------------------------
 
-    def setTimeout(self, period: float | None) -> float | None:
+    def setTimeout(self, period: int | None) -> int | None:
         """
         Close the connection after so many seconds without a byte; None: never.
 

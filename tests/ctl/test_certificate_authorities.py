@@ -107,6 +107,32 @@ class AddTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 1)
         self.assertIn("/nowhere/x: can't be read: No such file or directory", result.stderr)
 
+    def test_one_time(self) -> None:
+        """
+        With one-time challenges none is asked for; the webhook's secret is the file's line.
+        """
+        file = self.folder / "secret"
+        file.write_text("c2VjcmV0\n")
+        options = ("--challenge-mode", "one_time", "--webhook-id", "hook-1")
+        result = self.server.run(*ADD, *options, "--webhook-secret-file", str(file))
+        self.assertEqual(result.exit_code, 0, result.output)
+        sent = self.sent()
+        self.assertEqual(
+            (sent["challenge"], sent["challenge_mode"], sent["webhook_id"]),
+            ("", "one_time", "hook-1"),
+        )
+        self.assertEqual(sent["webhook_secret"], "c2VjcmV0")
+        self.assertNotIn("c2VjcmV0", result.output)
+
+    def test_one_time_with_a_challenge(self) -> None:
+        """
+        A challenge beside it is wrong usage.
+        """
+        for arguments in (("--challenge-stdin",), ("--challenge-file", "x")):
+            result = self.server.run(*ADD, "--challenge-mode", "one_time", *arguments)
+            self.assertEqual(result.exit_code, 2)
+        self.assertEqual(self.server.requests, [])
+
     def test_all_options(self) -> None:
         """
         Every setting is sent.

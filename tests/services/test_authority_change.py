@@ -138,6 +138,7 @@ class ChangeTests(ChangeCase):
         self.assertEqual(now.pinned_sha256, "ab" * 32)
         self.assertEqual(now.outgoing_proxy, "http://proxy:3128")
         self.assertEqual(now.created_at, self.before.created_at)
+        assert now.challenge is not None
         opened = self.keyring.open(now.challenge, challenge_place("Test_SCEP"))
         self.assertEqual(opened, b"another")
         assert now.client_key is not None

@@ -7,6 +7,8 @@ database.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scepd.errors import Conflict, NotFound
 from scepd.pki.keyring import SealedSecret
 from tests.storage import records
@@ -268,6 +270,43 @@ class APITokenContract(StorageTestCase):
         await self.tokens.add_api_token(records.token())
         text = await self.refused(Conflict, self.tokens.add_api_token(records.token()))
         self.assertNotIn("cdcd", text)
+
+    async def test_list(self) -> None:
+        """
+        All are told, the newest first; one that an operator adds is an activity.
+        """
+        await self.tokens.add_api_token(records.token())
+        second = replace(records.token("ef" * 32), name="second", created_at=NOON + HOUR)
+        await self.tokens.add_api_token(second, records.activity("second"))
+        self.assertEqual(await self.tokens.api_tokens(), [second, records.token()])
+        self.assertEqual(await self.done(), [records.activity("second")])
+
+    async def test_name_taken(self) -> None:
+        """
+        What an operator adds has a name of its own: activities are told by it.
+        """
+        await self.tokens.add_api_token(records.token())
+        second = self.tokens.add_api_token(records.token("ef" * 32), records.activity())
+        self.assertIn("'first'", await self.refused(Conflict, second))
+        self.assertIsNone(await self.tokens.api_token("ef" * 32))
+        self.assertEqual(await self.done(), [])
+
+    async def test_remove(self) -> None:
+        """
+        A removed one is not known any more, but the last admin's stays.
+        """
+        await self.tokens.add_api_token(records.token())
+        verifier = replace(records.token("ef" * 32), name="second", role="verifier")
+        await self.tokens.add_api_token(verifier)
+        remove = self.tokens.remove_api_token(records.token().sha256, records.activity())
+        await self.refused(Conflict, remove)
+        self.assertEqual(await self.tokens.api_token("cd" * 32), records.token())
+        self.assertEqual(await self.done(), [])
+        await self.tokens.remove_api_token(verifier.sha256, records.activity())
+        self.assertIsNone(await self.tokens.api_token(verifier.sha256))
+        self.assertEqual(await self.done(), [records.activity()])
+        gone = self.tokens.remove_api_token(verifier.sha256, records.activity())
+        await self.refused(NotFound, gone)
 
 
 class ActivityContract(StorageTestCase):

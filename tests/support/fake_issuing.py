@@ -12,10 +12,12 @@ from scepd.errors import Conflict, NotFound, StorageUnavailable
 from scepd.model import (
     Activity,
     CAState,
+    ChallengeUse,
     EnrollmentChallenge,
     EnrollmentToken,
     IssuedCertificate,
 )
+from tests.support.fake_challenges import FakeDeliveryChallenges
 from tests.support.fakes import FakeActivities
 
 
@@ -25,6 +27,7 @@ class FakeIssuing:
     An IssuingStore and an EnrollmentTokenStore.
 
     :param faster: what another process stored just before :meth:`create_ca_state`.
+    :param deliveries: what spends the challenges of deliveries.
     :param broken: whether every call raises StorageUnavailable.
     """
 
@@ -35,6 +38,7 @@ class FakeIssuing:
     tokens: dict[str, EnrollmentToken] = field(default_factory=dict)
     challenges: dict[str, EnrollmentChallenge] = field(default_factory=dict)
     broken: bool = False
+    deliveries: FakeDeliveryChallenges = field(default_factory=lambda: FakeDeliveryChallenges())
 
     async def ca_state(self) -> CAState | None:
         """
@@ -68,7 +72,9 @@ class FakeIssuing:
         self._check()
         return self.challenges.get(sha256)
 
-    async def issue(self, certificate: IssuedCertificate, now: datetime) -> IssuedCertificate:
+    async def issue(
+        self, certificate: IssuedCertificate, now: datetime, use: ChallengeUse | None = None
+    ) -> IssuedCertificate:
         """
         As the port says.
         """
@@ -79,6 +85,8 @@ class FakeIssuing:
             same_name = other.transaction_id == certificate.transaction_id
             if same_name and other.public_key_sha256 != certificate.public_key_sha256:
                 raise Conflict("another key lives under this transactionID")
+        if use is not None:
+            await self.deliveries.use_challenge(use, now)
         if certificate.challenge_sha256 is not None:
             self._spend(certificate.challenge_sha256, certificate.public_key_sha256, now)
         self.certificates.append(certificate)

@@ -63,6 +63,8 @@ issued_certificate = Table(
     Column("token_sha256", Text),
     Column("not_after", UTCDateTime, nullable=False),
     Column("issued_at", UTCDateTime, nullable=False),
+    Column("host_uuid", Text),
+    Column("profile_uuid", Text),
     Index(None, "transaction_id"),
     Index(None, "not_after"),
 )

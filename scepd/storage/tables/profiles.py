@@ -24,8 +24,8 @@ certificate_authority = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("url", Text, nullable=False),
-    Column("challenge_key_id", Text, nullable=False),
-    Column("challenge", LargeBinary, nullable=False),
+    Column("challenge_key_id", Text),
+    Column("challenge", LargeBinary),
     Column("ca_identifier", Text),
     Column("trusted_certificates", Text),
     Column("max_concurrency", Integer, nullable=False),
@@ -40,6 +40,11 @@ certificate_authority = Table(
     Column("client_key_key_id", Text),
     Column("client_key", LargeBinary),
     Column("outgoing_proxy", Text),
+    Column("challenge_mode", Text, nullable=False, server_default="static"),
+    Column("webhook_id", Text),
+    Column("webhook_secret_key_id", Text),
+    Column("webhook_secret", LargeBinary),
+    Index(None, "webhook_id", unique=True),
 )
 
 profile = Table(

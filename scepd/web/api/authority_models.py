@@ -37,6 +37,10 @@ class CertificateAuthorityChange(BaseModel):
         None, description="another one needs the challenge, too; null: none"
     )
 
+    challenge_mode: str = Field("static", description="static or one_time")
+    webhook_id: str | None = Field(None, description="null: no webhook")
+    webhook_secret: str | None = Field(None, repr=False, description="base64; never shown")
+
     def change(self) -> AuthorityChange:
         """
         As the service takes it.

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scepd.model import Activity, CertificateAuthority, Profile, SCEPExchange
+from scepd.model import EMBEDDED_CA, Activity, CertificateAuthority, Profile, SCEPExchange
 from scepd.services.authority_check import CheckReport, own_certificate
 from scepd.services.authority_input import DEFAULT_CONCURRENCY, MASK, NewCertificateAuthority
 from scepd.services.profiles import UploadedProfile
@@ -28,12 +28,14 @@ class CertificateAuthorityInput(BaseModel):
         extra="forbid",
         strict=True,
         hide_input_in_errors=True,
-        json_schema_extra={"required": ["name", "url", "challenge"]},
+        json_schema_extra={"required": ["name", "url"]},
     )
 
     name: str = Field("", description="1 to 255 of A-Z a-z 0-9 _; can't be changed later")
     url: str = Field("", description="absolute http or https URL of its SCEP service")
-    challenge: str = Field("", repr=False, description="its static challenge; never shown again")
+    challenge: str = Field(
+        "", repr=False, description="its static challenge, needed with the mode static; never shown"
+    )
     max_concurrency: int = Field(
         DEFAULT_CONCURRENCY, description="exchanges with it at one time, 1 to 1000"
     )
@@ -55,6 +57,13 @@ class CertificateAuthorityInput(BaseModel):
     outgoing_proxy: str | None = Field(
         None, description="http://host:port of the HTTP proxy on the way to it"
     )
+    challenge_mode: str = Field("static", description="static or one_time")
+    webhook_id: str | None = Field(
+        None, description="of the webhook by which it asks about one-time challenges"
+    )
+    webhook_secret: str | None = Field(
+        None, repr=False, description="what the webhook signs with, in base64; never shown"
+    )
 
     def described(self) -> NewCertificateAuthority:
         """
@@ -72,7 +81,7 @@ class CertificateAuthorityView(BaseModel):
 
     name: str
     url: str
-    challenge: str = Field(description="always the mask ********")
+    challenge: str | None = Field(description="the mask ********; null when it has none")
     ca_identifier: str | None
     trusted_certificates: str | None
     max_concurrency: int
@@ -88,6 +97,9 @@ class CertificateAuthorityView(BaseModel):
     client_certificate: str | None
     client_key: str | None = Field(description="the mask ********; null: there is none")
     outgoing_proxy: str | None
+    challenge_mode: str = Field(description="static or one_time")
+    webhook_id: str | None
+    built_in: bool = Field(description="whether it is scepd's own, which can't be changed")
 
     @classmethod
     def of(cls, ca: CertificateAuthority) -> CertificateAuthorityView:
@@ -98,7 +110,7 @@ class CertificateAuthorityView(BaseModel):
         return cls(
             name=ca.name,
             url=ca.url,
-            challenge=MASK,
+            challenge=MASK if ca.challenge else None,
             ca_identifier=ca.ca_identifier,
             trusted_certificates=ca.trusted_certificates,
             max_concurrency=ca.max_concurrency,
@@ -114,6 +126,9 @@ class CertificateAuthorityView(BaseModel):
             client_certificate=ca.client_certificate,
             client_key=None if ca.client_key is None else MASK,
             outgoing_proxy=ca.outgoing_proxy,
+            challenge_mode=ca.challenge_mode.value,
+            webhook_id=ca.webhook_id,
+            built_in=ca.name == EMBEDDED_CA,
         )
 
 

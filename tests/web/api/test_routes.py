@@ -291,9 +291,13 @@ class DocumentTests(SynchronousTestCase):
             sorted(paths),
             [
                 "/api/v1/activities",
+                "/api/v1/api_tokens",
+                "/api/v1/api_tokens/{id}",
                 "/api/v1/certificate_authorities",
                 "/api/v1/certificate_authorities/{name}",
                 "/api/v1/certificate_authorities/{name}/check",
+                "/api/v1/challenges/step-ca",
+                "/api/v1/challenges/verify",
                 "/api/v1/enrollment_tokens",
                 "/api/v1/enrollment_tokens/{id}",
                 "/api/v1/exchanges",
@@ -331,5 +335,5 @@ class DocumentTests(SynchronousTestCase):
         assert isinstance(schemas, dict)
         schema = schemas["CertificateAuthorityInput"]
         assert isinstance(schema, dict)
-        self.assertEqual(schema["required"], ["name", "url", "challenge"])
+        self.assertEqual(schema["required"], ["name", "url"])
         self.assertIs(schema["additionalProperties"], False)
