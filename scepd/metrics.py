@@ -52,8 +52,15 @@ class Metrics:
         )
         self.upstream_failures = Counter(
             "scepd_upstream_failures",
-            "Exchanges that a certificate authority failed, by kind of failure.",
+            "Exchanges that a certificate authority failed, or that its breaker (breaker), slots "
+            "(queue) or rate (rate) kept from it, by kind of failure.",
             ("ca", "fault"),
+            registry=registry,
+        )
+        self.breaker_state = Gauge(
+            "scepd_ca_breaker_state",
+            "Circuit breaker of a certificate authority: 0 closed, 1 half-open, 2 open.",
+            ("ca",),
             registry=registry,
         )
         self.slots_in_use = Gauge(

@@ -7,6 +7,9 @@ from scepd.model.admin import APIToken as APIToken
 from scepd.model.authorities import EMBEDDED_CA as EMBEDDED_CA
 from scepd.model.authorities import CertificateAuthority as CertificateAuthority
 from scepd.model.authorities import challenge_place as challenge_place
+from scepd.model.breaker import Breaker as Breaker
+from scepd.model.breaker import BreakerSettings as BreakerSettings
+from scepd.model.breaker import BreakerState as BreakerState
 from scepd.model.issuing import CAState as CAState
 from scepd.model.issuing import EnrollmentChallenge as EnrollmentChallenge
 from scepd.model.issuing import EnrollmentToken as EnrollmentToken

@@ -31,6 +31,7 @@ class CertificateAuthority:
     :param certificates: DER of each certificate of its last good GetCACert answer.
     :param capabilities: the words of its last good GetCACaps answer; empty when it had none.
     :param checked_at: when certificates and capabilities were read.
+    :param requests_per_second: to it, on average; the rest wait in order. None: no limit.
     """
 
     name: str
@@ -44,6 +45,7 @@ class CertificateAuthority:
     capabilities: tuple[str, ...]
     checked_at: datetime
     created_at: datetime
+    requests_per_second: float | None = None
 
 
 def challenge_place(ca_name: str) -> SecretPlace:

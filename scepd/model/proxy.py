@@ -32,6 +32,7 @@ class EnrollmentWindow:
     :param signer_key_sha256: hex, of the SubjectPublicKeyInfo that a locked window admits; empty:
         none.
     :param transaction_id: what a locked window admits with that key.
+    :param token_sha256: hex, of the token that the URL must end with; None: any URL will do.
     """
 
     id: str
@@ -45,6 +46,7 @@ class EnrollmentWindow:
     reserved_until: datetime | None = None
     signer_key_sha256: str | None = None
     transaction_id: str | None = None
+    token_sha256: str | None = None
 
 
 class Admission(Enum):

@@ -56,6 +56,7 @@ class AnswerRelay:
             raise UpstreamError(
                 UpstreamFault.STATUS,
                 f"{self._host} answered {self._operation.wire_name} with HTTP status {status}",
+                status,
             )
         self._length = length
 

@@ -10,13 +10,14 @@ from hyperlink import URL
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from scepd.errors import ScepdError, UpstreamError, WindowClosed
+from scepd.errors import BreakerOpen, ScepdError, UpstreamError, WindowClosed
 from scepd.model import CertificateAuthority
 from scepd.scep.observer import AnswerReport, RequestReport, observe_answer, observe_request
 from scepd.services.answer_relay import AnswerRelay
 from scepd.services.clock import utc_now
 from scepd.services.exchange_log import Arrow, ExchangeLog
 from scepd.services.exchange_record import ExchangeRecord
+from scepd.services.protection import is_outage
 from scepd.services.proxying import DeviceConnection, Operation, ProxyRequest, SCEPProxy
 from scepd.services.transfer import Transfer
 from scepd.services.upstream_request import target_of, upstream_request
@@ -70,6 +71,9 @@ class ProxiedExchange:
     async def _let_in(self) -> CertificateAuthority:
         ca = await self._proxy.authorize(self._request.subject)
         self._log.step(Arrow.DEVICE_TO_SCEPD)
+        if self._is_audited:
+            # Protection: of a certificate authority that is out no window is reserved.
+            self._proxy.ports.protection.check(ca.name)
         # Of a window that is not reserved nothing has to be given back.
         self.transfer.check_running()
         if self._is_audited:
@@ -79,12 +83,14 @@ class ProxiedExchange:
 
     async def _turn_away(self, error: ScepdError) -> None:
         """
-        Answer a request that was not let through; a closed window is an exchange of its own.
+        Answer a request that was not let through; a closed window is an exchange of its own, and so
+        is an outage of the certificate authority.
         """
-        if self._is_audited and isinstance(error, WindowClosed):
+        if self._is_audited and isinstance(error, WindowClosed | BreakerOpen):
             exchange = self._record.close(self._now(), self._status_of(error), str(error))
+            redeliver = isinstance(error, WindowClosed)
             try:
-                await self._proxy.ports.enrollment.record_refusal(exchange, redeliver=True)
+                await self._proxy.ports.enrollment.record_refusal(exchange, redeliver=redeliver)
             except ScepdError as storage_error:
                 error = storage_error
         self._log.turned_away(error)
@@ -97,15 +103,15 @@ class ProxiedExchange:
         """
         Wait for a slot, and pass request and answer on.
         """
-        slots, timeout = self._proxy.ports.slots, self._proxy.settings.queue_timeout
+        protection = self._proxy.ports.protection
         self.transfer.check_running()
         await self.transfer.unless_ended(
-            Deferred.fromCoroutine(slots.take(ca.name, most=ca.max_concurrency, timeout=timeout))
+            Deferred.fromCoroutine(protection.enter(ca, self._request.operation, self._record.id))
         )
         try:
             await self._pass_on(ca)
         finally:
-            slots.give_back(ca.name)
+            protection.leave(ca.name)
 
     async def _pass_on(self, ca: CertificateAuthority) -> None:
         ports, operation, transfer = self._proxy.ports, self._request.operation, self.transfer
@@ -121,7 +127,9 @@ class ProxiedExchange:
                 ports.upstream, target_of(ca), upstream_request(ca, operation, length), relay
             )
         except UpstreamError as error:
-            ports.metrics.upstream_failures.labels(ca.name, error.fault.value).inc()
+            await ports.protection.failed(
+                ca, operation, error, waited_for_device=transfer.waits_for_device
+            )
             raise
         finally:
             ports.metrics.upstream_seconds.labels(ca.name, operation.wire_name).observe(
@@ -142,11 +150,25 @@ class ProxiedExchange:
                 error = storage_error
         elif error is not None:
             self._log.broken_off(error)
+            if is_outage(error):
+                await self._record_outage(error)
         self._count(error)
         if error is None:
             self._finish()
         else:
             self._break_off(error)
+
+    async def _record_outage(self, error: ScepdError) -> None:
+        """
+        Store that a certificate authority was out when its device asked for less than a
+        certificate: the error that the device reports then is not its own.
+        """
+        sentence = f"{self._request.operation.wire_name}: {error}"
+        exchange = self._record.close(self._now(), self._status_of(error), sentence)
+        try:
+            await self._proxy.ports.enrollment.record_refusal(exchange, redeliver=False)
+        except ScepdError as storage_error:
+            self._log.broken_off(storage_error)
 
     async def _commit(self, error: ScepdError | None) -> None:
         ports, record = self._proxy.ports, self._record
@@ -156,6 +178,7 @@ class ProxiedExchange:
         await ports.enrollment.settle_window(
             exchange, record.outcome(sent_whole=self.transfer.sent_whole), record.signed_by
         )
+        await ports.protection.over(exchange.ca_name, exchange.id, exchange.pki_status)
         ports.metrics.exchanges.labels(
             exchange.ca_name,
             exchange.message_type or "unknown",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -24,7 +24,10 @@ from scepd.ports import (
     Upstream,
     Workers,
 )
-from scepd.services.slots import Slots
+
+if TYPE_CHECKING:
+    # It knows the operations of this module.
+    from scepd.services.protection import Protection
 
 
 class Operation(Enum):
@@ -118,7 +121,7 @@ class ProxyPorts:
     upstream: Upstream
     workers: Workers
     clock: IReactorTime
-    slots: Slots
+    protection: Protection
     metrics: Metrics
     new_id: Callable[[], str]
 

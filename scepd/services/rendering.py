@@ -50,14 +50,15 @@ class ProfileRendering:
         """
         return await self._values(host, profile, self._opened)
 
-    async def render(self, host: Host, profile: Profile) -> bytes:
+    async def render(self, host: Host, profile: Profile, token: str = "") -> bytes:
         """
         The profile as the device gets it.
 
+        :param token: the last part of its proxy URL; empty: the URL has none.
         :raises InvalidInput: values are missing, or are none that a profile can hold.
         :raises SecretUnreadable: no key of the keyring opens a challenge.
         """
-        values = await self.values_for(host, profile)
+        values = await self._values(host, profile, self._opened, token)
         return await self._workers(lambda: render(profile.content, values))
 
     async def preview(self, host: Host, profile: Profile) -> bytes:
@@ -70,11 +71,17 @@ class ProfileRendering:
         return await self._workers(lambda: render(profile.content, values))
 
     async def _values(
-        self, host: Host, profile: Profile, challenge_of: Callable[[CertificateAuthority], str]
+        self,
+        host: Host,
+        profile: Profile,
+        challenge_of: Callable[[CertificateAuthority], str],
+        token: str = "",
     ) -> Mapping[str, str]:
         names = await self._workers(lambda: variables_of(profile))
         authorities = {
-            ca.name: AuthorityValues(challenge_of(ca), self._proxy_url(host, profile, ca.name))
+            ca.name: AuthorityValues(
+                challenge_of(ca), self._proxy_url(host, profile, ca.name, token)
+            )
             for ca in await self._known(names)
         }
         return resolve_variables(
@@ -89,8 +96,9 @@ class ProfileRendering:
     def _opened(self, ca: CertificateAuthority) -> str:
         return self._keyring().open(ca.challenge, challenge_place(ca.name)).decode()
 
-    def _proxy_url(self, host: Host, profile: Profile, ca_name: str) -> str:
-        subject = "%2C".join((host.uuid, profile.uuid, ca_name))
+    def _proxy_url(self, host: Host, profile: Profile, ca_name: str, token: str) -> str:
+        parts = (host.uuid, profile.uuid, ca_name, token)
+        subject = "%2C".join(part for part in parts if part)
         return f"{self._external_url}/mdm/scep/proxy/{subject}"
 
 

@@ -14,6 +14,7 @@ from scepd.model import Activity, CertificateAuthority
 from scepd.pki.keyring import SealedSecret
 from scepd.profiles.lifecycle import Event, RetrySettings, Status
 from scepd.storage.activities import insert_activity
+from scepd.storage.breakers import forget_breaker
 from scepd.storage.database import Database
 from scepd.storage.row_columns import AssignmentRow
 from scepd.storage.rows import apply_to_rows
@@ -59,6 +60,7 @@ class SQLCertificateAuthorityStore:
             if _find(connection, ca.name) is not None:
                 raise Conflict(f"there is a certificate authority {ca.name!r} already")
             connection.execute(insert(certificate_authority).values(_values(ca)))
+            forget_breaker(connection, ca.name)
             apply_to_rows(connection, failed, _recovered, activity.at, self._settings)
             insert_activity(connection, activity)
 
@@ -132,6 +134,7 @@ class SQLCertificateAuthorityStore:
                 raise _not_found(name)
             if not force:
                 _refuse_used(connection, name)
+            forget_breaker(connection, name)
             insert_activity(connection, activity)
 
         await self._database.write(unit)

@@ -20,10 +20,10 @@ from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.rendering import ProfileRendering
-from scepd.services.slots import Slots
 from scepd.storage.database import Database
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.management import Management
+from scepd.tap.protecting import Protecting
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.web.api.app import make_api
@@ -65,8 +65,9 @@ class Composition:
             stores.authorities, keyring, around.in_thread, configuration.server.external_url
         )
         self.upstream = self._make_upstream()
+        self._protecting = Protecting(around, stores, self.upstream, self.metrics)
         self.proxy = self._make_proxy()
-        self.management = Management(around, stores, self._rendering, secrets)
+        self.management = Management(around, stores, self._rendering, secrets, self._protecting)
         self.device_site = self._make_device_site()
         self.admin_site = self._make_admin_site()
 
@@ -100,7 +101,7 @@ class Composition:
             upstream=self.upstream,
             workers=around.in_thread,
             clock=around.reactor,
-            slots=Slots(around.reactor, self.metrics),
+            protection=self._protecting.protection,
             metrics=self.metrics,
             new_id=around.new_id,
         )
@@ -113,11 +114,14 @@ class Composition:
         for path in _OSQUERY_PATHS:
             for prefix in ("/api/osquery/", "/api/v1/osquery/"):
                 limits[f"{prefix}{path}".encode("ascii")] = _OSQUERY_BYTES
+        proxy = self._configuration.scep_proxy
         return StreamingSite(
             root,
             reactor=self._around.reactor,
-            body_limit=self._configuration.scep_proxy.max_message_size,
+            body_limit=proxy.max_message_size,
             body_limits=limits,
+            minimum_speed=proxy.minimum_speed,
+            minimum_speed_after=proxy.minimum_speed_after,
             request_timeout=self._configuration.limits.request_timeout,
             receiver_for=SCEPProxySite(self.proxy).receiver_for,
         )

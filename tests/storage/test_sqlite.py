@@ -5,6 +5,7 @@ Tests of the stores on a SQLite file.
 from __future__ import annotations
 
 from tests.storage import (
+    breaker_contract,
     checkin_contract,
     command_contract,
     contract,
@@ -180,4 +181,22 @@ class ProofTests(MigratedFile, verification_contract.ProofContract):
 class RenewalTests(MigratedFile, verification_contract.RenewalContract):
     """
     The renewals of VerificationStore on SQLite.
+    """
+
+
+class BreakerTests(MigratedFile, breaker_contract.BreakerContract):
+    """
+    BreakerStore on SQLite.
+    """
+
+
+class OutageTests(MigratedFile, breaker_contract.OutageContract):
+    """
+    Deliveries during an outage on SQLite.
+    """
+
+
+class TokenTests(MigratedFile, breaker_contract.TokenContract):
+    """
+    The tokens of windows on SQLite.
     """

@@ -20,10 +20,13 @@ from scepd.model import (
 )
 from scepd.pki.keyring import SealedSecret
 from scepd.ports import SignedBy, Subject
+from scepd.services.protection import Protection
 from scepd.services.proxying import ProxyPorts, SCEPProxy
+from scepd.services.rates import Rates
 from scepd.services.slots import Slots
 from scepd.web.scep_proxy import SCEPProxySite
 from scepd.web.streaming import StreamingSite
+from tests.support.fake_breakers import FakeBreakerStore, make_breakers
 from tests.support.fakes import (
     FakeAssignments,
     FakeCertificateAuthorities,
@@ -42,6 +45,7 @@ def make_ca(
     max_concurrency: int = 2,
     capabilities: tuple[str, ...] = ("POSTPKIOperation", "SHA-256"),
     ca_identifier: str | None = None,
+    requests_per_second: float | None = None,
 ) -> CertificateAuthority:
     """
     The certificate authority of these tests.
@@ -58,6 +62,7 @@ def make_ca(
         capabilities=capabilities,
         checked_at=_NOW,
         created_at=_NOW,
+        requests_per_second=requests_per_second,
     )
 
 
@@ -77,9 +82,11 @@ class ProxyWorld:
         )
         self.upstream = EagerUpstream()
         self.workers = HeldWorkers()
-        self.slots = Slots(self.clock, self.metrics)
         self._ids = 0
         self.settings = SCEPProxySection.model_validate(settings)
+        self.breaker_store = FakeBreakerStore()
+        self.breakers = make_breakers(self.breaker_store, self.clock, self.metrics)
+        self.protection = self._make_protection()
         self.proxy = SCEPProxy(self._ports(), self.settings)
 
     def _ports(self) -> ProxyPorts:
@@ -90,9 +97,19 @@ class ProxyWorld:
             upstream=self.upstream,
             workers=self.workers,
             clock=self.clock,
-            slots=self.slots,
+            protection=self.protection,
             metrics=self.metrics,
             new_id=self._new_id,
+        )
+
+    def _make_protection(self) -> Protection:
+        return Protection(
+            self.breakers,
+            Rates(self.clock),
+            Slots(self.clock, self.metrics),
+            self.clock,
+            self.metrics,
+            self.settings,
         )
 
     def _new_id(self) -> str:
@@ -146,5 +163,7 @@ class ProxyWorld:
             reactor=self.clock,
             body_limit=self.settings.max_message_size,
             request_timeout=REQUEST_TIMEOUT,
+            minimum_speed=self.settings.minimum_speed,
+            minimum_speed_after=self.settings.minimum_speed_after,
             receiver_for=SCEPProxySite(self.proxy).receiver_for,
         )

@@ -57,6 +57,7 @@ class FailureTests(SCEPProxyTestCase):
         """
         faults = dict.fromkeys(UpstreamFault, 502) | {UpstreamFault.TIMEOUT: 504}
         for fault, status in faults.items():
+            self.world = ProxyWorld()
             device = DeviceEnd(self.world.site())
             device.get(b"operation=GetCACert")
             self.world.ca_side.consumer.answer_failed(UpstreamError(fault, "inside"))

@@ -23,6 +23,7 @@ enrollment_window = Table(
     Column("reserved_until", UTCDateTime),
     Column("signer_key_sha256", Text),
     Column("transaction_id", Text),
+    Column("token_sha256", Text),
     Index(None, "host_uuid", "profile_uuid", "state"),
     Index(None, "host_uuid", "profile_uuid", "opened_at"),
     Index(None, "profile_uuid", "state"),

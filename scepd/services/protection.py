@@ -1,0 +1,165 @@
+"""
+What stands between devices' requests and a certificate authority: its breaker, its rate and its
+slots, in this order.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+
+from scepd.config import SCEPProxySection
+from scepd.errors import BreakerOpen, QueueTimeout, RateLimited, UpstreamError, UpstreamFault
+from scepd.metrics import Metrics
+from scepd.model import CertificateAuthority
+from scepd.services.breakers import Breakers
+from scepd.services.proxying import Operation
+from scepd.services.rates import Rates
+from scepd.services.slots import Slots
+
+_CRASH_MARGIN = 5.0
+_FIRST_SERVER_ERROR = 500
+_ANSWER_FAULTS = (UpstreamFault.STATUS, UpstreamFault.BODY)
+# What ends by a clock, or by the other side's, when a device is slow.
+_SLOWNESS_FAULTS = (UpstreamFault.TIMEOUT, UpstreamFault.CLOSED)
+
+
+class Protection:
+    """
+    Lets requests to certificate authorities, and learns from what comes of them.
+    """
+
+    def __init__(
+        self,
+        breakers: Breakers,
+        rates: Rates,
+        slots: Slots,
+        clock: IReactorTime,
+        metrics: Metrics,
+        settings: SCEPProxySection,
+    ) -> None:
+        self._breakers = breakers
+        self._rates = rates
+        self._slots = slots
+        self._clock = clock
+        self._metrics = metrics
+        self._settings = settings
+
+    def check(self, ca_name: str) -> None:
+        """
+        Refuse at once, before anything is reserved or asked of the database.
+
+        :raises BreakerOpen: the certificate authority is out.
+        """
+        try:
+            self._breakers.check(ca_name)
+        except BreakerOpen:
+            self._count(ca_name, "breaker")
+            raise
+
+    async def enter(self, ca: CertificateAuthority, operation: Operation, exchange_id: str) -> None:
+        """
+        Return when a request may go out; the caller must :meth:`leave`. It waits ``queue_timeout``
+        seconds at most, in all.
+
+        :raises BreakerOpen: the certificate authority is out, or being tried by another request.
+        :raises RateLimited: its requests per second are used up for too long.
+        :raises QueueTimeout: its slots are.
+        """
+        settings = self._settings
+        if operation is Operation.PKI_OPERATION:
+            await self._admit(ca.name, exchange_id)
+        else:
+            self.check(ca.name)
+        deadline = self._clock.seconds() + settings.queue_timeout
+        try:
+            await self._rates.take(
+                ca.name, per_second=ca.requests_per_second, timeout=settings.queue_timeout
+            )
+            left = max(0.0, deadline - self._clock.seconds())
+            await self._slots.take(ca.name, most=ca.max_concurrency, timeout=left)
+        except QueueTimeout as error:
+            self._count(ca.name, "rate" if isinstance(error, RateLimited) else "queue")
+            raise
+
+    def leave(self, ca_name: str) -> None:
+        """
+        A request that was let out is over.
+        """
+        self._slots.give_back(ca_name)
+
+    async def failed(
+        self,
+        ca: CertificateAuthority,
+        operation: Operation,
+        error: UpstreamError,
+        *,
+        waited_for_device: bool,
+    ) -> None:
+        """
+        A request failed.
+
+        :param waited_for_device: whether it was the device's turn to send or to read when it did.
+        """
+        self._count(ca.name, error.fault.value)
+        if counts(ca, operation, error, waited_for_device=waited_for_device):
+            await self._breakers.failed(ca.name, error.sentence)
+
+    async def over(self, ca_name: str, exchange_id: str, pki_status: str | None) -> None:
+        """
+        A PKIOperation is over, with or without a CertRep: with one, whatever it says, its
+        certificate authority works.
+        """
+        if pki_status is not None:
+            await self._breakers.answered(ca_name)
+        await self._breakers.over(ca_name, exchange_id)
+
+    async def _admit(self, ca_name: str, exchange_id: str) -> None:
+        settings = self._settings
+        longest = settings.queue_timeout + settings.exchange_timeout + _CRASH_MARGIN
+        try:
+            await self._breakers.admit(ca_name, exchange_id, longest)
+        except BreakerOpen:
+            self._count(ca_name, "breaker")
+            raise
+
+    def _count(self, ca_name: str, fault: str) -> None:
+        self._metrics.upstream_failures.labels(ca_name, fault).inc()
+
+
+def is_outage(error: Exception) -> bool:
+    """
+    Whether an error tells of a certificate authority that is out or overrun, and not of what it
+    thinks of one request.
+    """
+    if isinstance(error, UpstreamError):
+        return not _is_refusal(error)
+    return isinstance(error, BreakerOpen | QueueTimeout)
+
+
+def counts(
+    ca: CertificateAuthority,
+    operation: Operation,
+    error: UpstreamError,
+    *,
+    waited_for_device: bool,
+) -> bool:
+    """
+    Whether an error is held against a certificate authority by its breaker.
+
+    What is not: a status below 500, by which it judges the request; the slowness of a device; and a
+    bad answer to an operation that it need not know.
+    """
+    if _is_refusal(error):
+        return False
+    if waited_for_device and error.fault in _SLOWNESS_FAULTS:
+        return False
+    if error.fault in _ANSWER_FAULTS:
+        is_optional = operation is Operation.GET_NEXT_CA_CERT or (
+            operation is Operation.GET_CA_CAPS and not ca.capabilities
+        )
+        return not is_optional
+    return True
+
+
+def _is_refusal(error: UpstreamError) -> bool:
+    return error.status is not None and error.status < _FIRST_SERVER_ERROR
