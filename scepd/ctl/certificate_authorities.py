@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from pydantic import JsonValue
 
+from scepd.ctl.breakers import breaker_fields, breaker_state
 from scepd.ctl.connection import Connection, JSONObject
 from scepd.ctl.failures import Refused
 from scepd.ctl.options import as_json, reaches_server
@@ -94,8 +95,8 @@ def list_all(connection: Connection, as_json: bool) -> None:
         return
     keys = ("name", "url", "subject", "not_after", "max_concurrency")
     show_table(
-        ("NAME", "URL", "SUBJECT", "EXPIRES", "AT ONCE"),
-        [[item.get(key) for key in keys] for item in items],
+        ("NAME", "URL", "SUBJECT", "EXPIRES", "AT ONCE", "BREAKER"),
+        [[*(item.get(key) for key in keys), breaker_state(item)] for item in items],
         "There are no certificate authorities; `scepctl ca add --help` tells how to add one.",
     )
 
@@ -112,7 +113,9 @@ def show(connection: Connection, name: str, as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        show_fields([(key.replace("_", " "), value) for key, value in found.items()])
+        fields = [(key, value) for key, value in found.items() if key != "breaker"]
+        shown = [(key.replace("_", " "), value) for key, value in fields]
+        show_fields([*shown, *breaker_fields(found)])
 
 
 @authorities.command("check")

@@ -114,7 +114,7 @@ class Breakers:
             return
         now = self._now()
         until = now + timedelta(seconds=lasts)
-        new = await self._change(ca_name, lambda old: old.admitting(exchange_id, now, until))
+        _, new = await self._change(ca_name, lambda old: old.admitting(exchange_id, now, until))
         if new.trial == exchange_id:
             self._trials.add(exchange_id)
         elif new.state is not BreakerState.CLOSED:
@@ -175,11 +175,8 @@ class Breakers:
         Whether a half-open one lets a delivery out; that is the caller's then.
         """
         now = self._now()
-        before = self.seen(ca_name).deliver_at
-        new = await self._change(ca_name, lambda old: old.delivering(now, self._settings))
-        if new.state is BreakerState.CLOSED:
-            return True
-        return new.state is BreakerState.HALF_OPEN and new.deliver_at not in (None, before)
+        old, new = await self._change(ca_name, lambda old: old.delivering(now, self._settings))
+        return new.state is BreakerState.CLOSED or new != old
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -189,7 +186,9 @@ class Breakers:
         except StorageUnavailable as error:
             _log.warn("The breaker of {ca} stays as it is: {reason}", ca=ca_name, reason=str(error))
 
-    async def _change(self, ca_name: str, change: Callable[[Breaker], Breaker]) -> Breaker:
+    async def _change(
+        self, ca_name: str, change: Callable[[Breaker], Breaker]
+    ) -> tuple[Breaker, Breaker]:
         old, new = await self._store.change(ca_name, change)
         if new.is_fresh:
             self._view.pop(ca_name, None)
@@ -200,7 +199,7 @@ class Breakers:
             _log_change(old, new)
         if _came_back(old, new):
             self._call_back()
-        return new
+        return old, new
 
     def _call_back(self) -> None:
         for call in self._on_back:

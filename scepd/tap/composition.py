@@ -159,6 +159,7 @@ class Composition:
             ),
             enrolling=self.management.enrolling,
             authority_store=stores.authorities,
+            breakers=stores.breakers,
             enrollments=stores.windows,
             activities=stores.activities,
             health=self.database,

@@ -403,7 +403,7 @@ class _ProxiedDevice(FakeDevice):
 
 def _proxy_path(profile: bytes) -> bytes:
     [payload] = plistlib.loads(profile)["PayloadContent"]
-    return urlsplit(payload["PayloadContent"]["URL"]).path.encode("ascii")
+    return urlsplit(str(payload["PayloadContent"]["URL"])).path.encode("ascii")
 
 
 def _certificate(udid: str, profile_uuid: str, now: datetime) -> CandidateCertificate:

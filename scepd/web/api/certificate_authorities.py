@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from scepd.model import Breaker
+from scepd.ports import BreakerStore
 from scepd.services.authorities import CertificateAuthorities
 from scepd.web.api.call import Call
 from scepd.web.api.models import (
@@ -24,8 +26,9 @@ class CertificateAuthorityEndpoints:
     The endpoints of certificate authorities.
     """
 
-    def __init__(self, service: CertificateAuthorities) -> None:
+    def __init__(self, service: CertificateAuthorities, breakers: BreakerStore) -> None:
         self._service = service
+        self._breakers = breakers
 
     def add_to(self, routes: Routes) -> None:
         """
@@ -46,7 +49,11 @@ class CertificateAuthorityEndpoints:
         """
         page = call.page()
         found = await self._service.list(after=page.after, limit=page.limit + 1)
-        items = [CertificateAuthorityView.of(ca) for ca in found[: page.limit]]
+        breakers = await self._known_breakers()
+        items = [
+            CertificateAuthorityView.of(ca, breakers.get(ca.name, Breaker(ca.name)))
+            for ca in found[: page.limit]
+        ]
         more = len(found) > page.limit
         return CertificateAuthorityList(items=items, next=items[-1].name if more else None)
 
@@ -63,7 +70,9 @@ class CertificateAuthorityEndpoints:
         """
         One of them.
         """
-        return CertificateAuthorityView.of(await self._service.show(name))
+        ca = await self._service.show(name)
+        breakers = await self._known_breakers()
+        return CertificateAuthorityView.of(ca, breakers.get(name, Breaker(name)))
 
     async def delete(self, call: Call, name: str) -> None:
         """
@@ -76,6 +85,9 @@ class CertificateAuthorityEndpoints:
         Ask one of them again.
         """
         return CertificateAuthorityCheck.of(await self._service.check(name))
+
+    async def _known_breakers(self) -> dict[str, Breaker]:
+        return {breaker.ca_name: breaker for breaker in await self._breakers.breakers()}
 
 
 _LIST = Endpoint(

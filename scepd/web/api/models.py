@@ -11,10 +11,11 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scepd.model import Activity, CertificateAuthority, Profile, SCEPExchange
+from scepd.model import Activity, Breaker, CertificateAuthority, Profile, SCEPExchange
 from scepd.services.authority_check import CheckReport, own_certificate
 from scepd.services.authority_input import DEFAULT_CONCURRENCY, MASK, NewCertificateAuthority
 from scepd.services.profiles import UploadedProfile
+from scepd.web.api.breaker_models import BreakerView
 
 
 class CertificateAuthorityInput(BaseModel):
@@ -67,9 +68,10 @@ class CertificateAuthorityView(BaseModel):
     capabilities: list[str] = Field(description="GetCACaps; empty when it gave none")
     checked_at: datetime
     created_at: datetime
+    breaker: BreakerView
 
     @classmethod
-    def of(cls, ca: CertificateAuthority) -> CertificateAuthorityView:
+    def of(cls, ca: CertificateAuthority, breaker: Breaker) -> CertificateAuthorityView:
         """
         The view of a stored record.
         """
@@ -88,6 +90,7 @@ class CertificateAuthorityView(BaseModel):
             capabilities=list(ca.capabilities),
             checked_at=ca.checked_at,
             created_at=ca.created_at,
+            breaker=BreakerView.of(breaker),
         )
 
 

@@ -29,6 +29,7 @@ from scepd.web.api.app import make_api
 from scepd.web.errors import problem_refusal
 from scepd.web.streaming import StreamingSite
 from tests.services.ca_certificates import NOW, certificate, der
+from tests.support.fake_breakers import FakeBreakerStore
 from tests.support.fake_issuing import FakeIssuing
 from tests.support.fake_mdm import FakeCheckIns, FakePushes, FakeVerification
 from tests.support.fakes import (
@@ -97,6 +98,7 @@ class Server:
     commands: FakeCommandRecords = field(default_factory=FakeCommandRecords)
     verification: FakeVerification = field(default_factory=FakeVerification)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
+    breakers: FakeBreakerStore = field(default_factory=FakeBreakerStore)
 
     def __post_init__(self) -> None:
         self.clock.advance(NOW.timestamp())
@@ -161,6 +163,7 @@ class Server:
                 lambda: None,
             ),
             authority_store=self.authorities,
+            breakers=self.breakers,
             enrollments=self.enrollments,
             activities=self.activities,
             health=self.health,
