@@ -11,12 +11,14 @@ from scepd.config import SCEPProxySection
 from scepd.errors import BreakerOpen, QueueTimeout, RateLimited, UpstreamError, UpstreamFault
 from scepd.metrics import Metrics
 from scepd.model import CertificateAuthority
+from scepd.scep.observer import AnswerReport
 from scepd.services.breakers import Breakers
 from scepd.services.proxying import Operation
 from scepd.services.rates import Rates
 from scepd.services.slots import Slots
 
 _CRASH_MARGIN = 5.0
+_NO_CERT_REP = "its answer to PKIOperation is no CertRep"
 _FIRST_SERVER_ERROR = 500
 _ANSWER_FAULTS = (UpstreamFault.STATUS, UpstreamFault.BODY)
 # What ends by a clock, or by the other side's, when a device is slow.
@@ -104,13 +106,18 @@ class Protection:
         if counts(ca, operation, error, waited_for_device=waited_for_device):
             await self._breakers.failed(ca.name, error.sentence)
 
-    async def over(self, ca_name: str, exchange_id: str, pki_status: str | None) -> None:
+    async def over(
+        self, ca_name: str, exchange_id: str, answer: AnswerReport | None, *, is_whole: bool
+    ) -> None:
         """
-        A PKIOperation is over, with or without a CertRep: with one, whatever it says, its
-        certificate authority works.
+        A PKIOperation is over. With a CertRep, whatever it says, its certificate authority works;
+        with a whole answer that is none, it does not.
         """
-        if pki_status is not None:
+        if answer is not None and answer.pki_status is not None:
             await self._breakers.answered(ca_name)
+        elif answer is not None and is_whole:
+            self._count(ca_name, UpstreamFault.BODY.value)
+            await self._breakers.failed(ca_name, f"{_NO_CERT_REP}: {answer.fault}")
         await self._breakers.over(ca_name, exchange_id)
 
     async def _admit(self, ca_name: str, exchange_id: str) -> None:

@@ -173,12 +173,15 @@ class ProxiedExchange:
     async def _commit(self, error: ScepdError | None) -> None:
         ports, record = self._proxy.ports, self._record
         await self._observe()
+        is_whole = error is None and not self.transfer.answer.truncated
+        await ports.protection.over(
+            record.subject.ca_name, record.id, record.answer, is_whole=is_whole
+        )
         status = self._status_of(error)
         exchange = record.close(self._now(), status, str(error or ""))
         await ports.enrollment.settle_window(
             exchange, record.outcome(sent_whole=self.transfer.sent_whole), record.signed_by
         )
-        await ports.protection.over(exchange.ca_name, exchange.id, exchange.pki_status)
         ports.metrics.exchanges.labels(
             exchange.ca_name,
             exchange.message_type or "unknown",
