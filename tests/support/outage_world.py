@@ -180,6 +180,7 @@ class OutageWorld:
 
     :ivar ca: starts up.
     :ivar answers: the statuses that devices got from the proxy.
+    :ivar paths: of the proxy URLs that devices were given.
     """
 
     def __init__(self, database: Database, **settings: float) -> None:
@@ -190,6 +191,7 @@ class OutageWorld:
         self.settings = SCEPProxySection.model_validate(settings)
         self.profile = scep_profile()
         self.answers: list[int] = []
+        self.paths: list[bytes] = []
         self.woken = False
         self._ids = (f"id-{number:06}" for number in itertools.count(1))
         self.breakers = self._make_breakers()
@@ -267,27 +269,33 @@ class OutageWorld:
     async def _poll(self, udid: str) -> None:
         while body := await self._commands.next(udid, udid, idle=True):
             command = plistlib.loads(body)
-            url = _proxy_path(command["Command"]["Payload"])
-            said = await self._install(url)
+            self.paths.append(_proxy_path(command["Command"]["Payload"]))
+            said = self._install(self.paths[-1])
             errors = [] if said == "Acknowledged" else [chain_item()]
             raw = report(said, command["CommandUUID"], udid, errors)
             result = command_result(plistlib.loads(raw), raw)
             if await self._results.record(result, udid):
                 await self._take_inventory(udid)
 
-    async def _install(self, path: bytes) -> str:
+    def _install(self, path: bytes) -> str:
         for operation in (Operation.GET_CA_CAPS, Operation.GET_CA_CERT, Operation.PKI_OPERATION):
-            device = _ProxiedDevice()
-            request = ProxyRequest(parse_subject(path), operation, None)
-            exchange = ProxiedExchange(self._proxy, request, device)
-            exchange.begin()
-            message = pkcs_req() if operation is Operation.PKI_OPERATION else b""
-            exchange.transfer.request_received(message)
-            exchange.transfer.request_finished()
-            self.answers.append(device.status)
-            if device.status != 200:
+            self.answers.append(self.ask(path, operation))
+            if self.answers[-1] != 200:
                 return "Error"
         return "Acknowledged"
+
+    def ask(self, path: bytes, operation: Operation) -> int:
+        """
+        The status of the proxy's answer to a device.
+        """
+        device = _ProxiedDevice()
+        request = ProxyRequest(parse_subject(path), operation, None)
+        exchange = ProxiedExchange(self._proxy, request, device)
+        exchange.begin()
+        message = pkcs_req() if operation is Operation.PKI_OPERATION else b""
+        exchange.transfer.request_received(message)
+        exchange.transfer.request_finished()
+        return device.status
 
     async def _take_inventory(self, udid: str) -> None:
         now = utc_now(self.clock)
