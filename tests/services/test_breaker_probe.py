@@ -4,6 +4,9 @@ Tests for our own probe of certificate authorities that are out.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -49,11 +52,11 @@ class ProbeTests(SynchronousTestCase):
             world.settings,
         )
 
-    def look(self, coroutine: object = None) -> None:
+    def look(self, coroutine: Coroutine[Any, Any, object] | None = None) -> None:
         """
         Look once; it must need no time.
         """
-        looked = Deferred.fromCoroutine(coroutine or self.probe.look())  # type: ignore[arg-type]
+        looked = Deferred.fromCoroutine(coroutine or self.probe.look())
         self.successResultOf(looked)
 
     def asked(self) -> list[bytes]:
@@ -127,7 +130,7 @@ class ProbeTests(SynchronousTestCase):
         """
         One that does not answer at all has failed after ``check_timeout``.
         """
-        self.world.upstream.answers = {_CAPS: None}  # type: ignore[dict-item]
+        self.world.upstream.answers = {_CAPS: None}
         self.world.clock.advance(30)
         looking = Deferred.fromCoroutine(self.probe.look())
         self.world.clock.advance(self.world.settings.check_timeout - 1)

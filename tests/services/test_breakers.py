@@ -4,7 +4,9 @@ Tests for circuit breakers: what opens, tries and closes them, and what that cos
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -299,5 +301,5 @@ class TrialTests(BreakerTestCase):
         self.assertEqual(calls[2:], [BreakerState.CLOSED])
 
 
-def _texts(logs: list[dict[str, object]]) -> list[str]:
+def _texts(logs: Sequence[dict[str, Any]]) -> list[str]:
     return [str(event["log_format"]).format(**event) for event in logs]
