@@ -102,6 +102,8 @@ class SCEPExchange:
     :param http_status: what the device was answered; 0 when its connection had ended before.
     :param detail: what went wrong, in a sentence; empty when nothing did.
     :param milliseconds: from the device's headers to this record.
+    :param failure: how the certificate authority failed, or what kept the request from it: a word
+        that is a metric's label, too; None: neither.
     """
 
     id: str
@@ -117,3 +119,4 @@ class SCEPExchange:
     detail: str
     started_at: datetime
     milliseconds: int
+    failure: str | None = None

@@ -18,6 +18,10 @@ from scepd.services.rates import Rates
 from scepd.services.slots import Slots
 
 _CRASH_MARGIN = 5.0
+REJECTED = "rejected"
+"""
+The failure of a request that its certificate authority answered with a status below 500.
+"""
 _NO_CERT_REP = "its answer to PKIOperation is no CertRep"
 _FIRST_SERVER_ERROR = 500
 _ANSWER_FAULTS = (UpstreamFault.STATUS, UpstreamFault.BODY)
@@ -54,8 +58,8 @@ class Protection:
         """
         try:
             self._breakers.check(ca_name)
-        except BreakerOpen:
-            self._count(ca_name, "breaker")
+        except BreakerOpen as error:
+            self._count(ca_name, error)
             raise
 
     async def enter(self, ca: CertificateAuthority, operation: Operation, exchange_id: str) -> None:
@@ -80,7 +84,7 @@ class Protection:
             left = max(0.0, deadline - self._clock.seconds())
             await self._slots.take(ca.name, most=ca.max_concurrency, timeout=left)
         except QueueTimeout as error:
-            self._count(ca.name, "rate" if isinstance(error, RateLimited) else "queue")
+            self._count(ca.name, error)
             raise
 
     def leave(self, ca_name: str) -> None:
@@ -102,7 +106,7 @@ class Protection:
 
         :param waited_for_device: whether it was the device's turn to send or to read when it did.
         """
-        self._count(ca.name, error.fault.value)
+        self._count(ca.name, error)
         if counts(ca, operation, error, waited_for_device=waited_for_device):
             await self._breakers.failed(ca.name, error.sentence)
 
@@ -116,8 +120,9 @@ class Protection:
         if answer is not None and answer.pki_status is not None:
             await self._breakers.answered(ca_name)
         elif answer is not None and is_whole:
-            self._count(ca_name, UpstreamFault.BODY.value)
-            await self._breakers.failed(ca_name, f"{_NO_CERT_REP}: {answer.fault}")
+            error = UpstreamError(UpstreamFault.BODY, f"{_NO_CERT_REP}: {answer.fault}")
+            self._count(ca_name, error)
+            await self._breakers.failed(ca_name, error.sentence)
         await self._breakers.over(ca_name, exchange_id)
 
     async def _admit(self, ca_name: str, exchange_id: str) -> None:
@@ -125,22 +130,35 @@ class Protection:
         longest = settings.queue_timeout + settings.exchange_timeout + _CRASH_MARGIN
         try:
             await self._breakers.admit(ca_name, exchange_id, longest)
-        except BreakerOpen:
-            self._count(ca_name, "breaker")
+        except BreakerOpen as error:
+            self._count(ca_name, error)
             raise
 
-    def _count(self, ca_name: str, fault: str) -> None:
-        self._metrics.upstream_failures.labels(ca_name, fault).inc()
+    def _count(self, ca_name: str, error: Exception) -> None:
+        self._metrics.upstream_failures.labels(ca_name, failure_word(error)).inc()
 
 
-def is_outage(error: Exception) -> bool:
+def failure_word(error: Exception | None) -> str | None:
     """
-    Whether an error tells of a certificate authority that is out or overrun, and not of what it
-    thinks of one request.
+    How a certificate authority failed, or what kept a request from it, in a word for records and
+    metrics; None: neither.
     """
     if isinstance(error, UpstreamError):
-        return not _is_refusal(error)
-    return isinstance(error, BreakerOpen | QueueTimeout)
+        return REJECTED if _is_refusal(error) else error.fault.value
+    if isinstance(error, BreakerOpen):
+        return "breaker"
+    if isinstance(error, QueueTimeout):
+        return "rate" if isinstance(error, RateLimited) else "queue"
+    return None
+
+
+def is_noteworthy(operation: Operation, error: Exception) -> bool:
+    """
+    Whether an error of an operation that is no PKIOperation is recorded: a device may give up after
+    it. Without capabilities, or a next certificate, devices go on.
+    """
+    word = failure_word(error)
+    return word is not None and (word != REJECTED or operation is Operation.GET_CA_CERT)
 
 
 def counts(

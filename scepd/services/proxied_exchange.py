@@ -11,13 +11,13 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from scepd.errors import BreakerOpen, ScepdError, UpstreamError, WindowClosed
-from scepd.model import CertificateAuthority
+from scepd.model import CertificateAuthority, SCEPExchange
 from scepd.scep.observer import AnswerReport, RequestReport, observe_answer, observe_request
 from scepd.services.answer_relay import AnswerRelay
 from scepd.services.clock import utc_now
 from scepd.services.exchange_log import Arrow, ExchangeLog
 from scepd.services.exchange_record import ExchangeRecord
-from scepd.services.protection import is_outage
+from scepd.services.protection import failure_word, is_noteworthy
 from scepd.services.proxying import DeviceConnection, Operation, ProxyRequest, SCEPProxy
 from scepd.services.transfer import Transfer
 from scepd.services.upstream_request import target_of, upstream_request
@@ -87,7 +87,7 @@ class ProxiedExchange:
         is an outage of the certificate authority.
         """
         if self._is_audited and isinstance(error, WindowClosed | BreakerOpen):
-            exchange = self._record.close(self._now(), self._status_of(error), str(error))
+            exchange = self._closed(error, str(error))
             redeliver = isinstance(error, WindowClosed)
             try:
                 await self._proxy.ports.enrollment.record_refusal(exchange, redeliver=redeliver)
@@ -150,21 +150,21 @@ class ProxiedExchange:
                 error = storage_error
         elif error is not None:
             self._log.broken_off(error)
-            if is_outage(error):
-                await self._record_outage(error)
+            if is_noteworthy(self._request.operation, error):
+                await self._record_failure(error)
         self._count(error)
         if error is None:
             self._finish()
         else:
             self._break_off(error)
 
-    async def _record_outage(self, error: ScepdError) -> None:
+    async def _record_failure(self, error: ScepdError) -> None:
         """
-        Store that a certificate authority was out when its device asked for less than a
-        certificate: the error that the device reports then is not its own.
+        Store that a certificate authority failed when its device asked for less than a certificate:
+        the error that the device reports then is not its own.
         """
         sentence = f"{self._request.operation.wire_name}: {error}"
-        exchange = self._record.close(self._now(), self._status_of(error), sentence)
+        exchange = self._closed(error, sentence)
         try:
             await self._proxy.ports.enrollment.record_refusal(exchange, redeliver=False)
         except ScepdError as storage_error:
@@ -177,8 +177,7 @@ class ProxiedExchange:
         await ports.protection.over(
             record.subject.ca_name, record.id, record.answer, is_whole=is_whole
         )
-        status = self._status_of(error)
-        exchange = record.close(self._now(), status, str(error or ""))
+        exchange = self._closed(error, str(error or ""))
         await ports.enrollment.settle_window(
             exchange, record.outcome(sent_whole=self.transfer.sent_whole), record.signed_by
         )
@@ -226,6 +225,10 @@ class ProxiedExchange:
         self.transfer.request_failed(error)
         self._count(error)
         self._break_off(error)
+
+    def _closed(self, error: ScepdError | None, sentence: str) -> SCEPExchange:
+        status = self._status_of(error)
+        return self._record.close(self._now(), status, sentence, failure_word(error))
 
     def _status_of(self, error: ScepdError | None) -> int:
         if self.transfer.device_is_gone:

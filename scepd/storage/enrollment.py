@@ -146,6 +146,7 @@ def _insert(connection: Connection, exchange: SCEPExchange) -> None:
             detail=exchange.detail,
             started_at=exchange.started_at,
             milliseconds=exchange.milliseconds,
+            failure=exchange.failure,
         )
     )
 

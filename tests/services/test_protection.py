@@ -121,6 +121,9 @@ class OpeningTests(ProtectionTestCase):
                 self.begin()
                 self.world.answer(b"sorry", status=status)
             self.assertIs(self.state, state, status)
+            word = "rejected" if status < 500 else "status"
+            self.assertEqual(self.counted(word), 5)
+            self.assertEqual(self.world.enrollments.settled[-1][0].failure, word)
 
     def test_cert_reps(self) -> None:
         """
@@ -198,7 +201,7 @@ class OutageTests(ProtectionTestCase):
         [(exchange, redeliver)] = self.world.enrollments.refused
         self.assertIn("certificate authority unreachable since 2026-06-01T00:00", exchange.detail)
         self.assertIn("ca.example refused the connection", exchange.detail)
-        self.assertFalse(redeliver)
+        self.assertEqual((exchange.failure, redeliver), ("breaker", False))
         self.assertEqual(self.counted("breaker"), 1)
 
     def test_open_for_less(self) -> None:
@@ -224,6 +227,12 @@ class OutageTests(ProtectionTestCase):
         self.break_down(times=1, operation=Operation.GET_CA_CAPS)
         [(exchange, _)] = self.world.enrollments.refused
         self.assertEqual(exchange.detail, "GetCACaps: ca.example refused the connection")
+        self.assertEqual(exchange.failure, "refused")
+        self.begin(Operation.GET_CA_CERT)
+        self.world.answer(b"", status=404)
+        exchange, _ = self.world.enrollments.refused[-1]
+        self.assertEqual(exchange.failure, "rejected")
+        self.assertIn("ca.example answered GetCACert with HTTP status 404", exchange.detail)
 
     def test_not_recorded(self) -> None:
         """
@@ -322,7 +331,7 @@ class LineTests(ProtectionTestCase):
         self.assertEqual(self.counted("rate"), 1)
         exchange, outcome, _ = self.world.enrollments.settled[-1]
         self.assertIn("CORP takes 1 requests per second", exchange.detail)
-        self.assertIs(outcome, WindowOutcome.REOPEN)
+        self.assertEqual((exchange.failure, outcome), ("rate", WindowOutcome.REOPEN))
         for _ in range(30):
             self.world.clock.advance(1)
             self.world.answer(cert_rep())
@@ -343,4 +352,5 @@ class LineTests(ProtectionTestCase):
         self.world.clock.advance(1)
         self.assertEqual(waiting.heard, ["queue-timeout"])
         self.assertEqual(self.counted("queue"), 1)
+        self.assertEqual(self.world.enrollments.settled[-1][0].failure, "queue")
         self.world.answer(cert_rep())

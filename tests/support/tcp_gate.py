@@ -8,13 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.portforward import ProxyFactory, ProxyServer
+from twisted.python.failure import Failure
 
 
 class _Connection(ProxyServer):
     """
     A connection that its gate knows.
     """
+
+    factory: Any
+    transport: Any
+    peer: Any
 
     def connectionMade(self) -> None:
         """
@@ -23,7 +29,7 @@ class _Connection(ProxyServer):
         self.factory.connections.add(self)
         super().connectionMade()
 
-    def connectionLost(self, reason: Any) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         Forget it.
         """
@@ -51,9 +57,8 @@ class TCPGate(ProxyFactory):
         """
         Listen, the second time on the same port.
         """
-        self._listening = reactor.listenTCP(  # type: ignore[attr-defined]
-            self.listens_on, self, interface="127.0.0.1"
-        )
+        any_reactor: Any = reactor
+        self._listening = any_reactor.listenTCP(self.listens_on, self, interface="127.0.0.1")
         self.listens_on = self._listening.getHost().port
 
     async def close(self) -> None:

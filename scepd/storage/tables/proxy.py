@@ -45,6 +45,7 @@ scep_exchange = Table(
     Column("detail", Text, nullable=False),
     Column("started_at", UTCDateTime, nullable=False),
     Column("milliseconds", BigInteger, nullable=False),
+    Column("failure", Text),
     Index(None, "host_uuid", "started_at", "id"),
     Index(None, "started_at", "id"),
     Index(None, "window_id"),

@@ -210,6 +210,10 @@ class ExchangeView(BaseModel):
     detail: str = Field(description="what went wrong; empty when nothing did")
     started_at: datetime
     milliseconds: int
+    failure: str | None = Field(
+        description="of the CA or the way to it: dns, address, refused, tls, timeout, status, "
+        "rejected, body, closed, breaker, queue, rate"
+    )
 
     @classmethod
     def of(cls, exchange: SCEPExchange) -> ExchangeView:

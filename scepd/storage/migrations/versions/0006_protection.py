@@ -1,5 +1,5 @@
 """
-Circuit breakers of certificate authorities, and the tokens of one-time URLs.
+Circuit breakers of certificate authorities, the tokens of one-time URLs, and the kinds of failures.
 """
 
 from __future__ import annotations
@@ -30,3 +30,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ca_name", name="pk_ca_breaker"),
     )
     op.add_column("enrollment_window", sa.Column("token_sha256", sa.Text()))
+    op.add_column("scep_exchange", sa.Column("failure", sa.Text()))
