@@ -5,10 +5,18 @@ slots, in this order.
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from scepd.config import SCEPProxySection
-from scepd.errors import BreakerOpen, QueueTimeout, RateLimited, UpstreamError, UpstreamFault
+from scepd.errors import (
+    BreakerOpen,
+    QueueTimeout,
+    RateLimited,
+    ScepdError,
+    UpstreamError,
+    UpstreamFault,
+)
 from scepd.metrics import Metrics
 from scepd.model import CertificateAuthority
 from scepd.scep.observer import AnswerReport
@@ -71,20 +79,13 @@ class Protection:
         :raises RateLimited: its requests per second are used up for too long.
         :raises QueueTimeout: its slots are.
         """
-        settings = self._settings
-        if operation is Operation.PKI_OPERATION:
-            await self._admit(ca.name, exchange_id)
-        else:
-            self.check(ca.name)
-        deadline = self._clock.seconds() + settings.queue_timeout
+        await self._pass_breaker(ca.name, operation, exchange_id)
+        await self._stand_in_line(ca)
         try:
-            await self._rates.take(
-                ca.name, per_second=ca.requests_per_second, timeout=settings.queue_timeout
-            )
-            left = max(0.0, deadline - self._clock.seconds())
-            await self._slots.take(ca.name, most=ca.max_concurrency, timeout=left)
-        except QueueTimeout as error:
-            self._count(ca.name, error)
+            # It may have opened meanwhile: then the whole line is turned away.
+            await self._pass_breaker(ca.name, operation, exchange_id)
+        except (ScepdError, CancelledError):
+            self.leave(ca.name)
             raise
 
     def leave(self, ca_name: str) -> None:
@@ -125,7 +126,21 @@ class Protection:
             await self._breakers.failed(ca_name, error.sentence)
         await self._breakers.over(ca_name, exchange_id)
 
-    async def _admit(self, ca_name: str, exchange_id: str) -> None:
+    async def _stand_in_line(self, ca: CertificateAuthority) -> None:
+        timeout = self._settings.queue_timeout
+        deadline = self._clock.seconds() + timeout
+        try:
+            await self._rates.take(ca.name, per_second=ca.requests_per_second, timeout=timeout)
+            left = max(0.0, deadline - self._clock.seconds())
+            await self._slots.take(ca.name, most=ca.max_concurrency, timeout=left)
+        except QueueTimeout as error:
+            self._count(ca.name, error)
+            raise
+
+    async def _pass_breaker(self, ca_name: str, operation: Operation, exchange_id: str) -> None:
+        if operation is not Operation.PKI_OPERATION:
+            self.check(ca_name)
+            return
         settings = self._settings
         longest = settings.queue_timeout + settings.exchange_timeout + _CRASH_MARGIN
         try:

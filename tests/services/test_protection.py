@@ -354,3 +354,42 @@ class LineTests(ProtectionTestCase):
         self.assertEqual(self.counted("queue"), 1)
         self.assertEqual(self.world.enrollments.settled[-1][0].failure, "queue")
         self.world.answer(cert_rep())
+
+    def test_opens_while_they_wait(self) -> None:
+        """
+        When the breaker opens, the whole line is turned away; nobody of it troubles the certificate
+        authority, and their windows are open again.
+        """
+        self.world.authorities.by_name["CORP"] = make_ca(max_concurrency=1)
+        self.begin()
+        waiting = [self.begin() for _ in range(5)]
+        for _ in range(5):
+            self.successResultOf(
+                Deferred.fromCoroutine(self.world.breakers.failed("CORP", "refused"))
+            )
+        self.assertEqual(self.sent, 1)
+        self.world.ca_side.consumer.answer_failed(_REFUSED)
+        self.assertEqual([one.heard for one in waiting], [["breaker-open"]] * 5)
+        self.assertEqual(self.sent, 1)
+        outcomes = [settled[1] for settled in self.world.enrollments.settled]
+        self.assertEqual(outcomes.count(WindowOutcome.REOPEN), 5)
+
+    def test_half_open_while_they_wait(self) -> None:
+        """
+        Who stood in line from before is no second trial.
+        """
+        self.world.authorities.by_name["CORP"] = make_ca(max_concurrency=1)
+        self.begin()
+        held = self.exchange
+        waiting = [self.begin() for _ in range(3)]
+        for _ in range(5):
+            self.successResultOf(
+                Deferred.fromCoroutine(self.world.breakers.failed("CORP", "refused"))
+            )
+        self.successResultOf(Deferred.fromCoroutine(self.world.breakers.probe_succeeded("CORP")))
+        held.transfer.device_gone()
+        self.assertEqual(self.sent, 2)
+        self.world.ca_side.consumer.answer_failed(_REFUSED)
+        self.assertEqual(waiting[0].heard, ["upstream"])
+        self.assertEqual([one.heard for one in waiting[1:]], [["breaker-open"]] * 2)
+        self.assertEqual(self.sent, 2)

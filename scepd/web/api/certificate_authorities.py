@@ -84,7 +84,10 @@ class CertificateAuthorityEndpoints:
         """
         Ask one of them again.
         """
-        return CertificateAuthorityCheck.of(await self._service.check(name))
+        report = await self._service.check(name)
+        # Who mended it need not wait for the next probe.
+        await self._breakers.change(name, Breaker.probe_succeeded)
+        return CertificateAuthorityCheck.of(report)
 
     async def _known_breakers(self) -> dict[str, Breaker]:
         return {breaker.ca_name: breaker for breaker in await self._breakers.breakers()}

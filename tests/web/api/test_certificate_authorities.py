@@ -107,6 +107,21 @@ class CertificateAuthorityEndpointTests(SynchronousTestCase):
         states = [item["breaker"]["state"] for item in items]  # type: ignore[index, call-overload]
         self.assertEqual(states, ["open", "closed"])
 
+    def test_check_is_a_probe(self) -> None:
+        """
+        A check that goes well takes an open breaker to half-open; one that fails leaves it.
+        """
+        self.create()
+        limits = BreakerSettings(failures=1)
+        opened = Breaker("Test_SCEP").failed("refused", NOW, limits, 0.5)
+        self.server.breakers.by_name["Test_SCEP"] = opened
+        answers, self.server.upstream.answers = self.server.upstream.answers, {}
+        self.server.request("POST", "/certificate_authorities/Test_SCEP/check")
+        self.assertEqual(self.server.breakers.by_name["Test_SCEP"], opened)
+        self.server.upstream.answers = answers
+        self.server.request("POST", "/certificate_authorities/Test_SCEP/check")
+        self.assertEqual(self.server.breakers.by_name["Test_SCEP"].state.value, "half_open")
+
     def test_mask_can_not_be_stored(self) -> None:
         """
         What is shown can't be sent back as a challenge.
