@@ -54,3 +54,43 @@ class OutageTests(SynchronousTestCase):
             self.assertEqual((row.status, row.attempts, row.detail), ("verified", 0, ""))
         self.assertEqual(world.ca.asked.count("PKIOperation"), _HOSTS)
         self.assertIs(world.breakers.seen("CORP").state, BreakerState.CLOSED)
+
+    def test_only_issuing_fails(self) -> None:
+        """
+        A certificate authority that answers probes but can't issue is tried by one device at a
+        time, after longer and longer waits; that counts no attempt either.
+        """
+        world = self.world(12)
+        world.ca.issues = False
+        world.start()
+        world.pass_time(10 * _MINUTES)
+        # Five opened it; then one each after 30, 60, 120 and 240 seconds.
+        self.assertEqual(world.ca.asked.count("PKIOperation"), 5 + 4)
+        for number in range(12):
+            row = world.row(number)
+            self.assertEqual((row.status, row.attempts), ("pending", 0))
+        world.ca.issues = True
+        world.pass_time(10 * _MINUTES)
+        for number in range(12):
+            row = world.row(number)
+            self.assertEqual((row.status, row.attempts), ("verified", 0))
+
+    def test_silent_device(self) -> None:
+        """
+        A half-open breaker stays so while all devices are asleep, sends further deliveries out
+        meanwhile, and is closed by the first device that comes.
+        """
+        world = self.world(3, breaker_failures=3)
+        world.ca.is_up = False
+        world.start()
+        world.pass_time(20)
+        self.assertEqual(len(world.paths), 3)
+        world.ca.is_up = True
+        world.asleep = True
+        world.pass_time(90)
+        self.assertIs(world.breakers.seen("CORP").state, BreakerState.HALF_OPEN)
+        self.assertEqual(len(world.paths), 3)
+        world.asleep = False
+        world.pass_time(60)
+        self.assertIs(world.breakers.seen("CORP").state, BreakerState.CLOSED)
+        self.assertEqual([world.row(number).attempts for number in range(3)], [0] * 3)

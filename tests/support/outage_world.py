@@ -84,13 +84,14 @@ class _Answered(FakeUpstreamExchange):
     """
 
     answer = b""
+    status = 200
 
     def finish(self) -> None:
         """
         As the port says.
         """
         super().finish()
-        self.consumer.answer_started(200, None, len(self.answer))
+        self.consumer.answer_started(self.status, None, len(self.answer))
         self.consumer.answer_received(self.answer)
         self.consumer.answer_finished()
 
@@ -100,11 +101,13 @@ class StoppableCA:
     """
     An Upstream that refuses connections while it is down.
 
+    :param issues: whether it answers PKIOperations, or says 500.
     :param asked: the operations that it was asked for, while it was up.
     :param refused: those that it refused.
     """
 
     is_up: bool = True
+    issues: bool = True
     asked: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
@@ -119,6 +122,8 @@ class StoppableCA:
         if self.is_up:
             self.asked.append(operation)
             exchange.answer = self._answer(operation)
+            if operation == "PKIOperation" and not self.issues:
+                exchange.status = 500
         else:
             self.refused.append(operation)
             consumer.answer_failed(_REFUSED)
@@ -179,6 +184,7 @@ class OutageWorld:
     once.
 
     :ivar ca: starts up.
+    :ivar asleep: whether devices take no pushes now.
     :ivar answers: the statuses that devices got from the proxy.
     :ivar paths: of the proxy URLs that devices were given.
     """
@@ -192,7 +198,7 @@ class OutageWorld:
         self.profile = scep_profile()
         self.answers: list[int] = []
         self.paths: list[bytes] = []
-        self.woken = False
+        self.woken = self.asleep = False
         self._ids = (f"id-{number:06}" for number in itertools.count(1))
         self.breakers = self._make_breakers()
         self._rendering = ProfileRendering(
@@ -258,7 +264,7 @@ class OutageWorld:
     # -- its devices -------------------------------------------------------------------------------
 
     def _deliver_pushes(self) -> None:
-        while self.woken:
+        while self.woken and not self.asleep:
             self.woken = False
             now = utc_now(self.clock)
             wished = _now(self.stores.pushes.claim_pushes(now, now + _DAY, 1000))
