@@ -114,11 +114,13 @@ class Breakers:
             return
         now = self._now()
         until = now + timedelta(seconds=lasts)
+        # Should the caller not wait for the end of this, it gives the trial back all the same.
+        self._trials.add(exchange_id)
         _, new = await self._change(ca_name, lambda old: old.admitting(exchange_id, now, until))
-        if new.trial == exchange_id:
-            self._trials.add(exchange_id)
-        elif new.state is not BreakerState.CLOSED:
-            raise self._refusal(new)
+        if new.trial != exchange_id:
+            self._trials.discard(exchange_id)
+            if new.state is not BreakerState.CLOSED:
+                raise self._refusal(new)
 
     async def failed(self, ca_name: str, reason: str) -> None:
         """

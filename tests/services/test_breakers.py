@@ -4,11 +4,11 @@ Tests for circuit breakers: what opens, tries and closes them, and what that cos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -255,6 +255,28 @@ class TrialTests(BreakerTestCase):
         self.half_open()
         self.assertTrue(self.admit("x-1"))
         self.do(self.breakers.over("CA", "x-0"))
+        self.assertFalse(self.admit("x-2"))
+        self.do(self.breakers.over("CA", "x-1"))
+        self.assertTrue(self.admit("x-2"))
+
+    def test_given_up(self) -> None:
+        """
+        A trial whose exchange ends while the database is asked gives its place back.
+        """
+        self.half_open()
+        waiting: Deferred[None] = Deferred()
+        change = self.store.change
+
+        async def slow(ca_name: str, by: Callable[[Breaker], Breaker]) -> tuple[Breaker, Breaker]:
+            found = await change(ca_name, by)
+            await waiting
+            return found
+
+        self.store.change = slow  # type: ignore[method-assign]
+        admitted = Deferred.fromCoroutine(self.breakers.admit("CA", "x-1", 95))
+        admitted.cancel()
+        self.failureResultOf(admitted, CancelledError)
+        self.store.change = change  # type: ignore[method-assign]
         self.assertFalse(self.admit("x-2"))
         self.do(self.breakers.over("CA", "x-1"))
         self.assertTrue(self.admit("x-2"))
