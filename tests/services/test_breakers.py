@@ -265,10 +265,12 @@ class TrialTests(BreakerTestCase):
         """
         self.half_open()
         waiting: Deferred[None] = Deferred()
-        change = self.store.change
+        quick = self.store.change
 
-        async def slow(ca_name: str, by: Callable[[Breaker], Breaker]) -> tuple[Breaker, Breaker]:
-            found = await change(ca_name, by)
+        async def slow(
+            ca_name: str, change: Callable[[Breaker], Breaker]
+        ) -> tuple[Breaker, Breaker]:
+            found = await quick(ca_name, change)
             await waiting
             return found
 
@@ -276,7 +278,7 @@ class TrialTests(BreakerTestCase):
         admitted = Deferred.fromCoroutine(self.breakers.admit("CA", "x-1", 95))
         admitted.cancel()
         self.failureResultOf(admitted, CancelledError)
-        self.store.change = change  # type: ignore[method-assign]
+        self.store.change = quick  # type: ignore[method-assign]
         self.assertFalse(self.admit("x-2"))
         self.do(self.breakers.over("CA", "x-1"))
         self.assertTrue(self.admit("x-2"))
