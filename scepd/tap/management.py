@@ -35,6 +35,7 @@ from scepd.services.verification import Verification, VerificationSettings
 from scepd.services.verification_agents import Agents
 from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.tap.files import DeviceSecrets
+from scepd.tap.protecting import Protecting
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.web.enrollment import EnrollmentResource
@@ -60,12 +61,14 @@ class Management:
         rendering: ProfileRendering,
         secrets: DeviceSecrets,
         challenges: DeliveryChallenges,
+        protecting: Protecting,
     ) -> None:
         self._around = around
         self._stores = stores
         self._rendering = rendering
         self._secrets = secrets
         self.ca = self._make_ca(challenges)
+        self._protecting = protecting
         self._gateway = self._make_gateway(secrets.push)
         self._pushes = self._make_pushes()
         self._leases = Leases(stores.leases, around.new_id())
@@ -181,7 +184,10 @@ class Management:
             ("writing when devices were seen", _LAST_SEEN_SECONDS, self.last_seen.flush),
         )
         around = self._around
-        return [Periodic(around.reactor, *work, around.jitter) for work in works]
+        periodic = [Periodic(around.reactor, *work, around.jitter) for work in works]
+        # What was held back goes out at once when its certificate authority is back.
+        self._protecting.breakers.on_back(periodic[0].wake)
+        return [*periodic, self._protecting.periodic]
 
     def _make_processor(self) -> ProfileProcessor:
         stores, around = self._stores, self._around
@@ -197,6 +203,7 @@ class Management:
             around.new_id,
             self._wake_pushes,
             ProcessorSettings(settings.deliveries_per_tick, _BATCH),
+            self._protecting.breakers,
         )
 
     def _make_ca(self, challenges: DeliveryChallenges) -> EmbeddedCA:
@@ -257,8 +264,13 @@ class Management:
             around.in_thread,
             around.reactor,
             around.new_id,
+            around.random_bytes,
         )
-        return Commands(ports, CommandSettings(around.configuration.profiles.window))
+        settings = around.configuration
+        return Commands(
+            ports,
+            CommandSettings(settings.profiles.window, settings.scep_proxy.one_time_urls),
+        )
 
     def _make_results(self) -> Results:
         stores = self._stores

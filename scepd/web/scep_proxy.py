@@ -14,12 +14,11 @@ from scepd.services.answer_exchange import ANSWERED_FROM_CACHE
 from scepd.services.proxied_exchange import ProxiedExchange
 from scepd.services.proxying import Operation, ProxyRequest, SCEPProxy
 from scepd.web.errors import device_answer
+from scepd.web.proxy_path import PREFIX, SEPARATOR
 from scepd.web.request_receiver import RequestReceiver
 from scepd.web.scep_devices import AskingDevice, ProxiedDevice
 from scepd.web.streamed_request import StreamedRequest
 
-PREFIX = b"/mdm/scep/proxy/"
-_SEPARATOR = re.compile(rb"%2[Cc]|,")
 _PART = re.compile(r"[A-Za-z0-9_.:@-]{1,255}")
 _OPERATIONS = {operation.wire_name: operation for operation in Operation}
 
@@ -30,17 +29,17 @@ def _bad(field: str, message: str) -> InvalidInput:
 
 def parse_subject(path: bytes) -> Subject:
     """
-    Host, profile and certificate authority of a proxy URL's path, escaped or with plain commas; a
-    trailing ``/pkiclient.exe`` is what some clients add.
+    Host, profile and certificate authority of a proxy URL's path, escaped or with plain commas, and
+    the token of a one-time URL behind them; a trailing ``/pkiclient.exe`` is what some clients add.
 
-    :raises InvalidInput: there are not three parts, or one of them is empty or of impossible
-        characters.
+    :raises InvalidInput: there are not three or four parts, or one of them is empty or of
+        impossible characters.
     """
     identifier = path.removeprefix(PREFIX).removesuffix(b"/pkiclient.exe")
     parts = [
-        unquote_to_bytes(part).decode("ascii", "replace") for part in _SEPARATOR.split(identifier)
+        unquote_to_bytes(part).decode("ascii", "replace") for part in SEPARATOR.split(identifier)
     ]
-    if len(parts) != 3 or not all(_PART.fullmatch(part) for part in parts):
+    if len(parts) not in (3, 4) or not all(_PART.fullmatch(part) for part in parts):
         raise _bad("path", "invalid identifier in URL path")
     return Subject(*parts)
 

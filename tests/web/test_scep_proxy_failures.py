@@ -57,11 +57,28 @@ class FailureTests(SCEPProxyTestCase):
         """
         faults = dict.fromkeys(UpstreamFault, 502) | {UpstreamFault.TIMEOUT: 504}
         for fault, status in faults.items():
+            self.world = ProxyWorld()
             device = DeviceEnd(self.world.site())
             self.world.will_answer("GetCACert", UpstreamError(fault, "inside"))
             device.get(b"operation=GetCACert")
             self.assertEqual(device.answer().status, status)
             self.assertNotIn(b"inside", device.answer().body)
+
+    def test_open_breaker(self) -> None:
+        """
+        While the certificate authority is out, the answer is 503, with the time until the probe.
+        """
+        for _ in range(5):
+            device = DeviceEnd(self.world.site())
+            device.get(b"operation=GetCACert")
+            error = UpstreamError(UpstreamFault.DNS, "inside")
+            self.world.ca_side.consumer.answer_failed(error)
+        self.world.clock.advance(10)
+        self.device.post(pkcs_req())
+        answer = self.device.answer()
+        self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "20"))
+        text = b"the certificate authority is not available, try again later\n"
+        self.assertEqual(answer.body, text)
 
     def test_wrong_answers(self) -> None:
         """
