@@ -41,7 +41,8 @@ class OutageTests(SynchronousTestCase):
         world.start()
         world.pass_time(10 * _MINUTES)
         self.assertIs(world.breakers.seen("CORP").state, BreakerState.OPEN)
-        self.assertEqual(Counter(world.ca.refused), {"GetCACaps": 5, "probe": 4})
+        # Five for devices, and four probes.
+        self.assertEqual(Counter(world.ca.refused), {"question": 9})
         self.assertEqual(Counter(world.answers), {502: 5, 503: 95})
         for number in range(_HOSTS):
             row = world.row(number)

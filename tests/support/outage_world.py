@@ -23,6 +23,7 @@ from scepd.model import BreakerSettings, HostProfile
 from scepd.pki.keyring import Keyring
 from scepd.profiles.certificate_candidates import CandidateCertificate, candidate_from_der
 from scepd.profiles.lifecycle import RetrySettings
+from scepd.services.answer_exchange import ANSWERED_FROM_CACHE, AnswerExchange
 from scepd.services.breaker_probe import BreakerProbe
 from scepd.services.breakers import Breakers
 from scepd.services.ca_answers import CAAnswers
@@ -230,6 +231,9 @@ class OutageWorld:
         """
         device = _ProxiedDevice()
         request = ProxyRequest(parse_subject(path), operation, None)
+        if operation in ANSWERED_FROM_CACHE:
+            AnswerExchange(self._proxy, request, device).begin()
+            return device.status
         exchange = ProxiedExchange(self._proxy, request, device)
         exchange.begin()
         message = pkcs_req() if operation is Operation.PKI_OPERATION else b""
@@ -356,6 +360,12 @@ class _ProxiedDevice(FakeDevice):
         As the protocol says.
         """
         self.status = self.status_of(error)
+
+    def answer(self, content_type: str, body: bytes) -> None:
+        """
+        As the protocol says.
+        """
+        self.status = 200
 
     def end_answer(self) -> None:
         """

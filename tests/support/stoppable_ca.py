@@ -72,9 +72,9 @@ class StoppableCA:
         As the port says.
         """
         if not self.is_up:
-            self.refused.append("probe")
+            self.refused.append("question")
             raise _REFUSED
-        self.asked.append("probe")
+        self.asked.append("question")
         return b"", self._answer(_operation(query))
 
     def _answer(self, operation: str) -> bytes:

@@ -70,9 +70,8 @@ class FailureTests(SCEPProxyTestCase):
         """
         for _ in range(5):
             device = DeviceEnd(self.world.site())
+            self.world.will_answer("GetCACert", UpstreamError(UpstreamFault.DNS, "inside"))
             device.get(b"operation=GetCACert")
-            error = UpstreamError(UpstreamFault.DNS, "inside")
-            self.world.ca_side.consumer.answer_failed(error)
         self.world.clock.advance(10)
         self.device.post(pkcs_req())
         answer = self.device.answer()
@@ -103,7 +102,7 @@ class FailureTests(SCEPProxyTestCase):
         self.device.get(b"operation=GetCACert")
         second = DeviceEnd(self.world.site())
         second.post(pkcs_req())
-        self.world.clock.advance(self.world.settings.queue_timeout)
+        self.world.clock.advance(self.world.settings.queue_timeout + 1)
         self.assertEqual(second.answer().status, 503)
         self.assertEqual(second.answer().headers["retry-after"], "5")
 

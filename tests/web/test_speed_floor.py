@@ -123,7 +123,7 @@ class TrickleTests(SCEPProxyTestCase):
         """
         While scepd or the certificate authority lets the device wait, it can't be slow.
         """
-        assigned = self.world.enrollments.hold("is_assigned")
+        assigned = self.world.enrollments.hold("reserve_window")
         self.device.send(_POST % (PATH, 10), b"01234")
         self.world.clock.advance(20)
         assigned.callback(None)
