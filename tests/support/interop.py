@@ -18,8 +18,17 @@ from tests.support.scep_clients.outcome import Action, Outcome, Result, SCEPDevi
 from tests.support.scepserver import CHALLENGE
 from tests.support.stage import Stage, stage
 
-_CA_PATH = "/mdm/scep/ca"
-_OUR_CA, _SCEPSERVER = "EMBEDDED", "Test_SCEP"
+CA_PATH = "/mdm/scep/ca"
+"""
+Of the embedded CA's URL.
+"""
+
+EMBEDDED = "EMBEDDED"
+"""
+Its name, where it is behind the proxy.
+"""
+
+_SCEPSERVER = "Test_SCEP"
 _WRONG_CHALLENGE = "incorrect-horse-battery-staple"
 _NOTHING_TO_RENEW = Outcome(Result.BROKEN, None, "there is no certificate to renew")
 
@@ -37,11 +46,11 @@ def challenge_file() -> str:
 @functools.cache
 def embedded_ca_stage(**settings: str) -> Stage:
     """
-    A stage whose embedded CA has a static challenge and takes single DES, and is behind the proxy,
-    too, as ``EMBEDDED``.
+    A stage whose embedded CA has a static challenge, and is behind the proxy, too, as
+    ``EMBEDDED``.
     """
-    made = stage(ca__challenge_file=challenge_file(), ca__allow_single_des="true", **settings)
-    made.daemon.add_ca(_OUR_CA, made.url(_CA_PATH), CHALLENGE)
+    made = stage(ca__challenge_file=challenge_file(), **settings)
+    made.daemon.add_ca(EMBEDDED, made.url(CA_PATH), CHALLENGE)
     return made
 
 
@@ -112,7 +121,7 @@ class _Row:
 
     def _stage(self, action: Action) -> Stage:
         manual = {"ca__approval": '"manual"'} if action is Action.POLL else {}
-        return embedded_ca_stage(**manual)
+        return embedded_ca_stage(ca__allow_single_des="true", **manual)
 
     def _device(self, action: Action) -> SCEPDevice:
         name = self._name(action)
@@ -128,8 +137,8 @@ class _Row:
     async def _url(self, action: Action) -> str:
         staged = self._stage(action)
         if self._server is Server.OUR_CA:
-            return staged.url(_CA_PATH)
-        ca_name = _OUR_CA if self._server is Server.OUR_CA_BY_PROXY else _SCEPSERVER
+            return staged.url(CA_PATH)
+        ca_name = EMBEDDED if self._server is Server.OUR_CA_BY_PROXY else _SCEPSERVER
         async with staged.daemon.stores() as stores:
             path = await stores.deliver(self._name(action), staged.profile, ca_name)
         return staged.url(path)
