@@ -19,6 +19,11 @@ from tests.support.interop import CA_PATH, embedded_ca_stage
 from tests.support.pki import Party, party
 from tests.support.scepserver import CHALLENGE
 
+REQUEST_TIMEOUT = 4.0
+"""
+Seconds that the daemon gives a client for its request.
+"""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -52,7 +57,9 @@ class Attacker:
     """
 
     def __init__(self, number: int = 40) -> None:
-        self.stage = embedded_ca_stage(ca__allow_single_des="false")
+        self.stage = embedded_ca_stage(
+            ca__allow_single_des="false", limits__request_timeout=str(REQUEST_TIMEOUT)
+        )
         self.url = self.stage.url(CA_PATH)
         self.http = httpx.Client(timeout=20, trust_env=False)
         self.party = party("CN=attacker", number)
