@@ -5,7 +5,7 @@ Tests for what the devices' listener is where there is nothing.
 from __future__ import annotations
 
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.web.device_root import DeviceRoot
@@ -38,12 +38,10 @@ class DeviceRootTests(SynchronousTestCase):
         A HEAD leaves no query in the log, where Twisted would warn of it with all that was asked
         for; and nothing that can't be written.
         """
-        events: list[LogEvent] = []
-        globalLogPublisher.addObserver(events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, events.append)
         site = StreamingSite(DeviceRoot(), reactor=Clock(), body_limit=10, request_timeout=10)
         device = DeviceEnd(site)
-        device.send(b"HEAD /mdm/enrol?token=abracadabra\xa5 HTTP/1.1\r\n\r\n")
+        with capturedLogs() as events:
+            device.send(b"HEAD /mdm/enrol?token=abracadabra\xa5 HTTP/1.1\r\n\r\n")
         [answer] = device.answers("HEAD")
         self.assertEqual((answer.status, answer.body), (404, b""))
         lines = [formatEvent(event) for event in events]
