@@ -149,5 +149,5 @@ def approve_all(daemon: Daemon) -> None:
     Approve what waits for an operator.
     """
     listed = json.loads(daemon.ctl("request", "list", "--json").stdout)
-    for request in listed["requests"]:
-        daemon.ctl("request", "approve", request["transaction_id"])
+    for request in listed:
+        daemon.ctl("request", "approve", request["id"])
