@@ -27,7 +27,7 @@ from tests.support.fuzz import (
 )
 from tests.support.interop import CA_PATH, EMBEDDED
 
-_GROWTH = 24 * 1024 * 1024
+_GROWTH = 48 * 1024 * 1024
 _CROWD = 300
 _SLOW = 20
 _PIPELINED = 200
