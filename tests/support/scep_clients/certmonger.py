@@ -13,6 +13,8 @@ from tests.support.scep_clients.outcome import Outcome, issued, not_issued
 
 _SUBMIT = "/usr/lib/certmonger/scep-submit"
 _FOLDERS = ("CONFIG", "REQUESTS", "CAS", "LOCAL_CA")
+# It knows these by itself, and would ask each of them for all that it can do, at each start.
+_OTHER_CAS = ("IPA", "dogtag-ipa-renew-agent", "local")
 # A command that waits until what it started has come to its end, one way or another.
 _WAITS = "--wait --verbose"
 # As long as the authority has not decided, the exit code is 5.
@@ -34,6 +36,9 @@ class CertmongerDevice:
         self._submit = installed_file(_SUBMIT)
         for each in (*_FOLDERS, "TMP"):
             (self._folder / each).mkdir()
+        for each in _OTHER_CAS:
+            text = f"id={each}\nca_type=EXTERNAL\nca_external_helper=/bin/true\n"
+            (self._folder / "CAS" / each).write_text(text)
 
     def enroll(self, url: str, challenge: str) -> Outcome:
         """
