@@ -38,6 +38,7 @@ from scepd.tap.files import DeviceSecrets
 from scepd.tap.protecting import Protecting
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
+from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
 from scepd.web.mdm import make_mdm_endpoint
 from scepd.web.osquery import OsqueryAPI
@@ -138,7 +139,7 @@ class Management:
         """
         Put the resources of devices below the root of their listener.
         """
-        mdm, scep, api = Resource(), Resource(), Resource()
+        mdm, scep, api = DeviceRoot(), DeviceRoot(), DeviceRoot()
         root.putChild(b"mdm", mdm)
         mdm.putChild(b"enroll", EnrollmentResource(self.enrolling))
         check_in = make_mdm_endpoint(self._make_check_in())
@@ -149,7 +150,7 @@ class Management:
         root.putChild(b"api", api)
         osquery = self._make_osquery().resource()
         api.putChild(b"osquery", osquery)
-        version = Resource()
+        version = DeviceRoot()
         api.putChild(b"v1", version)
         version.putChild(b"osquery", osquery)
 

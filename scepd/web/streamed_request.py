@@ -27,6 +27,13 @@ class StreamedRequest(LingeringRequest):
     _took = 0
     _waits_for_invitation = False
 
+    def __repr__(self) -> str:
+        """
+        Without the query, wherever it is logged, and whatever octets it holds.
+        """
+        method, path = (each.decode("ascii", "replace") for each in (self.method, self.path))
+        return f"<StreamedRequest {method} {path}>"
+
     # -- what the channel calls --------------------------------------------------------------------
 
     def gotLength(self, length: int | None) -> None:
