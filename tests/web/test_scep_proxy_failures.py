@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
 from scepd.errors import UpstreamError, UpstreamFault
@@ -98,7 +99,8 @@ class FailureTests(SCEPProxyTestCase):
         Who waited in vain for a slot is told when to come again.
         """
         self.world.authorities.by_name["CORP"] = make_ca(max_concurrency=1)
-        self.world.will_answer("GetCACert", None)
+        never: Deferred[tuple[bytes, bytes]] = Deferred()
+        self.world.will_answer("GetCACert", never)
         self.device.get(b"operation=GetCACert")
         second = DeviceEnd(self.world.site())
         second.post(pkcs_req())
