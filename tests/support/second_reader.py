@@ -61,7 +61,7 @@ def envelope(der: bytes) -> object:
     )
 
 
-def identity(der: bytes) -> object:
+def identity(der: bytes) -> tuple[bytes, bytes, int, bytes, bytes, bytes | None]:
     """
     Return the parts of a certificate that ``identify`` returns, as a tuple.
     """
