@@ -117,12 +117,13 @@ def single_value(attributes: tuple[Attribute, ...], oid: str) -> bytes | None:
     :returns: the DER of the value; None when there is no such attribute.
     :raises EncodingError: the attribute occurs twice, or does not have exactly one value.
     """
-    found = [attribute for attribute in attributes if attribute.oid == oid]
-    if not found:
-        return None
-    if len(found) > 1 or len(found[0].values) != 1:
-        raise EncodingError("an attribute is doubled, empty or has several values")
-    return found[0].values[0]
+    found: bytes | None = None
+    for attribute in attributes:
+        if attribute.oid == oid:
+            if found is not None or len(attribute.values) != 1:
+                raise EncodingError("an attribute is doubled, empty or has several values")
+            found = attribute.values[0]
+    return found
 
 
 def read_attributes(reader: DERReader) -> tuple[Attribute, ...]:
