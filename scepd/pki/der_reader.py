@@ -161,16 +161,13 @@ class DERReader:
         """
         Take an OBJECT IDENTIFIER, and return it dotted.
         """
-        return dotted(self.octets(OBJECT_IDENTIFIER))
+        return identifier_of(self.encoded(OBJECT_IDENTIFIER))
 
     def integer(self) -> int:
         """
         Take an INTEGER of any sign and size; one with more octets than it needs will do.
         """
-        contents = self.octets(INTEGER)
-        if not contents:
-            raise ValueError("an INTEGER is empty")
-        return int.from_bytes(contents, "big", signed=True)
+        return integer_of(self.encoded(INTEGER))
 
     def remaining(self) -> list[bytes]:
         """
@@ -228,31 +225,56 @@ def split(element: bytes, tag: int) -> list[bytes]:
     at = 2 if first < 0x80 else 2 + (first & 0x7F)
     found = []
     while at < end:
-        length = element[at + 1]
-        if length > 0x7F or element[at] & _LONG_TAG == _LONG_TAG:
-            # Rare enough for the longer way.
-            return DERReader(element).enter(tag).remaining()
-        found.append(element[at : at + 2 + length])
-        at += 2 + length
+        after = at + 2 + element[at + 1]
+        if after > at + 0x81 or element[at] & _LONG_TAG == _LONG_TAG:
+            after = _end_of(element, at, end)
+        found.append(element[at:after])
+        at = after
     if at != end:
         raise ValueError("an ASN.1 length is not well-formed")
     return found
 
 
+def octets_of(element: bytes, tag: int = OCTET_STRING) -> bytes:
+    """
+    Return the contents of a string; call it inside ``reading``.
+
+    :param element: one primitive element of DER, as ``to_der`` left it.
+    :param tag: the identifier octet that it must have.
+    :returns: its contents.
+    :raises ValueError: another tag.
+    """
+    if element[0] != tag:
+        raise ValueError("an ASN.1 element has another type")
+    first = element[1]
+    return element[2:] if first < 0x80 else element[2 + (first & 0x7F) :]
+
+
+def integer_of(element: bytes) -> int:
+    """
+    Read an INTEGER of any sign and size; one with more octets than it needs will do.
+
+    :param element: the element; call it inside ``reading``.
+    :raises ValueError: something else, or nothing in it.
+    """
+    contents = octets_of(element, INTEGER)
+    if not contents:
+        raise ValueError("an INTEGER is empty")
+    return int.from_bytes(contents, "big", signed=True)
+
+
+@lru_cache(maxsize=512)
 def identifier_of(element: bytes) -> str:
     """
     Read an OBJECT IDENTIFIER; call it inside ``reading``.
 
-    :param element: the element.
+    :param element: the element, of at most 66 octets.
     :returns: dotted.
     :raises ValueError: something else.
     """
-    if element[0] != OBJECT_IDENTIFIER or element[1] != len(element) - 2:
-        raise ValueError("an ASN.1 element has another type")
-    return dotted(element[2:])
+    return dotted(octets_of(element, OBJECT_IDENTIFIER))
 
 
-@lru_cache(maxsize=512)
 def dotted(contents: bytes) -> str:
     """
     Write the contents of an OBJECT IDENTIFIER with dots.
@@ -274,6 +296,11 @@ def dotted(contents: bytes) -> str:
             arc = 0
     first = min(arcs[0] // 40, 2)
     return ".".join(str(number) for number in (first, arcs[0] - 40 * first, *arcs[1:]))
+
+
+def _end_of(data: bytes, at: int, end: int) -> int:
+    reader = DERReader(data, at, end)
+    return at + len(reader.encoded())
 
 
 def long_tag_end(data: bytes, at: int, end: int) -> int | None:

@@ -17,6 +17,8 @@ from scepd.pki.der_reader import (
     SEQUENCE,
     DERReader,
     identifier_of,
+    integer_of,
+    octets_of,
     split,
 )
 from scepd.pki.keys import public_key_sha256
@@ -110,32 +112,29 @@ def identify_der(der: bytes) -> CertificateIdentity:
     return _remembered(der) if len(der) <= _LARGEST_REMEMBERED else _identify(der)
 
 
-def read_reference(reader: DERReader) -> CertificateReference:
+def read_reference(element: bytes) -> CertificateReference:
     """
-    Take a SignerIdentifier or RecipientIdentifier (RFC 5652 sections 5.3 and 6.2.1).
+    Read a SignerIdentifier or RecipientIdentifier (RFC 5652 sections 5.3 and 6.2.1).
 
-    :param reader: the identifier is its next element; call it inside ``reading``.
+    :param element: its DER; call it inside ``reading``.
     :returns: the reference.
     :raises ValueError: anything else.
     """
-    if reader.tag == _KEY_IDENTIFIER_CHOICE:
-        return CertificateReference(None, None, reader.octets(_KEY_IDENTIFIER_CHOICE))
-    issuer, serial_number = read_issuer_and_serial(reader)
-    return CertificateReference(issuer, serial_number, None)
+    if element[0] == _KEY_IDENTIFIER_CHOICE:
+        return CertificateReference(None, None, octets_of(element, _KEY_IDENTIFIER_CHOICE))
+    return CertificateReference(*read_issuer_and_serial(element), None)
 
 
-def read_issuer_and_serial(reader: DERReader) -> tuple[bytes, int]:
+def read_issuer_and_serial(element: bytes) -> tuple[bytes, int]:
     """
-    Take an IssuerAndSerialNumber (RFC 5652 section 10.2.4); call it inside ``reading``.
+    Read an IssuerAndSerialNumber (RFC 5652 section 10.2.4); call it inside ``reading``.
 
-    :param reader: it is its next element.
+    :param element: its DER.
     :returns: the DER of the issuer's name, and the serial number.
     :raises ValueError: anything else.
     """
-    pair = reader.enter(SEQUENCE)
-    issuer, serial_number = pair.encoded(), pair.integer()
-    pair.finish()
-    return issuer, serial_number
+    issuer, serial_number = split(element, SEQUENCE)
+    return issuer, integer_of(serial_number)
 
 
 def same_name(one: bytes, other: bytes) -> bool:
@@ -191,5 +190,5 @@ def _key_identifier_among(extensions: list[bytes]) -> bytes | None:
         if identifier_of(oid) == _SUBJECT_KEY_IDENTIFIER:
             if len(critical) > 1 or (critical and critical[0][0] != BOOLEAN):
                 raise ValueError("an extension is not well-formed")
-            return DERReader(to_der(DERReader(value).octets())).octets()
+            return octets_of(to_der(octets_of(value)))
     return None

@@ -209,7 +209,7 @@ def _parts(der: bytes) -> tuple[bytes, bytes, tuple[Attribute, ...]]:
     attributes: tuple[Attribute, ...] = ()
     # Some leave the empty SET out.
     if info.tag == _ATTRIBUTES:
-        attributes = read_attributes(info.enter(_ATTRIBUTES))
+        attributes = read_attributes(b"\x31" + info.encoded()[1:])
     info.finish()
     if len({attribute.oid for attribute in attributes}) != len(attributes):
         raise EncodingError("the certification request has a doubled attribute")
