@@ -225,9 +225,15 @@ def split(element: bytes, tag: int) -> list[bytes]:
     at = 2 if first < 0x80 else 2 + (first & 0x7F)
     found = []
     while at < end:
-        after = at + 2 + element[at + 1]
-        if after > at + 0x81 or element[at] & _LONG_TAG == _LONG_TAG:
-            after = _end_of(element, at, end)
+        length = element[at + 1]
+        if length < 0x80 and element[at] & _LONG_TAG != _LONG_TAG:
+            after = at + 2 + length
+        elif length == 0x82 and element[at] & _LONG_TAG != _LONG_TAG:
+            after = at + 4 + (element[at + 2] << 8 | element[at + 3])
+        elif length == 0x81 and element[at] & _LONG_TAG != _LONG_TAG:
+            after = at + 3 + element[at + 2]
+        else:
+            after = at + len(DERReader(element, at, end).encoded())
         found.append(element[at:after])
         at = after
     if at != end:
@@ -296,11 +302,6 @@ def dotted(contents: bytes) -> str:
             arc = 0
     first = min(arcs[0] // 40, 2)
     return ".".join(str(number) for number in (first, arcs[0] - 40 * first, *arcs[1:]))
-
-
-def _end_of(data: bytes, at: int, end: int) -> int:
-    reader = DERReader(data, at, end)
-    return at + len(reader.encoded())
 
 
 def long_tag_end(data: bytes, at: int, end: int) -> int | None:
