@@ -15,7 +15,6 @@ from scepd.pki.der_reader import (
     BIT_STRING,
     BOOLEAN,
     SEQUENCE,
-    DERReader,
     identifier_of,
     integer_of,
     octets_of,
@@ -154,34 +153,34 @@ def same_name(one: bytes, other: bytes) -> bool:
 
 def _identify(der: bytes) -> CertificateIdentity:
     with reading("the certificate"):
-        whole = DERReader(der)
-        certificate = whole.enter(SEQUENCE)
-        tbs = certificate.enter(SEQUENCE)
-        certificate.skip(SEQUENCE, BIT_STRING)
-        certificate.finish()
-        tbs.skip_optional(_VERSION)
-        serial_number = tbs.integer()
-        tbs.skip(SEQUENCE)
-        issuer = tbs.encoded(SEQUENCE)
-        tbs.skip(SEQUENCE)
-        subject, key_info = tbs.encoded(SEQUENCE), tbs.encoded(SEQUENCE)
-        tbs.skip_optional(_ISSUER_ID)
-        tbs.skip_optional(_SUBJECT_ID)
-        key_identifier = _key_identifier(tbs)
-        return CertificateIdentity(der, issuer, serial_number, subject, key_info, key_identifier)
+        tbs, algorithm, signature = split(der, SEQUENCE)
+        fields = split(tbs, SEQUENCE)
+        if fields[0][0] == _VERSION:
+            del fields[0]
+        serial_number, signed_with, issuer, validity, subject, key_info, *others = fields
+        sequences = (algorithm, signed_with, issuer, validity, subject, key_info)
+        if signature[0] != BIT_STRING or [each[0] for each in sequences] != [SEQUENCE] * 6:
+            raise ValueError("a field of the certificate has another type")
+        return CertificateIdentity(
+            der, issuer, integer_of(serial_number), subject, key_info, _key_identifier(others)
+        )
 
 
 _remembered = lru_cache(_REMEMBERED)(_identify)
 
 
-def _key_identifier(tbs: DERReader) -> bytes | None:
-    found = None
-    if tbs.tag == _EXTENSIONS:
-        explicit = tbs.enter(_EXTENSIONS)
-        found = _key_identifier_among(split(explicit.encoded(), SEQUENCE))
-        explicit.finish()
-    tbs.finish()
-    return found
+def _key_identifier(fields: list[bytes]) -> bytes | None:
+    """
+    Find the identifier among the fields that not every certificate has.
+    """
+    for tag in (_ISSUER_ID, _SUBJECT_ID):
+        if fields and fields[0][0] == tag:
+            del fields[0]
+    if not fields:
+        return None
+    (explicit,) = fields
+    (extensions,) = split(explicit, _EXTENSIONS)
+    return _key_identifier_among(split(extensions, SEQUENCE))
 
 
 def _key_identifier_among(extensions: list[bytes]) -> bytes | None:
