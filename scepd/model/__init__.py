@@ -7,6 +7,8 @@ from scepd.model.admin import APIToken as APIToken
 from scepd.model.authorities import EMBEDDED_CA as EMBEDDED_CA
 from scepd.model.authorities import CertificateAuthority as CertificateAuthority
 from scepd.model.authorities import challenge_place as challenge_place
+from scepd.model.issuing import REVOCATION_REASONS as REVOCATION_REASONS
+from scepd.model.issuing import CARole as CARole
 from scepd.model.issuing import CAState as CAState
 from scepd.model.issuing import EnrollmentChallenge as EnrollmentChallenge
 from scepd.model.issuing import EnrollmentToken as EnrollmentToken
@@ -23,6 +25,9 @@ from scepd.model.mdm import QueuedCommand as QueuedCommand
 from scepd.model.mdm import RowEvent as RowEvent
 from scepd.model.mdm import WishedPush as WishedPush
 from scepd.model.mdm import push_place as push_place
+from scepd.model.pending_requests import PendingRequest as PendingRequest
+from scepd.model.pending_requests import RequestState as RequestState
+from scepd.model.pending_requests import pending_request_place as pending_request_place
 from scepd.model.profiles import Host as Host
 from scepd.model.profiles import HostProfile as HostProfile
 from scepd.model.profiles import Profile as Profile

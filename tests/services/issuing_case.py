@@ -23,8 +23,9 @@ from scepd.scep.attributes import FailInfo, MessageType, PKIStatus
 from scepd.scep.messages import PKIMessage, parse_pki_message
 from scepd.scep.requesting import SentRequest, build_pkcs_req, check_answer, open_cert_rep
 from scepd.services.ca_keys import CAKeys
-from scepd.services.issuing import EmbeddedCA, IssuingSettings
+from scepd.services.issuing_settings import IssuingSettings
 from tests.support.fake_issuing import FakeIssuing
+from tests.support.issuing_parts import issuing_parts
 from tests.support.pki import NOW, Party, party, rsa_key
 
 T = TypeVar("T")
@@ -118,6 +119,7 @@ class IssuingCase(SynchronousTestCase):
     """
 
     settings = IssuingSettings()
+    manual = False
     static_challenge: str | None = STATIC
 
     def setUp(self) -> None:
@@ -134,6 +136,7 @@ class IssuingCase(SynchronousTestCase):
         self.keys = self.make_keys()
         self.configure(self.settings)
         self.certificate = self.successResultOf(Deferred.fromCoroutine(self.ca.certificate()))
+        self.signer = self.certificate
         self.authority = x509.load_der_x509_certificate(self.certificate)
 
     def make_keys(self) -> CAKeys:
@@ -153,15 +156,17 @@ class IssuingCase(SynchronousTestCase):
         """
         Start anew with other settings.
         """
-        self.ca = EmbeddedCA(
+        self.parts = issuing_parts(
             self.keys,
             self.store,
             self.clock,
-            os.urandom,
             self.workers,
+            lambda: self.keyring,
             settings,
             self.static_challenge,
+            manual=self.manual,
         )
+        self.ca = self.parts.ca
 
     def add_challenge(self, challenge: EnrollmentChallenge, **changes: str) -> None:
         """
@@ -181,7 +186,7 @@ class IssuingCase(SynchronousTestCase):
         """
         answer = parse_pki_message(self.successResultOf(self.begin(sent.message)))
         check_answer(answer, sent)
-        self.assertEqual(answer.signer_certificate, self.certificate)
+        self.assertEqual(answer.signer_certificate, self.signer)
         return answer
 
     def enroll(self, sender: Sender) -> x509.Certificate:

@@ -15,26 +15,26 @@ from tests.storage.records import HOUR, NOON, SECOND
 
 class CAStateContract(StorageTestCase):
     """
-    The keys of IssuingStore.
+    CAStateStore.
     """
 
     async def test_first(self) -> None:
         """
         The first state is kept, field by field.
         """
-        self.assertIsNone(await self.issuing.ca_state())
-        created = await self.issuing.create_ca_state(records.ca_state())
+        self.assertEqual(await self.ca_states.ca_states(), [])
+        created = await self.ca_states.create_ca_state(records.ca_state())
         self.assertEqual(created, records.ca_state())
-        self.assertEqual(await self.issuing.ca_state(), records.ca_state())
+        self.assertEqual(await self.ca_states.ca_states(), [records.ca_state()])
 
     async def test_second(self) -> None:
         """
         Who comes second is told what the first one stored.
         """
-        await self.issuing.create_ca_state(records.ca_state())
-        created = await self.issuing.create_ca_state(records.ca_state("02"))
+        await self.ca_states.create_ca_state(records.ca_state())
+        created = await self.ca_states.create_ca_state(records.ca_state("02"))
         self.assertEqual(created, records.ca_state())
-        self.assertEqual(await self.issuing.ca_state(), records.ca_state())
+        self.assertEqual(await self.ca_states.ca_states(), [records.ca_state()])
 
 
 class IssuingContract(StorageTestCase):

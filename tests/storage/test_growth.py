@@ -16,6 +16,7 @@ from scepd.model import WindowOutcome
 from scepd.profiles.lifecycle import Event
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.assignments import SQLAssignmentStore
+from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
 from scepd.storage.commands import SQLCommandStore
@@ -143,7 +144,7 @@ class GrowthTests(SynchronousTestCase):
         What the embedded certificate authority does.
         """
         tokens, issuing = SQLEnrollmentTokenStore(self.database), SQLIssuingStore(self.database)
-        await issuing.create_ca_state(records.ca_state())
+        await SQLCAStateStore(self.database).create_ca_state(records.ca_state())
         await tokens.add_enrollment_token(records.enrollment_token(), records.activity())
         await tokens.enrollment_tokens()
         await tokens.add_challenge(records.challenge())
