@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal_column,
     select,
     tuple_,
     union_all,
@@ -34,17 +35,22 @@ _WAITING = pending_request.c
 _BY_REQUEST = select(issued_certificate).where(_COLUMNS.request_sha256 == bindparam("value"))
 _BY_SHA256 = select(issued_certificate).where(_COLUMNS.sha256 == bindparam("value"))
 _BY_SERIAL = select(issued_certificate).where(_COLUMNS.serial == bindparam("value"))
-_OTHER_KEY = union_all(
-    select(_COLUMNS.public_key_sha256).where(
+_SAME = "same"
+# One statement for two questions, as each costs more to send than to answer.
+_IN_THE_WAY = union_all(
+    select(_COLUMNS.serial, literal_column("'same'").label("what")).where(
+        _COLUMNS.request_sha256 == bindparam("request")
+    ),
+    select(_COLUMNS.serial, literal_column("'other'").label("what")).where(
         _COLUMNS.transaction_id == bindparam("transaction"),
         _COLUMNS.public_key_sha256 != bindparam("key"),
     ),
-    select(_WAITING.public_key_sha256).where(
+    select(_WAITING.id, literal_column("'other'").label("what")).where(
         _WAITING.transaction_id == bindparam("transaction"),
         _WAITING.public_key_sha256 != bindparam("key"),
         _WAITING.expires_at > bindparam("now", type_=_WAITING.expires_at.type),
     ),
-).limit(1)
+)
 _INSERT = insert(issued_certificate)
 _NEWEST_FIRST = select(issued_certificate).order_by(
     _COLUMNS.issued_at.desc(), _COLUMNS.serial.desc()
@@ -155,17 +161,32 @@ def by_serial(connection: Connection, serial: str) -> IssuedCertificate | None:
     return _found(connection, _BY_SERIAL, serial)
 
 
-def refuse_other_key(
-    connection: Connection, transaction_id: str, public_key_sha256: str, now: datetime
-) -> None:
+def issued_or_refused(
+    connection: Connection,
+    request_sha256: str,
+    transaction_id: str,
+    public_key_sha256: str,
+    now: datetime,
+) -> IssuedCertificate | None:
     """
-    Refuse a request of another key in a transaction that has a certificate, or waits for one.
+    What was issued for a request, or None; a request of another key in a transaction that has a
+    certificate, or waits for one, is refused.
 
     :raises Conflict: it is one.
     """
-    values = {"transaction": transaction_id, "key": public_key_sha256, "now": now}
-    if connection.execute(_OTHER_KEY, values).first() is not None:
+    values = {
+        "request": request_sha256,
+        "transaction": transaction_id,
+        "key": public_key_sha256,
+        "now": now,
+    }
+    found = connection.execute(_IN_THE_WAY, values).all()
+    if not found:
+        return None
+    serial = next((row.serial for row in found if row.what == _SAME), None)
+    if serial is None:
         raise Conflict("another key lives under this transactionID")
+    return by_serial(connection, serial)
 
 
 def insert_certificate(

@@ -16,7 +16,7 @@ from scepd.storage.issued_certificates import (
     by_serial,
     by_sha256,
     insert_certificate,
-    refuse_other_key,
+    issued_or_refused,
 )
 from scepd.storage.tables import (
     device_identity,
@@ -88,12 +88,15 @@ class SQLIssuingStore:
         """
 
         def unit(connection: Connection) -> IssuedCertificate:
-            stored = by_request(connection, certificate.request_sha256)
+            stored = issued_or_refused(
+                connection,
+                certificate.request_sha256,
+                certificate.transaction_id,
+                certificate.public_key_sha256,
+                now,
+            )
             if stored is not None:
                 return stored
-            refuse_other_key(
-                connection, certificate.transaction_id, certificate.public_key_sha256, now
-            )
             token_sha256 = _spend(connection, certificate, now)
             if certificate.renewed_sha256 is not None:
                 token_sha256 = _renew(connection, certificate, certificate.renewed_sha256, now)

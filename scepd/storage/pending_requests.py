@@ -26,7 +26,7 @@ from scepd.model import Activity, IssuedCertificate, PendingRequest, RequestStat
 from scepd.pki.keyring import SealedSecret
 from scepd.storage.activities import insert_activity
 from scepd.storage.database import Database
-from scepd.storage.issued_certificates import by_request, insert_certificate, refuse_other_key
+from scepd.storage.issued_certificates import insert_certificate, issued_or_refused
 from scepd.storage.tables import pending_request
 
 _COLUMNS = pending_request.c
@@ -56,11 +56,9 @@ class SQLPendingRequestStore:
             now = request.created_at
             connection.execute(delete(pending_request).where(_COLUMNS.expires_at <= now))
             same = _COLUMNS.request_sha256 == request.request_sha256
-            known = by_request(connection, request.request_sha256) or _one(connection, same)
+            known = _unless_refused(connection, request, now) or _one(connection, same)
             if known is not None:
                 return known
-            key = request.public_key_sha256
-            refuse_other_key(connection, request.transaction_id, key, now)
             waiting = select(func.count()).select_from(pending_request).where(_WAITS)
             if (connection.scalar(waiting) or 0) >= most:
                 raise Conflict("too many requests wait for an operator")
@@ -134,9 +132,6 @@ class SQLPendingRequestStore:
         def unit(connection: Connection) -> None:
             _refuse_decided(connection, decided, activity.at)
             if certificate is not None:
-                refuse_other_key(
-                    connection, decided.transaction_id, decided.public_key_sha256, activity.at
-                )
                 insert_certificate(connection, certificate, None)
             change = update(pending_request).where(_COLUMNS.id == decided.id)
             connection.execute(change.values(_decision(decided)))
@@ -149,11 +144,23 @@ def _refuse_decided(connection: Connection, decided: PendingRequest, now: dateti
     stored = _one(connection, and_(_COLUMNS.id == decided.id, _COLUMNS.expires_at > now))
     if stored is None:
         raise NotFound("there is no such request")
-    # Under the option of before, or after it, the same request may have been let through by itself.
-    issued = by_request(connection, decided.request_sha256) is not None
+    # Under another `approval` the same request may have been let through by itself.
+    issued = _unless_refused(connection, decided, now) is not None
     if issued or stored.state is not RequestState.PENDING:
         what = RequestState.APPROVED if issued else stored.state
         raise Conflict(f"the request was {what.value} before")
+
+
+def _unless_refused(
+    connection: Connection, request: PendingRequest, now: datetime
+) -> IssuedCertificate | None:
+    return issued_or_refused(
+        connection,
+        request.request_sha256,
+        request.transaction_id,
+        request.public_key_sha256,
+        now,
+    )
 
 
 def _one(connection: Connection, same: ColumnElement[bool]) -> PendingRequest | None:

@@ -19,6 +19,7 @@ from scepd.services.request_approval import ApprovalPorts, RequestApproval
 from scepd.services.revocation_lists import RevocationLists
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
+from scepd.tap.work_threads import WorkThreads
 from scepd.web.scep_ca import RevocationListResource, SCEPCAResource
 
 
@@ -33,13 +34,14 @@ class Issuing:
         self._around = around
         self._stores = stores
         self._section = around.configuration.ca
+        self._workers = WorkThreads(around.reactor, "issuing")
         self._settings = issuing_settings(self._section)
         self._certification = Certification(around.reactor, around.random_bytes, self._settings)
         self.keys = self._make_keys()
         self.lists = RevocationLists(
             stores.certificates,
             self.keys,
-            around.in_thread,
+            self._workers,
             around.reactor,
             self._settings.crl_lifetime,
         )
@@ -55,6 +57,12 @@ class Issuing:
         scep.putChild(b"ca", SCEPCAResource(self.authority))
         scep.putChild(b"ca.crl", RevocationListResource(self.lists))
 
+    def stop(self) -> None:
+        """
+        End the threads; no request is under way any more.
+        """
+        self._workers.stop()
+
     def _make_keys(self) -> CAKeys:
         around = self._around
         return CAKeys(
@@ -62,7 +70,7 @@ class Issuing:
             around.keyring,
             around.reactor,
             around.random_bytes,
-            around.in_thread,
+            self._workers,
             self._settings.key_bits,
         )
 
@@ -75,7 +83,7 @@ class Issuing:
                 self.keys,
                 self._certification,
                 around.keyring,
-                around.in_thread,
+                self._workers,
                 around.reactor,
                 around.random_bytes,
                 around.new_id,
@@ -96,7 +104,7 @@ class Issuing:
             IssuingQueries(self.keys, store, self.lists),
             around.reactor,
             around.random_bytes,
-            around.in_thread,
+            self._workers,
         )
         return EmbeddedCA(ports, self._settings)
 

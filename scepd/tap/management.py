@@ -99,6 +99,7 @@ class Management:
         if self._gateway is not None:
             await self._gateway.close()
         await self.last_seen.flush()
+        self.issuing.stop()
 
     def trouble(self) -> str:
         """
