@@ -185,12 +185,8 @@ def issue_certificate(
     :raises LimitExceeded: too many names, or too long ones.
     :raises MessageError: the authority's own certificate has expired.
     """
-    asked = x509.load_der_x509_csr(request.der)
+    asked, names = _checked(request, purpose)
     with reading("the certification request"):
-        extensions = asked.extensions
-        _check_extensions(extensions)
-        check_subject(asked.subject)
-        names = checked_alternative_names(extensions, allowed=purpose is Purpose.PROFILE)
         key_identifier = x509.SubjectKeyIdentifier.from_public_key(asked.public_key())
     authority = describe_issuer(issuer.certificate)
     if now >= authority.not_after:
@@ -221,6 +217,29 @@ def issue_certificate(
     )
     sha256 = hashlib.sha256(encoded).hexdigest()
     return NewCertificate(encoded, _serial_text(number), sha256, not_after)
+
+
+def check_request(request: CertificationRequest, purpose: Purpose) -> None:
+    """
+    Check that a certificate can be issued for a request, as :func:`issue_certificate` does.
+
+    :param request: as ``parse_request`` checked it.
+    :param purpose: of the certificate.
+    :raises EncodingError: as there.
+    :raises LimitExceeded: as there.
+    """
+    _checked(request, purpose)
+
+
+def _checked(
+    request: CertificationRequest, purpose: Purpose
+) -> tuple[x509.CertificateSigningRequest, list[x509.GeneralName]]:
+    asked = x509.load_der_x509_csr(request.der)
+    with reading("the certification request"):
+        _check_extensions(asked.extensions)
+        check_subject(asked.subject)
+        allowed = purpose is Purpose.PROFILE
+        return asked, checked_alternative_names(asked.extensions, allowed=allowed)
 
 
 def _signed(key: rsa.RSAPrivateKey, *parts: bytes) -> bytes:

@@ -160,9 +160,9 @@ class CertificateStore(Protocol):
         :raises Conflict: it is revoked already.
         """
 
-    async def last_revocation(self, issuer_serial: str) -> datetime | None:
+    async def count_revoked(self, issuer_serial: str) -> int:
         """
-        When a certificate of that issuer was revoked last, or None.
+        How many certificates of that issuer were ever revoked.
         """
 
     async def revoked(self, issuer_serial: str, now: datetime) -> Sequence[IssuedCertificate]:

@@ -37,6 +37,8 @@ class CARollOver:
         :param actor: the name of the operator's token.
         :raises Conflict: there are next ones already.
         """
+        # Before the first request there is nothing yet that could be followed.
+        await self._keys.issuers()
         state = await self._keys.make(CARole.NEXT)
         now = utc_now(self._clock)
         activity = Activity(now, actor, "planned roll-over of the embedded CA", state.serial)

@@ -20,7 +20,7 @@ from scepd.model import (
     pending_request_place,
 )
 from scepd.pki.identity import same_name
-from scepd.pki.issuing import Purpose
+from scepd.pki.issuing import Purpose, check_request
 from scepd.pki.keyring import Keyring, RandomBytes
 from scepd.pki.requests import CertificationRequest, parse_request
 from scepd.ports import IssuingStore, PendingRequestStore, Workers
@@ -75,9 +75,12 @@ class RequestApproval:
 
         :raises AccessDenied: it was denied.
         :raises Conflict: another key lives under this transactionID, or too many requests wait.
+        :raises MessageError: it asks for what is not issued, whatever an operator says.
         """
+        ports, request = self._ports, received.request
+        await ports.workers(lambda: check_request(request, _APPROVED.purpose))
         wanted = self._record(received)
-        stored = await self._ports.requests.add_request(wanted, MOST_WAITING)
+        stored = await ports.requests.add_request(wanted, MOST_WAITING)
         if isinstance(stored, IssuedCertificate):
             return Granted(stored.certificate)
         if stored.id == wanted.id:

@@ -24,12 +24,12 @@ class _Made:
     """
     A list that may be given out again.
 
-    :param last: when the newest revocation in it was.
+    :param count: how many certificates were ever revoked when it was made.
     """
 
     revocation_list: bytes = field(repr=False)
     made_at: datetime
-    last: datetime | None
+    count: int
 
 
 class RevocationLists:
@@ -84,15 +84,15 @@ class RevocationLists:
 
     async def _newest(self, issuer: Issuer) -> bytes:
         serial, now = describe_issuer(issuer.certificate).serial, utc_now(self._clock)
-        last = await self._store.last_revocation(serial)
+        count = await self._store.count_revoked(serial)
         made = self._made.get(serial)
-        if made is None or made.last != last or now - made.made_at >= self._lifetime / 2:
+        if made is None or made.count != count or now - made.made_at >= self._lifetime / 2:
             revoked = await self._store.revoked(serial, now)
             entries = [_entry(certificate) for certificate in revoked]
             encoded = await self._workers(
                 lambda: build_revocation_list(issuer, entries, now, self._lifetime)
             )
-            made = self._made[serial] = _Made(encoded, now, last)
+            made = self._made[serial] = _Made(encoded, now, count)
         return made.revocation_list
 
 

@@ -112,14 +112,16 @@ class SQLCertificateStore:
 
         return await self._database.write(unit)
 
-    async def last_revocation(self, issuer_serial: str) -> datetime | None:
+    async def count_revoked(self, issuer_serial: str) -> int:
         """
-        When a certificate of that issuer was revoked last, or None.
+        How many certificates of that issuer were ever revoked.
         """
-        last = select(func.max(_COLUMNS.revoked_at)).where(
-            _COLUMNS.issuer_serial == issuer_serial, _COLUMNS.revoked_at.is_not(None)
+        some = (
+            select(func.count())
+            .select_from(issued_certificate)
+            .where(_COLUMNS.issuer_serial == issuer_serial, _COLUMNS.revoked_at.is_not(None))
         )
-        return await self._database.read(lambda connection: connection.scalar(last))
+        return await self._database.read(lambda connection: connection.scalar(some) or 0)
 
     async def revoked(self, issuer_serial: str, now: datetime) -> Sequence[IssuedCertificate]:
         """

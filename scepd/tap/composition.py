@@ -154,6 +154,7 @@ class Composition:
                 stores.pushes,
             ),
             enrolling=self.management.enrolling,
+            embedded_ca=self.management.issuing.endpoints(),
             authority_store=stores.authorities,
             enrollments=stores.windows,
             activities=stores.activities,

@@ -20,6 +20,7 @@ from scepd.services.revocation_lists import RevocationLists
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.tap.work_threads import WorkThreads
+from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.scep_ca import RevocationListResource, SCEPCAResource
 
 
@@ -56,6 +57,12 @@ class Issuing:
         """
         scep.putChild(b"ca", SCEPCAResource(self.authority))
         scep.putChild(b"ca.crl", RevocationListResource(self.lists))
+
+    def endpoints(self) -> EmbeddedCAEndpoints:
+        """
+        What operators have of it.
+        """
+        return EmbeddedCAEndpoints(self.certificates, self.approval, self.roll_over)
 
     def stop(self) -> None:
         """

@@ -24,8 +24,10 @@ from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
+from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.verification import SQLVerificationStore
@@ -151,6 +153,18 @@ class GrowthTests(SynchronousTestCase):
         await issuing.issue(records.issued(), NOON)
         await issuing.issued("request-0B")
         await issuing.certificate_by_sha256("sha-0B")
+        renewal = {"challenge_sha256": None, "renewed_sha256": "sha-0B"}
+        await issuing.issue(records.issued("0C", **renewal), NOON)
+        certificates = SQLCertificateStore(self.database)
+        await certificates.certificate_page(after="0B", limit=9)
+        await certificates.revoke("0B", "superseded", records.activity())
+        await certificates.count_revoked("")
+        await certificates.revoked("", NOON)
+        requests = SQLPendingRequestStore(self.database)
+        await requests.add_request(records.pending_request(), 10)
+        await requests.polled_request("t-r-1", "s-1", NOON)
+        for waiting in (True, False):
+            await requests.pending_requests(NOON, waiting=waiting, after="r-1", limit=9)
         await tokens.remove_enrollment_token("e1", records.activity())
 
     async def add_fleet(self) -> None:

@@ -221,13 +221,12 @@ class FakeIssuing:
         self.activities.records.append(activity)
         return revoked
 
-    async def last_revocation(self, issuer_serial: str) -> datetime | None:
+    async def count_revoked(self, issuer_serial: str) -> int:
         """
         As the port says.
         """
         self._check()
-        times = [one.revoked_at for one in self._revoked(issuer_serial) if one.revoked_at]
-        return max(times, default=None)
+        return len(self._revoked(issuer_serial))
 
     async def revoked(self, issuer_serial: str, now: datetime) -> Sequence[IssuedCertificate]:
         """

@@ -119,7 +119,7 @@ pending_request = Table(
     Column("decided_at", UTCDateTime),
     Column("decided_by", Text),
     Column("serial", Text),
-    Index(None, "transaction_id"),
+    Index(None, "transaction_id", "created_at"),
     Index(None, "created_at", "id"),
     Index(None, "state", "created_at", "id"),
     Index(None, "expires_at"),

@@ -19,6 +19,7 @@ from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.web.api.call import Call
 from scepd.web.api.certificate_authorities import CertificateAuthorityEndpoints
+from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.hosts import HostEndpoints
 from scepd.web.api.openapi import Endpoint, document
@@ -34,6 +35,7 @@ def make_api(
     profiles: Profiles,
     hosts: Hosts,
     enrolling: Enrolling,
+    embedded_ca: EmbeddedCAEndpoints,
     authority_store: CertificateAuthorityStore,
     enrollments: EnrollmentStore,
     activities: ActivityStore,
@@ -52,6 +54,7 @@ def make_api(
     ProfileEndpoints(profiles, hosts).add_to(routes)
     HostEndpoints(hosts).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
+    embedded_ca.add_to(routes)
     RecordEndpoints(enrollments, activities, authority_store, health, clock).add_to(routes)
     _add_document(routes)
     api = Resource()

@@ -86,7 +86,7 @@ def _create_pending_request() -> None:
         sa.UniqueConstraint("request_sha256", name="uq_pending_request_request_sha256"),
     )
     for columns in (
-        ["transaction_id"],
+        ["transaction_id", "created_at"],
         ["created_at", "id"],
         ["state", "created_at", "id"],
         ["expires_at"],
