@@ -130,12 +130,13 @@ class EmbeddedCATests(SynchronousTestCase):
         Its state is shown, and each step is sent.
         """
         found = answer(200, {"items": [AUTHORITY]})
-        for option, method, body in (
+        steps: tuple[tuple[str | None, str, JsonValue], ...] = (
             (None, "GET", None),
             ("--status", "GET", None),
             ("--plan", "POST", {"step": "plan"}),
             ("--commit", "POST", {"step": "commit"}),
-        ):
+        )
+        for option, method, body in steps:
             self.server.requests.clear()
             self.server.answers = [found]
             result = self.server.run("ca", "rollover", *([option] if option else []))

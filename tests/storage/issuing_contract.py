@@ -430,9 +430,11 @@ class PendingRequestContract(StorageTestCase):
         A transaction that waits is for one key, and so is one that has a certificate.
         """
         await self.add()
-        other = {"public_key_sha256": "k2", "transaction_id": "t-r-1"}
-        await self.refused(Conflict, self.add("r-2", **other))
-        static = records.issued(challenge_sha256=None, **other)
+        other = self.add("r-2", public_key_sha256="k2", transaction_id="t-r-1")
+        await self.refused(Conflict, other)
+        static = records.issued(
+            challenge_sha256=None, public_key_sha256="k2", transaction_id="t-r-1"
+        )
         await self.refused(Conflict, self.issuing.issue(static, NOON))
         await self.issuing.issue(replace(static, transaction_id="t-r-3"), NOON)
         await self.refused(Conflict, self.add("r-3"))
@@ -456,8 +458,7 @@ class PendingRequestContract(StorageTestCase):
         self.assertIsNone(await self.requests.pending_request("r-1", at))
         self.assertIsNone(await self.requests.polled_request("t-r-1", "s-1", at))
         self.assertEqual(await self.pages(at, after="", limit=9), [])
-        new = {"created_at": at, "public_key_sha256": "k2", "transaction_id": "t-r-1"}
-        await self.add("r-2", most=1, **new)
+        await self.add("r-2", most=1, created_at=at, public_key_sha256="k2", transaction_id="t-r-1")
 
     async def pages(self, now: datetime, **page: Any) -> list[str]:
         """

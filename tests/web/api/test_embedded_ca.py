@@ -121,9 +121,10 @@ class CertificateTests(EndpointCase):
         """
         Reasons that cannot be, and other fields, are told.
         """
-        for body, field in (({"reason": "x"}, "reason"), ({"why": "x"}, "why")):
+        for name in ("reason", "why"):
+            body: dict[str, JsonValue] = {name: "x"}
             answer = self.server.request("POST", "/certificates/0B/revoke", body)
-            self.assertEqual((answer.status, answer.faults[0][0]), (400, field))
+            self.assertEqual((answer.status, answer.faults[0][0]), (400, name))
         self.assertIsNone(self.store.certificates[1].revoked_at)
 
 
