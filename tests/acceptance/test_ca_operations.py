@@ -1,10 +1,9 @@
 """
-An operator of the embedded certificate authority, with ``scepctl`` and a running daemon.
+An operator of the embedded certificate authority, and a running daemon.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -45,12 +44,20 @@ class OperatorTests(TestCase):
         self.url = f"http://127.0.0.1:{self.daemon.device_port}/mdm/scep/ca"
         self.addCleanup(self.daemon.stop)
 
-    def ctl(self, *arguments: str) -> list[dict[str, str]] | dict[str, str]:
+    def listed(self, path: str) -> list[dict[str, str]]:
         """
-        What ``scepctl`` tells programs.
+        What a list of the API holds.
         """
-        found: list[dict[str, str]] = json.loads(self.daemon.ctl(*arguments, "--json").stdout)
+        with self.daemon.api() as api:
+            found: list[dict[str, str]] = api.get(path).raise_for_status().json()["items"]
         return found
+
+    def post(self, path: str, body: dict[str, str] | None = None) -> None:
+        """
+        What an operator does by the API.
+        """
+        with self.daemon.api() as api:
+            api.post(path, json=body).raise_for_status()
 
     def get(self, operation: str) -> bytes:
         """
@@ -74,9 +81,8 @@ class OperatorTests(TestCase):
         Ask, let an operator approve, and ask again.
         """
         assert self.request(number).pki_status is PKIStatus.PENDING
-        [waiting] = self.ctl("request", "list")
-        assert isinstance(waiting, dict)
-        self.daemon.ctl("request", "approve", waiting["id"])
+        [waiting] = self.listed("requests?waiting=1")
+        self.post(f"requests/{waiting['id']}/approve")
         client, answer = party("CN=client", number), self.request(number)
         [der] = open_cert_rep(answer, client.key, client.certificate, os.urandom)
         return x509.load_der_x509_certificate(der)
@@ -87,22 +93,22 @@ class OperatorTests(TestCase):
         """
         self.daemon.start()
         old = self.enroll(1)
-        serial = self.ctl("certificate", "list")[0]["serial"]  # type: ignore[index]
+        [serial] = [one["serial"] for one in self.listed("certificates")]
         self.assertEqual(int(serial, 16), old.serial_number)
-        self.daemon.ctl("certificate", "revoke", serial, "--reason", "superseded")
+        self.post(f"certificates/{serial}/revoke", {"reason": "superseded"})
         first = x509.load_der_x509_certificate(self.get("GetCACert"))
         revoked = x509.load_der_x509_crl(httpx.get(f"{self.url}.crl").content)
         self.assertEqual([entry.serial_number for entry in revoked], [old.serial_number])
         self.assertEqual(httpx.get(f"{self.url}?operation=GetNextCACert").status_code, 404)
         self.daemon.ctl("ca", "rollover", "--plan")
         self.get("GetNextCACert")
-        self.daemon.ctl("ca", "rollover", "--commit")
+        self.post("embedded_ca/rollover", {"step": "commit"})
         self.assertEqual(self.daemon.stop(), -15)
         self.daemon.start()
         second = x509.load_der_x509_certificate(self.get("GetCACert"))
         self.assertNotEqual(first, second)
         self.enroll(2).verify_directly_issued_by(second)
-        roles = [one["role"] for one in self.ctl("ca", "rollover", "--status")]  # type: ignore[index]
+        roles = [one["role"] for one in self.listed("embedded_ca/rollover")]
         self.assertEqual(roles, ["current", "previous"])
         self.assertNotIn(STATIC, "".join(self.daemon.outputs))
 
