@@ -196,7 +196,7 @@ def issue_certificate(
     wanted = [
         *_SAME_EXTENSIONS,
         _extension(key_identifier),
-        _extension(x509.AuthorityKeyIdentifier(authority.key_identifier, None, None)),
+        _authority_key_identifier(authority.key_identifier),
     ]
     if names:
         # RFC 5280 section 4.2.1.6: the only name of a certificate must be understood.
@@ -266,6 +266,11 @@ def _extension(value: x509.ExtensionType, *, critical: bool = False) -> bytes:
     marked = (b"\x01\x01\xff",) if critical else ()
     encoded = der.octet_string(value.public_bytes())
     return der.sequence(der.object_identifier(value.oid.dotted_string), *marked, encoded)
+
+
+@lru_cache(maxsize=16)
+def _authority_key_identifier(key_identifier: bytes) -> bytes:
+    return _extension(x509.AuthorityKeyIdentifier(key_identifier, None, None))
 
 
 @lru_cache(maxsize=16)

@@ -25,7 +25,8 @@ class GroupCommit:
     A unit that fails takes only its own savepoint back. When the database fails, every unit of the
     batch has failed: SQLite may have ended the transaction at any statement.
 
-    :param batch_seconds: after that long the units so far are committed, and the rest follows.
+    :param batch_seconds: after that long the units so far are committed, and the rest follows; so
+        long, too, is waited for more of them while many come at once.
     """
 
     batch_limit = _BATCH_UNITS
@@ -33,6 +34,7 @@ class GroupCommit:
     def __init__(self, engine: Engine, batch_seconds: float) -> None:
         self._engine = engine
         self._batch_seconds = batch_seconds
+        self.gathering_seconds = batch_seconds
 
     def serve(self, units: Sequence[PendingUnit]) -> int:
         """
@@ -85,6 +87,7 @@ class Reading:
     """
 
     batch_limit = 1
+    gathering_seconds = 0.0
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
