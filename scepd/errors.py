@@ -149,12 +149,26 @@ class Conflict(PermanentError):
     code = "conflict"
 
 
+class ChallengeUnknown(Conflict):
+    """
+    A challenge that is not of the kind that it was taken for.
+    """
+
+
 class AccessDenied(PermanentError):
     """
     No token, an unknown token, or one whose role does not allow the request.
     """
 
     code = "access-denied"
+
+
+class RoleDenied(AccessDenied):
+    """
+    A known token whose role does not allow the request.
+    """
+
+    code = "role-denied"
 
 
 # -- the daemon's own surroundings -----------------------------------------------------------------
@@ -208,6 +222,7 @@ class UpstreamFault(Enum):
     STATUS = "status"
     BODY = "body"
     CLOSED = "closed"
+    PROXY = "proxy"
 
 
 class UpstreamError(TemporaryError):

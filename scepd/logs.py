@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
 from twisted.internet.protocol import Factory
 from twisted.logger import (
-    FilteringLogObserver,
     ILogObserver,
     LogEvent,
     LogLevel,
-    LogLevelFilterPredicate,
     formatEvent,
 )
 from twisted.python.failure import Failure
@@ -48,6 +46,13 @@ def _message(event: LogEvent) -> str:
     # Twisted's older log.err formats the whole traceback, which comes below in our own form.
     if event.get("log_namespace") == _LEGACY and event.get("isError"):
         return str(event.get("why") or "Unhandled error")
+    form = event.get("log_format")
+    # Twisted's own way takes ten times as long; it knows calls, as in `{name()}`, and never fails.
+    if isinstance(form, str):
+        try:
+            return form.format_map(event)
+        except (LookupError, AttributeError, ValueError, TypeError):
+            pass
     return formatEvent(event)
 
 
@@ -122,14 +127,36 @@ class LogStream(Protocol):
         """
 
 
+Soon = Callable[[Callable[[], None]], object]
+"""
+Has a call made soon, such as at the end of the reactor's turn.
+"""
+
+
 @implementer(ILogObserver)
 class _LineWriter:
+    """
+    Hands the lines of one turn of the reactor over together, but what is worse than ``info`` at
+    once.
+    """
+
     def __init__(self, stream: LogStream, form: str) -> None:
+        self.soon: Soon | None = None
         self._stream = stream
         self._line = json_line if form == "json" else text_line
+        self._waits = False
 
     def __call__(self, event: LogEvent) -> None:
         self._stream.write(self._line(event) + "\n")
+        level = event.get("log_level")
+        if self.soon is None or level is None or level > LogLevel.info:
+            self.flush()
+        elif not self._waits:
+            self._waits = True
+            self.soon(self.flush)
+
+    def flush(self) -> None:
+        self._waits = False
         self._stream.flush()
 
 
@@ -161,12 +188,27 @@ class LogWriter:
         Write only events of ``level`` and above from now on.
         """
         self._takes_noise = level == "debug"
-        lowest = LogLevelFilterPredicate(LogLevel.levelWithName(level))
-        self._filter = FilteringLogObserver(self._lines, [lowest])
+        order = [one.name for one in LogLevel.iterconstants()]
+        self._written = frozenset(order[order.index(level) :])
 
     def __call__(self, event: LogEvent) -> None:
         """
         Take an event.
         """
         if self._takes_noise or not _is_noise(event):
-            self._filter(event)
+            level = event.get("log_level")
+            if level is not None and level.name in self._written:
+                self._lines(event)
+
+    def tells(self, level: str) -> bool:
+        """
+        Whether events of that level are written, for who has many of them.
+        """
+        return level in self._written
+
+    def gather(self, soon: Soon | None) -> None:
+        """
+        From now on, write the lines of one turn together, at its end; None: each at once.
+        """
+        self._lines.soon = soon
+        self._lines.flush()

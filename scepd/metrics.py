@@ -4,6 +4,8 @@ The Prometheus metrics, in one place.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -13,6 +15,18 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import generate_latest
 
+counter = lru_cache(maxsize=4096)(Counter.labels)
+"""
+The counter of a family with these labels: looked up in the family only when it is new.
+"""
+histogram = lru_cache(maxsize=4096)(Histogram.labels)
+"""
+The same for histograms.
+"""
+gauge = lru_cache(maxsize=4096)(Gauge.labels)
+"""
+The same for gauges.
+"""
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -56,6 +70,13 @@ class Metrics:
             ("ca", "fault"),
             registry=registry,
         )
+        self.ca_cache = Counter(
+            "scepd_ca_cache",
+            "Answers to GetCACaps and GetCACert: kept ones (hit), asked for (miss), refreshes that"
+            " failed while a kept one goes on (stale).",
+            ("ca", "result"),
+            registry=registry,
+        )
         self.slots_in_use = Gauge(
             "scepd_slots_in_use",
             "Exchanges under way with a certificate authority (at most its max_concurrency).",
@@ -66,6 +87,12 @@ class Metrics:
             "scepd_slots_waiting",
             "Requests that wait for a slot of a certificate authority.",
             ("ca",),
+            registry=registry,
+        )
+        self.challenges = Counter(
+            "scepd_challenges",
+            "One-time challenges that a certificate authority asked about, by what it was told.",
+            ("ca", "result"),
             registry=registry,
         )
         self.admin_requests = Counter(

@@ -101,13 +101,14 @@ class PackagingTests(SynchronousTestCase):
 
     def check_programs(self, installation: _Installation) -> None:
         """
-        Fail unless twistd knows scepd, and both commands explain themselves.
+        Fail unless twistd knows scepd, and all commands explain themselves.
         """
         listed = installation.run("python", "-c", _TWISTD, "--help")
         self.assertRegex(listed, r"(?m)^ +scepd +SCEP proxy")
         explained = installation.run("python", "-c", _TWISTD, "scepd", "--help")
         self.assertIn("--check", explained)
         self.assertIn("certificate authorities", installation.run("scepctl", "--help"))
+        self.assertIn("-csrverifierexec", installation.run("scepd-verify-csr", "--help"))
 
     def test_install(self) -> None:
         """

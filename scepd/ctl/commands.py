@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from scepd import __version__
+from scepd.ctl.api_tokens import api_tokens
+from scepd.ctl.authority_change import change
 from scepd.ctl.certificate_authorities import authorities
 from scepd.ctl.connection import DEFAULT_SERVER, DEFAULT_TOKEN_FILE, Connection
 from scepd.ctl.embedded_ca import certificates, requests, roll_over
@@ -60,11 +62,13 @@ def main(context: click.Context, server: str, token_file: Path) -> None:
     context.obj = with_options(known, server, token_file)
 
 
+authorities.add_command(change)
 for _command in (
     init,
     authorities,
     profiles,
     enrollment_tokens,
+    api_tokens,
     hosts,
     certificates,
     requests,

@@ -64,6 +64,14 @@ class Connection:
         answer = self.send("POST", *path, content=content, json=json, parameters=parameters)
         return _object(answer)
 
+    def patch(self, *path: str, json: JsonValue) -> JSONObject:
+        """
+        Send changes and read a JSON object.
+
+        :raises click.ClickException: as :meth:`get`.
+        """
+        return _object(self.send("PATCH", *path, json=json))
+
     def delete(self, *path: str, parameters: Mapping[str, str] | None = None) -> None:
         """
         Delete something.

@@ -6,7 +6,12 @@ from scepd.model.admin import Activity as Activity
 from scepd.model.admin import APIToken as APIToken
 from scepd.model.authorities import EMBEDDED_CA as EMBEDDED_CA
 from scepd.model.authorities import CertificateAuthority as CertificateAuthority
+from scepd.model.authorities import ChallengeMode as ChallengeMode
 from scepd.model.authorities import challenge_place as challenge_place
+from scepd.model.authorities import client_key_place as client_key_place
+from scepd.model.authorities import webhook_secret_place as webhook_secret_place
+from scepd.model.challenges import ChallengeUse as ChallengeUse
+from scepd.model.challenges import DeliveryChallenge as DeliveryChallenge
 from scepd.model.issuing import REVOCATION_REASONS as REVOCATION_REASONS
 from scepd.model.issuing import CARole as CARole
 from scepd.model.issuing import CAState as CAState

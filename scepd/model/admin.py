@@ -14,7 +14,8 @@ class APIToken:
     A bearer token of the admin API; only its SHA-256 is known.
 
     :param sha256: of the token's text, hex.
-    :param role: ``admin``; further roles may follow.
+    :param role: ``admin``, who may do everything, or ``verifier``, who may do nothing but ask
+        whether a challenge is to be allowed.
     """
 
     sha256: str

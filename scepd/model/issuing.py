@@ -114,12 +114,15 @@ class IssuedCertificate:
     :param serial: hex; unique.
     :param certificate: DER.
     :param sha256: of the certificate, hex.
-    :param purpose: ``enroll`` (an MDM identity) or ``profile`` (for the static challenge).
+    :param purpose: ``enroll`` (an MDM identity) or ``profile`` (for the static challenge
+        or that of a delivery).
     :param request_sha256: of messageType, transactionID, CSR and signer certificate: the same
         request gets the same certificate again.
     :param public_key_sha256: of the certified SubjectPublicKeyInfo, hex.
     :param challenge_sha256: the enrollment challenge that was spent; None: another thing allowed
         the request.
+    :param host_uuid: whose delivery it was issued for; None: for none.
+    :param profile_uuid: likewise.
     :param issuer_serial: of the authority's certificate that it was issued with, hex.
     :param renewed_sha256: of the certificate that it renews, hex; None: it renews none.
     :param revoked_at: since when it counts no more; None: it counts.
@@ -137,6 +140,8 @@ class IssuedCertificate:
     challenge_sha256: str | None
     not_after: datetime
     issued_at: datetime
+    host_uuid: str | None = None
+    profile_uuid: str | None = None
     issuer_serial: str = ""
     renewed_sha256: str | None = None
     revoked_at: datetime | None = None

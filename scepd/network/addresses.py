@@ -31,9 +31,14 @@ _METADATA = tuple(
     )
 )
 
+# "This network" (RFC 1122 section 3.2.1.3): Linux takes all of it for this machine. And everybody.
+_NO_DESTINATION = tuple(map(ip_network, ("0.0.0.0/8", "255.255.255.255/32")))
+
 # Translators to IPv4: the well-known one (RFC 6052), and those of local networks (RFC 8215).
 _NAT64 = IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+# IPv4-translated addresses (RFC 2765 section 2.1).
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")
 _ISATAP = frozenset((bytes.fromhex("00005efe"), bytes.fromhex("02005efe")))
 
 
@@ -44,8 +49,8 @@ def is_allowed(address: str, *, allow_private: bool) -> bool:
     :param address: an IPv4 or IPv6 address in text, with or without a zone; nothing else is
         allowed.
     :param allow_private: whether private and loopback addresses are fine; link-local, multicast,
-        unspecified and metadata ones never are, nor are they in the clothes of an IPv6 address:
-        IPv4-mapped or -compatible, 6to4, Teredo, ISATAP or NAT64.
+        broadcast, unspecified and metadata ones never are, nor are they in the clothes of an IPv6
+        address: IPv4-mapped or -compatible, 6to4, Teredo, ISATAP or NAT64.
     """
     try:
         ip = ip_address(address.partition("%")[0])
@@ -63,7 +68,9 @@ def _guises(ip: _IP) -> Sequence[_IP]:
     if ip in _LOCAL_NAT64 and any(ip.packed[6:8]):
         # RFC 6052 section 2.2: a prefix of 48 bits is followed by half of the address.
         return (ip, inner, IPv4Address(ip.packed[6:8] + ip.packed[9:11]))
-    if ip in _NAT64 or ip in _LOCAL_NAT64 or ip.packed[8:12] in _ISATAP:
+    if any(ip in network for network in (_NAT64, _LOCAL_NAT64, _TRANSLATED)):
+        return (ip, inner)
+    if ip.packed[8:12] in _ISATAP:
         return (ip, inner)
     if ip.sixtofour is not None:
         return (ip, ip.sixtofour)
@@ -78,7 +85,7 @@ def _guises(ip: _IP) -> Sequence[_IP]:
 def _is_allowed(ip: _IP, allow_private: bool) -> bool:
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
         return False
-    if any(ip in network for network in _METADATA):
+    if any(ip in network for network in _METADATA + _NO_DESTINATION):
         return False
     if allow_private:
         return True

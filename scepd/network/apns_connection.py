@@ -28,7 +28,7 @@ from scepd.network.apns_keepalive import PAYLOAD, Keepalive
 from scepd.network.apns_limits import APNsLimits
 from scepd.network.apns_owner import ConnectionOwner, ConnectionState, PushSource
 from scepd.network.apns_waiting import PendingPush
-from scepd.network.tls import handshake_complaint
+from scepd.network.handshake import alert_complaint, handshake_complaint
 
 _PROBE_AFTER = 3
 _REPLACE_AFTER = 10
@@ -275,7 +275,6 @@ class APNsConnection(Protocol):
 
 
 def _complaint(reason: Failure, state: ConnectionState) -> str:
-    sentence = handshake_complaint(reason)
-    if state is ConnectionState.SHAKING_HANDS or "alert" in sentence:
-        return f"TLS failed: {sentence}"
+    if state is ConnectionState.SHAKING_HANDS or alert_complaint(reason) is not None:
+        return f"TLS failed: {handshake_complaint(reason)}"
     return "the server closed the connection"

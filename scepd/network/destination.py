@@ -21,6 +21,7 @@ class Destination:
     :param host: ASCII, an IPv6 address without its brackets.
     :param authority: the value of the Host header (RFC 9110 section 7.2).
     :param path: absolute and percent-encoded.
+    :param through_proxy: whether an HTTP proxy reads its requests.
     """
 
     secure: bool
@@ -28,6 +29,23 @@ class Destination:
     port: int
     authority: bytes
     path: bytes
+    through_proxy: bool = False
+
+    @property
+    def request_target(self) -> bytes:
+        """
+        What stands in the request line before the query: a proxy needs the whole URL (RFC 9112
+        section 3.2.2).
+        """
+        return b"http://" + self.authority + self.path if self.through_proxy else self.path
+
+    @property
+    def host_and_port(self) -> bytes:
+        """
+        What CONNECT asks for (RFC 9112 section 3.2.3).
+        """
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}".encode("ascii")
 
     @classmethod
     def of(cls, url: str) -> Destination:

@@ -5,6 +5,7 @@ One attempt to connect to a certificate authority.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -21,9 +22,9 @@ from twisted.python.failure import Failure
 
 from scepd.errors import UpstreamError, UpstreamFault
 from scepd.network.addresses import GuardedReactor
+from scepd.network.handshake import handshake_complaint
 from scepd.network.http_connection import HTTPConnection
 from scepd.network.limits import UpstreamLimits
-from scepd.network.tls import handshake_complaint
 
 _MOST_SHOWN = 4
 
@@ -63,10 +64,19 @@ class DialPlan(Protocol):
         :raises ValueError: the URL can't be used.
         """
 
-    def endpoint(self, reactor: GuardedReactor) -> IStreamClientEndpoint:
+    @property
+    def peer(self) -> str:
+        """
+        What is dialled, for sentences: the host, or the proxy on the way to it.
+        """
+
+    def endpoint(
+        self, reactor: GuardedReactor, tunnelling: Callable[[], object]
+    ) -> IStreamClientEndpoint:
         """
         What connects.
 
+        :param tunnelling: called when a proxy is asked for a tunnel.
         :raises ValueError: the URL or its trusted certificates can't be used.
         """
 
@@ -88,7 +98,7 @@ class DialPlan(Protocol):
 
 class Dial:
     """
-    Connects, within one deadline for name, TCP and TLS (a
+    Connects, within one deadline for name, TCP, a proxy's tunnel and TLS (a
     :class:`~scepd.network.http_connection.ConnectionOwner`).
     """
 
@@ -100,6 +110,7 @@ class Dial:
         self._waiter: Dialler | None = waiter
         self._connection: HTTPConnection | None = None
         self._attempt: Deferred[None] | None = None
+        self._tunnelling = False
         self._reactor = GuardedReactor(reactor, allow_private=limits.allow_private)
         self._deadline = reactor.callLater(limits.connect_timeout, self._time_out)
 
@@ -111,12 +122,23 @@ class Dial:
         try:
             self._secure = self._plan.secure
             fault = UpstreamFault.TLS
-            endpoint = self._plan.endpoint(self._reactor)
+            endpoint = self._plan.endpoint(self._reactor, self._tunnel_asked)
         except ValueError as error:
             self._fail(fault, f"there is no way to {self._plan.host}: {error}")
             return
         attempt = endpoint.connect(Factory.forProtocol(self._build))
         self._attempt = attempt.addCallbacks(self._tcp_connected, self._failed)
+
+    @property
+    def doing(self) -> str:
+        """
+        What it is at, in the middle of a sentence.
+        """
+        if self._connection is not None:
+            return "in the TLS handshake"
+        if self._tunnelling:
+            return f"{self._plan.peer} was opening a tunnel"
+        return "connecting" if self._reactor.resolved else "its name was looked up"
 
     def cancel(self) -> None:
         """
@@ -171,25 +193,32 @@ class Dial:
         if self._waiter is not None:
             self._connection = connection
 
+    def _tunnel_asked(self) -> None:
+        self._tunnelling = True
+
     def _time_out(self) -> None:
-        host, within = self._plan.host, f"within {self._timeout:g} s"
+        host, peer, within = self._plan.host, self._plan.peer, f"within {self._timeout:g} s"
         if self._connection is not None:
             sentence = f"the TLS handshake with {host} was not complete {within}"
+        elif self._tunnelling:
+            sentence = f"{peer} did not open a tunnel to {host} {within}"
         elif self._reactor.resolved:
-            sentence = f"no connection to {host} {within}"
+            sentence = f"no connection to {peer} {within}"
         else:
-            sentence = f"the name server did not answer for {host} {within}"
+            sentence = f"the name server did not answer for {peer} {within}"
         self.fail(UpstreamError(UpstreamFault.TIMEOUT, sentence))
 
     def _failed(self, reason: Failure) -> None:
-        host, error = self._plan.host, reason.value
-        if isinstance(error, DNSLookupError) and self._reactor.refused:
+        host, error = self._plan.peer, reason.value
+        if isinstance(error, UpstreamError):
+            self._fail(error.fault, error.sentence)
+        elif isinstance(error, DNSLookupError) and self._reactor.refused:
             refused = ", ".join(self._reactor.refused[:_MOST_SHOWN])
             self._fail(
                 UpstreamFault.ADDRESS, f"the address of {host} ({refused}) may not be connected to"
             )
         elif isinstance(error, DNSLookupError):
-            self._fail(UpstreamFault.DNS, f"the host name {host} has no address")
+            self._fail(UpstreamFault.DNS, f"the host name {self._name} has no address")
         elif isinstance(error, ValueError):
             self._fail(UpstreamFault.DNS, f"{host} is not a valid host name")
         elif isinstance(error, TimeoutError | TCPTimedOutError):
@@ -198,6 +227,11 @@ class Dial:
             self._fail(UpstreamFault.REFUSED, f"{host} refused the connection")
         else:
             self._fail(UpstreamFault.REFUSED, f"no connection to {host}: {_why(error)}")
+
+    @property
+    def _name(self) -> str:
+        plan = self._plan
+        return plan.host if plan.peer == plan.host else f"of {plan.peer}"
 
     def _fail(self, fault: UpstreamFault, sentence: str) -> None:
         waiter = self._end()

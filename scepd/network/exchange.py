@@ -17,6 +17,9 @@ from scepd.ports import AnswerConsumer, UpstreamRequest
 # Servers give up idle connections without notice, and what can't be sent again should not meet one.
 _FRESH_SECONDS = 15.0
 
+# Bad gateway, unavailable, gateway timeout.
+_OF_PROXIES = (502, 503, 504)
+
 
 class Exchange:
     """
@@ -166,7 +169,10 @@ class Exchange:
         The answer's head is in.
         """
         self._answering = True
-        if self._consumer is not None:
+        complaint = self._proxy_complaint(started.status)
+        if complaint is not None:
+            self._refuse_answer(complaint)
+        elif self._consumer is not None:
             self._consumer.answer_started(started.status, started.content_type, started.length)
 
     def response_received(self, data: bytes) -> None:
@@ -200,6 +206,8 @@ class Exchange:
             self._dial_anew()
             return
         sentence = f"{self._pool.host} failed while {self._doing}: {broken.complaint}"
+        if broken.fault is UpstreamFault.TLS:
+            sentence = f"TLS with {self._pool.host} failed: {broken.complaint}"
         self._fail(UpstreamError(broken.fault, sentence))
 
     def pause_request(self) -> None:
@@ -236,10 +244,31 @@ class Exchange:
     @property
     def _doing(self) -> str:
         if self._dial is not None:
-            return "connecting"
+            return self._dial.doing
         if self._answering:
             return "reading the answer"
         return "waiting for the answer" if self.sent_whole else "sending the request"
+
+    def _proxy_complaint(self, status: int) -> UpstreamError | None:
+        """
+        Of a status that a proxy may have made up; through a tunnel none can.
+        """
+        pool = self._pool
+        if not pool.destination.through_proxy:
+            return None
+        if status == 407:
+            sentence = f"the outgoing proxy {pool.proxy} wants credentials (HTTP status 407), "
+            return UpstreamError(UpstreamFault.PROXY, f"{sentence}and scepd has none for it")
+        if status not in _OF_PROXIES:
+            return None
+        sentence = f"{pool.host}, or the outgoing proxy {pool.proxy} on the way to it, "
+        return UpstreamError(UpstreamFault.STATUS, f"{sentence}answered with HTTP status {status}")
+
+    def _refuse_answer(self, error: UpstreamError) -> None:
+        consumer = self._consumer
+        self.abort()
+        if consumer is not None:
+            consumer.answer_failed(error)
 
     def _time_out(self) -> None:
         doing, consumer = self._doing, self._consumer

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from scepd.errors import UpstreamFault
+from scepd.network.handshake import alert_complaint
 from scepd.network.http_response import (
     BodyReceived,
     Event,
@@ -23,6 +24,7 @@ from scepd.network.http_response import (
     ResponseReader,
     ResponseStarted,
 )
+from scepd.network.peek import has_input
 
 _BUFFER_SIZE = 16384
 
@@ -103,6 +105,13 @@ class HTTPConnection(Protocol):
         Whether another request may follow the last one.
         """
         return self._open and self._reusable and not self._socket.disconnecting
+
+    @property
+    def quiet(self) -> bool:
+        """
+        Whether nothing waits to be read, such as the connection's end.
+        """
+        return not has_input(self._socket)
 
     def attend(self, receiver: ResponseReceiver) -> None:
         """
@@ -191,7 +200,11 @@ class HTTPConnection(Protocol):
         """
         self._open = False
         if self._reader is not None:
-            self._tell(self._reader.end(clean=reason.check(ConnectionDone) is not None))
+            alert = alert_complaint(reason)
+            if alert is not None:
+                self._tell((self._reader.broken(UpstreamFault.TLS, alert),))
+            else:
+                self._tell(self._reader.end(clean=reason.check(ConnectionDone) is not None))
         self._owner.connection_ended(self, reason)
 
     def pauseProducing(self) -> None:

@@ -70,7 +70,7 @@ class RequestEncoder:
 
     def _line(self, destination: Destination) -> bytes:
         method = self._request.method.encode("ascii")
-        return b"%b %b?%b" % (method, destination.path, self._request.query)
+        return b"%b %b?%b" % (method, destination.request_target, self._request.query)
 
     def _headers(self, destination: Destination) -> bytes:
         headers = [

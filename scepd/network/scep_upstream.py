@@ -34,7 +34,10 @@ class _Collector:
     def answer_started(self, status: int, content_type: bytes | None, length: int | None) -> None:
         self._content_type = content_type or b""
         if status != 200:
-            self._refuse(UpstreamFault.STATUS, f"{self._host} answered with HTTP status {status}")
+            sentence = f"{self._host} answered with HTTP status {status}"
+            if 300 <= status < 400:
+                sentence += "; redirects are not followed"
+            self._refuse(UpstreamFault.STATUS, sentence)
         elif length is not None and length > self._limit:
             self._refuse_long()
 

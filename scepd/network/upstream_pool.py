@@ -4,7 +4,8 @@ The connections to one certificate authority: dialled when needed, kept alive fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +23,7 @@ from scepd.network.dial import Dial, Dialler
 from scepd.network.http_connection import HTTPConnection
 from scepd.network.limits import UpstreamLimits as UpstreamLimits
 from scepd.network.tls import client_options
+from scepd.network.tunnel import TunnelEndpoint
 from scepd.ports import UpstreamTarget
 
 STOPPING = "scepd is stopping"
@@ -73,7 +75,18 @@ class UpstreamPool:
 
         :raises ValueError: the URL can't be used.
         """
-        return Destination.of(self._target.url)
+        destination = Destination.of(self._target.url)
+        # What goes through TLS is not for the proxy to read.
+        through = self._target.outgoing_proxy is not None and not destination.secure
+        return replace(destination, through_proxy=through)
+
+    @cached_property
+    def proxy(self) -> str | None:
+        """
+        ``host:port`` of the proxy on the way, for sentences; None: there is none.
+        """
+        proxy = self._target.outgoing_proxy
+        return None if proxy is None else proxy.removeprefix("http://").rstrip("/")
 
     # -- what exchanges do with it -----------------------------------------------------------------
 
@@ -81,7 +94,8 @@ class UpstreamPool:
         """
         The connection that was used last, or None.
 
-        :param within: only one that was used in these last seconds.
+        :param within: only one that was used in these last seconds, and whose end is not to be read
+            by now.
         """
         while self._idle:
             connection, rest = self._idle.popitem()
@@ -89,7 +103,7 @@ class UpstreamPool:
                 self._idle[connection] = rest
                 return None
             rest.expiry.cancel()
-            if connection.usable:
+            if connection.usable and (within is None or connection.quiet):
                 return connection
             connection.close()
         return None
@@ -141,19 +155,39 @@ class UpstreamPool:
         """
         return self.destination.secure
 
-    def endpoint(self, reactor: GuardedReactor) -> IStreamClientEndpoint:
+    @property
+    def peer(self) -> str:
+        """
+        What is dialled, for sentences.
+        """
+        return self.host if self.proxy is None else f"the outgoing proxy {self.proxy}"
+
+    def endpoint(
+        self, reactor: GuardedReactor, tunnelling: Callable[[], object]
+    ) -> IStreamClientEndpoint:
         """
         What connects; its TLS settings are made once, for they take milliseconds.
 
+        :param tunnelling: called when a proxy is asked for a tunnel.
         :raises ValueError: the URL or its trusted certificates can't be used.
         """
         where = self.destination
+        # Settings that can't be used are found before anything is dialled.
+        tls = self._tls if where.secure else None
+        next_hop = where if self.proxy is None else self._proxy_destination
         endpoint: IStreamClientEndpoint = HostnameEndpoint(
-            reactor, where.host, where.port, timeout=self._limits.connect_timeout
+            reactor, next_hop.host, next_hop.port, timeout=self._limits.connect_timeout
         )
-        if where.secure:
-            endpoint = wrapClientTLS(self._tls, endpoint, clock=reactor)
-        return endpoint
+        if tls is None:
+            return endpoint
+        if self.proxy is not None:
+            endpoint = TunnelEndpoint(endpoint, self.proxy, where.host_and_port, tunnelling)
+        wrapped: IStreamClientEndpoint = wrapClientTLS(tls, endpoint, clock=reactor)
+        return wrapped
+
+    @cached_property
+    def _proxy_destination(self) -> Destination:
+        return Destination.of(self._target.outgoing_proxy or "")
 
     def adopt(self, connection: HTTPConnection) -> None:
         """
@@ -178,4 +212,10 @@ class UpstreamPool:
 
     @cached_property
     def _tls(self) -> IOpenSSLClientConnectionCreator:
-        return client_options(self.destination.host, self._target.trusted_certificates)
+        target = self._target
+        return client_options(
+            self.destination.host,
+            target.trusted_certificates,
+            pinned_sha256=target.pinned_sha256,
+            client=target.client,
+        )

@@ -9,17 +9,22 @@ code behind needs to know one form only. SETs keep the order in which they came.
 from __future__ import annotations
 
 from scepd.errors import EncodingError, LimitExceeded
+from scepd.pki.der_reader import (
+    CONSTRUCTED,
+    LONGEST_IDENTIFIER,
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    OBJECT_IDENTIFIER,
+    UNIVERSAL_CONSTRUCTED,
+    is_der,
+    long_tag_end,
+)
 
-_CONSTRUCTED = 0x20
-_OBJECT_IDENTIFIER = 0x06
 # BIT STRING can't be joined (each segment has its own unused bits); the others are plain octets.
 _JOINED_STRINGS = frozenset({0x04, 0x0C, 0x12, 0x13, 0x14, 0x16, 0x1A, 0x1B, 0x1C, 0x1E})
-_UNIVERSAL_CONSTRUCTED = frozenset({0x28, 0x2B, 0x30, 0x31})
-# Arcs of an object identifier are turned into integers later, at a cost that is quadratic.
-_LONGEST_IDENTIFIER = 64
 
 
-def to_der(data: bytes, *, max_depth: int = 32, max_elements: int = 50_000) -> bytes:
+def to_der(data: bytes, *, max_depth: int = MAX_DEPTH, max_elements: int = MAX_ELEMENTS) -> bytes:
     """
     Give one BER element definite lengths and whole strings; DER comes back unchanged.
 
@@ -30,11 +35,9 @@ def to_der(data: bytes, *, max_depth: int = 32, max_elements: int = 50_000) -> b
     :raises EncodingError: truncated, trailing or otherwise impossible bytes.
     :raises LimitExceeded: too deep, too many elements, or too long an object identifier.
     """
-    transcoder = _Transcoder(data, max_depth, max_elements)
-    encoded, after = transcoder.element(0, len(data), 1)
-    if after != len(data):
-        raise EncodingError("bytes follow the end of the ASN.1 element")
-    return encoded
+    if is_der(data, max_depth, max_elements):
+        return data
+    return _transcoded(data, max_depth, max_elements)
 
 
 def implicit_octets(element: bytes, tag: int) -> bytes:
@@ -51,7 +54,7 @@ def implicit_octets(element: bytes, tag: int) -> bytes:
     found, contents = element[:1], contents_of(element)
     if found == bytes([tag]):
         return contents
-    if found != bytes([tag | _CONSTRUCTED]):
+    if found != bytes([tag | CONSTRUCTED]):
         raise EncodingError("an OCTET STRING has the wrong tag")
     children = _Transcoder(contents, 4, 50_000).children(0, len(contents), 2)
     return _join(children, 0x04)
@@ -84,6 +87,14 @@ def encode_length(length: int) -> bytes:
     return bytes([0x80 | len(octets)]) + octets
 
 
+def _transcoded(data: bytes, max_depth: int, max_elements: int) -> bytes:
+    transcoder = _Transcoder(data, max_depth, max_elements)
+    encoded, after = transcoder.element(0, len(data), 1)
+    if after != len(data):
+        raise EncodingError("bytes follow the end of the ASN.1 element")
+    return encoded
+
+
 class _Transcoder:
     """
     One walk over one input; positions are offsets into it, ends are exclusive.
@@ -102,7 +113,7 @@ class _Transcoder:
         tag_end = self._tag_end(at, end)
         length, body = self._length(tag_end, end)
         tag = self._data[at:tag_end]
-        if not tag[0] & _CONSTRUCTED:
+        if not tag[0] & CONSTRUCTED:
             return self._primitive(tag, length, body)
         if length is None:
             children, after = self._until_end_of_contents(body, end, depth + 1)
@@ -138,7 +149,7 @@ class _Transcoder:
     def _primitive(self, tag: bytes, length: int | None, body: int) -> tuple[bytes, int]:
         if length is None:
             raise EncodingError("a primitive ASN.1 element has an indefinite length")
-        if tag[0] == _OBJECT_IDENTIFIER and length > _LONGEST_IDENTIFIER:
+        if tag[0] == OBJECT_IDENTIFIER and length > LONGEST_IDENTIFIER:
             raise LimitExceeded("an object identifier is too long")
         after = body + length
         return tag + encode_length(length) + self._data[body:after], after
@@ -147,15 +158,14 @@ class _Transcoder:
         if at >= end:
             raise EncodingError("the ASN.1 ends too early")
         first = self._data[at]
-        if first in (0x00, _CONSTRUCTED):
+        if first in (0x00, CONSTRUCTED):
             raise EncodingError("an end-of-contents mark is out of place")
-        at += 1
         if first & 0x1F != 0x1F:
-            return at
-        for stop in range(at, min(at + 3, end)):
-            if not self._data[stop] & 0x80:
-                return stop + 1
-        raise EncodingError("an ASN.1 tag is too long or cut off")
+            return at + 1
+        stop = long_tag_end(self._data, at, end)
+        if stop is None:
+            raise EncodingError("an ASN.1 tag is too long or cut off")
+        return stop
 
     def _length(self, at: int, end: int) -> tuple[int | None, int]:
         if at >= end:
@@ -178,8 +188,8 @@ class _Transcoder:
 
 
 def _rebuild(tag: bytes, children: list[bytes]) -> bytes:
-    if tag[0] & 0xC0 == 0 and tag[0] not in _UNIVERSAL_CONSTRUCTED:
-        kind = tag[0] & ~_CONSTRUCTED
+    if tag[0] & 0xC0 == 0 and tag[0] not in UNIVERSAL_CONSTRUCTED:
+        kind = tag[0] & ~CONSTRUCTED
         if kind not in _JOINED_STRINGS:
             raise EncodingError("a constructed ASN.1 element has a primitive type")
         tag, body = bytes([kind]), _join(children, kind)

@@ -105,10 +105,9 @@ def encrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, plain: bytes) -> byte
     :param plain: any octets.
     :returns: whole blocks.
     """
-    padder = PKCS7(cipher.block_size * 8).padder()
-    padded = padder.update(plain) + padder.finalize()
+    missing = cipher.block_size - len(plain) % cipher.block_size
     encryptor = _block_cipher(cipher, key, vector).encryptor()
-    return encryptor.update(padded) + encryptor.finalize()
+    return encryptor.update(plain + bytes([missing]) * missing) + encryptor.finalize()
 
 
 def decrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, data: bytes) -> bytes:

@@ -5,8 +5,7 @@ The few DER encodings from which messages are put together.
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from asn1crypto import core
+from functools import lru_cache
 
 from scepd.pki.ber import encode_length
 
@@ -72,17 +71,26 @@ def integer(value: int) -> bytes:
     :param value: of any sign and size.
     :returns: DER.
     """
-    return bytes(core.Integer(value).dump())
+    # Of two's complement; one bit more than the number has, for its sign.
+    size = (value if value >= 0 else ~value).bit_length() // 8 + 1
+    return _element(0x02, (value.to_bytes(size, "big", signed=True),))
 
 
+@lru_cache(maxsize=256)
 def object_identifier(dotted: str) -> bytes:
     """
     Encode an OBJECT IDENTIFIER.
 
     :param dotted: such as ``1.2.840.113549``.
     :returns: DER.
+    :raises ValueError: not an object identifier.
     """
-    return bytes(core.ObjectIdentifier(dotted).dump())
+    first, second, *others = (int(arc) for arc in dotted.split("."))
+    # X.660: there are three roots, and 40 arcs below each of the first two.
+    fits = 0 <= first <= 2 and (0 <= second < 40 or (first == 2 and second >= 0))
+    if not fits or min(others, default=0) < 0:
+        raise ValueError("not an object identifier")
+    return _element(0x06, [_arc(arc) for arc in (40 * first + second, *others)])
 
 
 def printable_string(text: str) -> bytes:
@@ -105,6 +113,17 @@ def utf8_string(text: str) -> bytes:
     return _element(0x0C, (text.encode("utf-8"),))
 
 
+def _arc(number: int) -> bytes:
+    octets = bytearray([number & 0x7F])
+    while number := number >> 7:
+        octets.append(number & 0x7F | 0x80)
+    octets.reverse()
+    return bytes(octets)
+
+
 def _element(tag: int, parts: Iterable[bytes]) -> bytes:
     body = b"".join(parts)
-    return bytes([tag]) + encode_length(len(body)) + body
+    length = len(body)
+    if length < 0x80:
+        return bytes((tag, length)) + body
+    return bytes((tag,)) + encode_length(length) + body

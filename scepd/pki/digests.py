@@ -16,6 +16,7 @@ DIGEST_OIDS = {
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
 }
+_OIDS = {name: oid for oid, name in DIGEST_OIDS.items()}
 RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 _RSA_SIGNATURE_OIDS = {
     "1.2.840.113549.1.1.5": "sha1",
@@ -124,4 +125,4 @@ def digest_oid(digest: str) -> str:
     :raises UnsupportedAlgorithm: another name.
     """
     checked_digest(digest, allow_sha1=True)
-    return next(oid for oid, name in DIGEST_OIDS.items() if name == digest)
+    return _OIDS[digest]

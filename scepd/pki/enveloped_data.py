@@ -6,18 +6,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asn1crypto import core
-
 from scepd.errors import EncodingError, LimitExceeded, UnsupportedAlgorithm
-from scepd.pki import structures
 from scepd.pki.ber import implicit_octets, to_der
 from scepd.pki.decoding import reading
-from scepd.pki.identity import CertificateReference, reference_of
-from scepd.pki.structures import raw
+from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, DERReader
+from scepd.pki.identity import CertificateReference, read_reference
+from scepd.pki.structures import (
+    AUTH_ENVELOPED_DATA,
+    ENVELOPED_DATA,
+    read_algorithm,
+    read_content_info,
+)
 
 MAX_RECIPIENTS = 8
+_ORIGINATOR = 0xA0
+_ENCRYPTED_CONTENT = 0x80
+_UNPROTECTED_ATTRIBUTES = _AUTHENTICATED_ATTRIBUTES = 0xA1
+_UNAUTHENTICATED_ATTRIBUTES = 0xA2
 _PASSWORD_RECIPIENT = 0xA3
-_KEY_TRANSPORT_RECIPIENT = 0x30
+_KEY_TRANSPORT_RECIPIENT = SEQUENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,51 +75,59 @@ def parse_envelope(data: bytes) -> Envelope:
     """
     der = to_der(data)
     with reading("the envelope"):
-        content = structures.ContentInfo.load(der, strict=True)["content"]
-        if isinstance(content, structures.EnvelopedData):
-            return _envelope(content, b"", None)
-        if isinstance(content, structures.AuthEnvelopedData):
-            return _envelope(content, content["mac"].native, _associated(content["auth_attrs"]))
-        raise EncodingError("the CMS message is not an envelope")
+        content_type, reader = read_content_info(der)
+        if content_type not in (ENVELOPED_DATA, AUTH_ENVELOPED_DATA):
+            raise EncodingError("the CMS message is not an envelope")
+        enveloped = reader.enter(SEQUENCE)
+        reader.finish()
+        enveloped.skip(INTEGER)
+        enveloped.skip_optional(_ORIGINATOR)
+        recipients = _recipients(enveloped.enter(SET).remaining())
+        algorithm, parameters, encrypted = _encrypted(enveloped.enter(SEQUENCE))
+        mac, associated = b"", None
+        if content_type == AUTH_ENVELOPED_DATA:
+            associated = _associated(enveloped)
+            mac = enveloped.octets()
+            enveloped.skip_optional(_UNAUTHENTICATED_ATTRIBUTES)
+        else:
+            enveloped.skip_optional(_UNPROTECTED_ATTRIBUTES)
+        enveloped.finish()
+        return Envelope(recipients, algorithm, parameters, encrypted + mac, associated)
 
 
-def _envelope(parsed: core.Asn1Value, mac: bytes, associated: bytes | None) -> Envelope:
-    content = parsed["encrypted_content_info"]
-    algorithm = content["content_encryption_algorithm"]
-    encrypted = content["encrypted_content"]
-    if isinstance(encrypted, core.Void):
+def _encrypted(content: DERReader) -> tuple[str, bytes, bytes]:
+    """
+    Read an EncryptedContentInfo: the algorithm, its parameters and the encrypted octets.
+    """
+    content.identifier()
+    algorithm, parameters = read_algorithm(content)
+    if not content.tag:
         raise EncodingError("the envelope has no content")
-    return Envelope(
-        _recipients(parsed["recipient_infos"]),
-        algorithm["algorithm"].native,
-        raw(algorithm["parameters"]),
-        implicit_octets(raw(encrypted), 0x80) + mac,
-        associated,
-    )
+    encrypted = implicit_octets(content.encoded(), _ENCRYPTED_CONTENT)
+    content.finish()
+    return algorithm, parameters, encrypted
 
 
-def _associated(attributes: core.Asn1Value) -> bytes | None:
-    if isinstance(attributes, core.Void):
+def _associated(enveloped: DERReader) -> bytes | None:
+    if enveloped.tag != _AUTHENTICATED_ATTRIBUTES:
         return None
-    return b"\x31" + raw(attributes)[1:]
+    return b"\x31" + enveloped.encoded()[1:]
 
 
-def _recipients(infos: core.Asn1Value) -> tuple[Recipient, ...]:
+def _recipients(infos: list[bytes]) -> tuple[Recipient, ...]:
     if len(infos) > MAX_RECIPIENTS:
         raise LimitExceeded("the envelope has too many recipients")
-    encoded = [raw(info) for info in infos]
     # A password that opens the same envelope would stand beside the certificate's key.
-    if any(element[0] == _PASSWORD_RECIPIENT for element in encoded):
+    if any(info[0] == _PASSWORD_RECIPIENT for info in infos):
         raise UnsupportedAlgorithm("envelopes with a password recipient are not accepted")
-    return tuple(_recipient(each) for each in encoded if each[0] == _KEY_TRANSPORT_RECIPIENT)
+    return tuple(_recipient(info) for info in infos if info[0] == _KEY_TRANSPORT_RECIPIENT)
 
 
 def _recipient(encoded: bytes) -> Recipient:
-    info = structures.KeyTransRecipientInfo.load(encoded, strict=True)
-    algorithm = info["key_encryption_algorithm"]
-    return Recipient(
-        reference_of(info["rid"].chosen),
-        algorithm["algorithm"].native,
-        raw(algorithm["parameters"]),
-        info["encrypted_key"].native,
-    )
+    info = DERReader(encoded).enter(SEQUENCE)
+    info.skip(INTEGER)
+    reference = read_reference(info)
+    algorithm, parameters = read_algorithm(info)
+    encrypted_key = info.octets()
+    info.finish()
+    return Recipient(reference, algorithm, parameters, encrypted_key)

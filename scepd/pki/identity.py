@@ -5,16 +5,28 @@ What tells certificates apart: issuer and serial number, key identifier, public 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from asn1crypto import core, x509
+from asn1crypto import x509
 
-from scepd.errors import EncodingError
 from scepd.pki.ber import to_der
 from scepd.pki.decoding import reading
+from scepd.pki.der_reader import (
+    BIT_STRING,
+    BOOLEAN,
+    SEQUENCE,
+    DERReader,
+    identifier_of,
+    split,
+)
 from scepd.pki.keys import public_key_sha256
-from scepd.pki.structures import Certificate, raw
 
 _SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
+_VERSION, _ISSUER_ID, _SUBJECT_ID, _EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
+_KEY_IDENTIFIER_CHOICE = 0x80
+# The same few certificates come again and again: authorities' own, and a device's in an exchange.
+_REMEMBERED = 64
+_LARGEST_REMEMBERED = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +95,47 @@ def identify(der: bytes) -> CertificateIdentity:
     :raises EncodingError: not a certificate.
     :raises LimitExceeded: too deep or too many elements.
     """
-    der = to_der(der)
-    with reading("the certificate"):
-        certificate = Certificate.load(der, strict=True)["tbs_certificate"]
-        return CertificateIdentity(
-            der,
-            raw(certificate["issuer"]),
-            certificate["serial_number"].native,
-            raw(certificate["subject"]),
-            raw(certificate["subject_public_key_info"]),
-            _key_identifier(certificate["extensions"]),
-        )
+    return identify_der(to_der(der))
 
 
-def reference_of(chosen: core.Asn1Value) -> CertificateReference:
+def identify_der(der: bytes) -> CertificateIdentity:
     """
-    Read a SignerIdentifier or RecipientIdentifier; call it inside ``reading``.
+    Read what identifies a certificate that is known to be in DER, as ``to_der`` leaves it.
 
-    :param chosen: what was chosen of a ``CertificateIdentifier``.
+    :param der: one certificate: our own, or one out of a message that was read.
+    :returns: its identity.
+    :raises EncodingError: not a certificate.
+    """
+    # What is large does not stay in memory.
+    return _remembered(der) if len(der) <= _LARGEST_REMEMBERED else _identify(der)
+
+
+def read_reference(reader: DERReader) -> CertificateReference:
+    """
+    Take a SignerIdentifier or RecipientIdentifier (RFC 5652 sections 5.3 and 6.2.1).
+
+    :param reader: the identifier is its next element; call it inside ``reading``.
     :returns: the reference.
+    :raises ValueError: anything else.
     """
-    if isinstance(chosen, core.OctetString):
-        return CertificateReference(None, None, chosen.native)
-    return CertificateReference(raw(chosen["issuer"]), chosen["serial_number"].native, None)
+    if reader.tag == _KEY_IDENTIFIER_CHOICE:
+        return CertificateReference(None, None, reader.octets(_KEY_IDENTIFIER_CHOICE))
+    issuer, serial_number = read_issuer_and_serial(reader)
+    return CertificateReference(issuer, serial_number, None)
+
+
+def read_issuer_and_serial(reader: DERReader) -> tuple[bytes, int]:
+    """
+    Take an IssuerAndSerialNumber (RFC 5652 section 10.2.4); call it inside ``reading``.
+
+    :param reader: it is its next element.
+    :returns: the DER of the issuer's name, and the serial number.
+    :raises ValueError: anything else.
+    """
+    pair = reader.enter(SEQUENCE)
+    issuer, serial_number = pair.encoded(), pair.integer()
+    pair.finish()
+    return issuer, serial_number
 
 
 def same_name(one: bytes, other: bytes) -> bool:
@@ -123,14 +153,43 @@ def same_name(one: bytes, other: bytes) -> bool:
         return bool(x509.Name.load(one, strict=True) == x509.Name.load(other, strict=True))
 
 
-def _key_identifier(extensions: core.Asn1Value) -> bytes | None:
-    # An optional field that is absent is a Void, which has no items to loop over.
-    if isinstance(extensions, core.Void):
-        return None
+def _identify(der: bytes) -> CertificateIdentity:
+    with reading("the certificate"):
+        whole = DERReader(der)
+        certificate = whole.enter(SEQUENCE)
+        tbs = certificate.enter(SEQUENCE)
+        certificate.skip(SEQUENCE, BIT_STRING)
+        certificate.finish()
+        tbs.skip_optional(_VERSION)
+        serial_number = tbs.integer()
+        tbs.skip(SEQUENCE)
+        issuer = tbs.encoded(SEQUENCE)
+        tbs.skip(SEQUENCE)
+        subject, key_info = tbs.encoded(SEQUENCE), tbs.encoded(SEQUENCE)
+        tbs.skip_optional(_ISSUER_ID)
+        tbs.skip_optional(_SUBJECT_ID)
+        key_identifier = _key_identifier(tbs)
+        return CertificateIdentity(der, issuer, serial_number, subject, key_info, key_identifier)
+
+
+_remembered = lru_cache(_REMEMBERED)(_identify)
+
+
+def _key_identifier(tbs: DERReader) -> bytes | None:
+    found = None
+    if tbs.tag == _EXTENSIONS:
+        explicit = tbs.enter(_EXTENSIONS)
+        found = _key_identifier_among(split(explicit.encoded(), SEQUENCE))
+        explicit.finish()
+    tbs.finish()
+    return found
+
+
+def _key_identifier_among(extensions: list[bytes]) -> bytes | None:
     for extension in extensions:
-        if extension["extn_id"].native == _SUBJECT_KEY_IDENTIFIER:
-            value = core.OctetString.load(extension["extn_value"].native, strict=True).native
-            if not isinstance(value, bytes):
-                raise EncodingError("the certificate is not well-formed")
-            return value
+        oid, *critical, value = split(extension, SEQUENCE)
+        if identifier_of(oid) == _SUBJECT_KEY_IDENTIFIER:
+            if len(critical) > 1 or (critical and critical[0][0] != BOOLEAN):
+                raise ValueError("an extension is not well-formed")
+            return DERReader(to_der(DERReader(value).octets())).octets()
     return None

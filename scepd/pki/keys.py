@@ -5,6 +5,7 @@ RSA keys: which are accepted, and how they are named.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -15,6 +16,8 @@ from scepd.pki.decoding import reading
 LARGEST_KEY_BITS = 8192
 # Larger public exponents are legal and never seen; they only make a verification slow.
 _LARGEST_EXPONENT_BITS = 64
+# A key that was used before is ready to compute with: that takes as long as a verification does.
+_REMEMBERED = 64
 
 
 def rsa_public_key(public_key_info: bytes, *, minimum_bits: int = 1024) -> rsa.RSAPublicKey:
@@ -28,16 +31,12 @@ def rsa_public_key(public_key_info: bytes, *, minimum_bits: int = 1024) -> rsa.R
     :raises UnsupportedAlgorithm: not RSA, a size out of bounds, an even modulus, or an exponent
         that is even, below 3 or above 64 bits.
     """
-    with reading("the public key"):
-        key = serialization.load_der_public_key(public_key_info)
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise UnsupportedAlgorithm("the key is not an RSA key")
-    if not minimum_bits <= key.key_size <= LARGEST_KEY_BITS:
+    key = _loaded(public_key_info)
+    if key.key_size < minimum_bits:
         raise UnsupportedAlgorithm(
             f"the RSA key has {key.key_size} bits;"
             f" {minimum_bits} to {LARGEST_KEY_BITS} are accepted"
         )
-    _check_numbers(key.public_numbers())
     return key
 
 
@@ -49,6 +48,20 @@ def public_key_sha256(public_key_info: bytes) -> str:
     :returns: its SHA-256 as 64 lower-case hexadecimal digits.
     """
     return hashlib.sha256(public_key_info).hexdigest()
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _loaded(public_key_info: bytes) -> rsa.RSAPublicKey:
+    with reading("the public key"):
+        key = serialization.load_der_public_key(public_key_info)
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise UnsupportedAlgorithm("the key is not an RSA key")
+    if key.key_size > LARGEST_KEY_BITS:
+        raise UnsupportedAlgorithm(
+            f"the RSA key has {key.key_size} bits; {LARGEST_KEY_BITS} at most are accepted"
+        )
+    _check_numbers(key.public_numbers())
+    return key
 
 
 def _check_numbers(numbers: rsa.RSAPublicNumbers) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from asn1crypto import algos, core
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -25,13 +24,21 @@ from scepd.pki.ciphers import (
     encrypt_cbc,
 )
 from scepd.pki.decoding import reading
-from scepd.pki.digests import RSA_ENCRYPTION
+from scepd.pki.der_reader import OCTET_STRING, SEQUENCE, DERReader
+from scepd.pki.digests import DIGEST_OIDS, RSA_ENCRYPTION
 from scepd.pki.enveloped_data import Envelope, Recipient, parse_envelope
-from scepd.pki.identity import identify
+from scepd.pki.identity import identify_der
 from scepd.pki.keys import rsa_public_key
-from scepd.pki.structures import DATA, ENVELOPED_DATA, AnySequence, raw
+from scepd.pki.structures import DATA, ENVELOPED_DATA, read_algorithm
 
 _RSA_OAEP = "1.2.840.113549.1.1.7"
+_MASK_GENERATION_1 = "1.2.840.113549.1.1.8"
+_PSPECIFIED = "1.2.840.113549.1.1.9"
+_SHA1 = "1.3.14.3.2.26"
+# Go's library tags the nonce [4] where RFC 5084 has a plain OCTET STRING.
+_NONCE_TAGS = (OCTET_STRING, 0x84)
+_PKCS1 = padding.PKCS1v15()
+_RSA_ALGORITHM = der.sequence(der.object_identifier(RSA_ENCRYPTION), der.NULL)
 _OAEP_HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),
     "sha256": hashes.SHA256(),
@@ -109,13 +116,13 @@ def build_envelope(
     """
     chosen = cipher_by_name(cipher, allow_des=allow_des)
     content_key, vector = random(chosen.key_size), random(chosen.block_size)
-    identity = identify(certificate)
+    identity = identify_der(certificate)
     public_key = rsa_public_key(identity.public_key_info)
     recipient = der.sequence(
         der.integer(0),
         der.sequence(identity.issuer, der.integer(identity.serial_number)),
-        der.sequence(der.object_identifier(RSA_ENCRYPTION), der.NULL),
-        der.octet_string(public_key.encrypt(content_key, padding.PKCS1v15())),
+        _RSA_ALGORITHM,
+        der.octet_string(public_key.encrypt(content_key, _PKCS1)),
     )
     encrypted = der.sequence(
         der.object_identifier(DATA),
@@ -127,7 +134,7 @@ def build_envelope(
 
 
 def _recipient_for(envelope: Envelope, certificate: bytes) -> Recipient:
-    identity = identify(certificate)
+    identity = identify_der(certificate)
     for recipient in envelope.recipients:
         if recipient.reference.names(identity):
             return recipient
@@ -153,32 +160,63 @@ def _content_key(
 
 def _padding_of(recipient: Recipient) -> padding.AsymmetricPadding:
     if recipient.algorithm == RSA_ENCRYPTION:
-        return padding.PKCS1v15()
+        return _PKCS1
     if recipient.algorithm != _RSA_OAEP:
         raise UnsupportedAlgorithm("the key transport algorithm is not accepted")
     with reading("the RSA-OAEP parameters"):
-        parameters = algos.RSAESOAEPParams.load(recipient.parameters or b"\x30\x00", strict=True)
-        name = parameters["hash_algorithm"]["algorithm"].native
-        mask = parameters["mask_gen_algorithm"]["parameters"]["algorithm"].native
-        label = parameters["p_source_algorithm"]["parameters"].native
+        digest, mask_digest, label = _oaep_parameters(recipient.parameters)
+    name, mask = DIGEST_OIDS.get(digest, ""), DIGEST_OIDS.get(mask_digest, "")
     if name not in _OAEP_HASHES or mask not in _OAEP_HASHES or label:
         raise UnsupportedAlgorithm("the RSA-OAEP parameters are not accepted")
     return padding.OAEP(padding.MGF1(_OAEP_HASHES[mask]), _OAEP_HASHES[name], None)
+
+
+def _oaep_parameters(encoded: bytes) -> tuple[str, str, bytes]:
+    """
+    Read the digest, the digest of the mask and the label (RFC 4055 section 4.1); all have defaults.
+    """
+    digest, mask_digest, label = _SHA1, _SHA1, b""
+    if not encoded:
+        return digest, mask_digest, label
+    fields = DERReader(encoded).enter(SEQUENCE)
+    if fields.tag == 0xA0:
+        digest, _ = _explicit_algorithm(fields)
+    if fields.tag == 0xA1:
+        mask, parameters = _explicit_algorithm(fields)
+        if mask != _MASK_GENERATION_1:
+            raise UnsupportedAlgorithm("the RSA-OAEP parameters are not accepted")
+        mask_digest, _ = read_algorithm(DERReader(parameters))
+    if fields.tag == 0xA2:
+        source, parameters = _explicit_algorithm(fields)
+        if source != _PSPECIFIED:
+            raise UnsupportedAlgorithm("the RSA-OAEP parameters are not accepted")
+        label = DERReader(parameters).octets() if parameters else b""
+    fields.finish()
+    return digest, mask_digest, label
+
+
+def _explicit_algorithm(fields: DERReader) -> tuple[str, bytes]:
+    explicit = fields.enter(fields.tag)
+    found = read_algorithm(explicit)
+    explicit.finish()
+    return found
 
 
 def _initialization_vector(cipher: Cipher, parameters: bytes) -> bytes:
     with reading("the content encryption parameters"):
         if cipher.authenticated:
             return _nonce(parameters)
-        vector = core.OctetString.load(parameters, strict=True).native
+        vector = DERReader(parameters).octets()
     if len(vector) != cipher.block_size:
         raise EncodingError("the initialization vector has the wrong length")
-    return bytes(vector)
+    return vector
 
 
 def _nonce(parameters: bytes) -> bytes:
-    encoded = raw(AnySequence.load(parameters, strict=True)[0])
-    # Go's library tags the nonce [4] where RFC 5084 has a plain OCTET STRING.
-    if encoded[0] not in (0x04, 0x84) or not 8 <= len(encoded) - 2 <= 64:
+    fields = DERReader(parameters).enter(SEQUENCE)
+    if fields.tag not in _NONCE_TAGS:
         raise EncodingError("the nonce is not well-formed")
-    return encoded[2:]
+    nonce = fields.octets(fields.tag)
+    if not 8 <= len(nonce) <= 64:
+        raise EncodingError("the nonce is not well-formed")
+    return nonce

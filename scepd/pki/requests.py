@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import AttributeOID
 
 from scepd.errors import EncodingError, LimitExceeded, SignatureInvalid
-from scepd.pki import structures
 from scepd.pki.alternative_names import name_texts
 from scepd.pki.ber import contents_of, to_der
 from scepd.pki.decoding import reading
+from scepd.pki.der_reader import BIT_STRING, INTEGER, SEQUENCE, DERReader
 from scepd.pki.digests import checked_digest, hash_algorithm, signature_digest
 from scepd.pki.keys import public_key_sha256, rsa_public_key
 from scepd.pki.signed_data import Attribute, read_attributes, single_value
@@ -25,6 +25,8 @@ from scepd.pki.signed_data import Attribute, read_attributes, single_value
 _CHALLENGE_PASSWORD = AttributeOID.CHALLENGE_PASSWORD.dotted_string
 # RFC 2985 section 5.4.1 says 255 characters; some authorities hand out longer ones.
 _LONGEST_CHALLENGE = 2048
+_ATTRIBUTES = 0xA0
+_PKCS1 = padding.PKCS1v15()
 _STRING_ENCODINGS = {
     0x0C: "utf-8",
     0x13: "ascii",
@@ -100,27 +102,44 @@ def parse_request(
     :raises UnsupportedAlgorithm: a digest, key type or key that is not accepted.
     :raises SignatureInvalid: its signature was not made with its key.
     """
-    request = load_request(der)
+    return check_request(
+        load_request(der), der, minimum_key_bits=minimum_key_bits, allow_sha1=allow_sha1
+    )
+
+
+def check_request(
+    request: x509.CertificateSigningRequest, der: bytes, *, minimum_key_bits: int, allow_sha1: bool
+) -> CertificationRequest:
+    """
+    Do the checks of ``parse_request`` on a request that is loaded already.
+
+    :param request: what ``load_request`` returned.
+    :param der: what it was loaded from.
+    :param minimum_key_bits: as for ``parse_request``.
+    :param allow_sha1: as for ``parse_request``.
+    :returns: the request.
+    :raises MessageError: as for ``parse_request``.
+    """
     with reading("the certification request"):
         digest = signature_digest(request.signature_algorithm_oid.dotted_string)
         checked_digest(digest, allow_sha1=allow_sha1)
         subject_der, key_info, attributes = _parts(der)
         key = rsa_public_key(key_info, minimum_bits=minimum_key_bits)
         _check_signature(request, key, digest)
-        names = name_texts(request.extensions)
-        subject = request.subject.rfc4514_string()
-        if not names and not list(request.subject):
+        extensions, subject = request.extensions, request.subject
+        names = name_texts(extensions)
+        if not names and not list(subject):
             raise EncodingError("the certification request has neither subject nor other name")
         return CertificationRequest(
             der,
-            subject,
+            subject.rfc4514_string(),
             subject_der,
             key_info,
             key.key_size,
             digest,
             _challenge(attributes),
             names,
-            _extensions(request),
+            _extensions(extensions),
         )
 
 
@@ -175,22 +194,26 @@ def _check_signature(
     # The library's own is_signature_valid says no to every SHA-1.
     signed = request.tbs_certrequest_bytes
     try:
-        key.verify(request.signature, signed, padding.PKCS1v15(), hash_algorithm(digest))
+        key.verify(request.signature, signed, _PKCS1, hash_algorithm(digest))
     except InvalidSignature:
         raise SignatureInvalid("the certification request's signature is wrong") from None
 
 
 def _parts(der: bytes) -> tuple[bytes, bytes, tuple[Attribute, ...]]:
-    parsed = structures.CertificationRequest.load(der, strict=True)
-    info = parsed["certification_request_info"]
-    attributes = read_attributes(info["attributes"])
+    request = DERReader(der).enter(SEQUENCE)
+    info = request.enter(SEQUENCE)
+    request.skip(SEQUENCE, BIT_STRING)
+    request.finish()
+    info.skip(INTEGER)
+    subject, key_info = info.encoded(SEQUENCE), info.encoded(SEQUENCE)
+    attributes: tuple[Attribute, ...] = ()
+    # Some leave the empty SET out.
+    if info.tag == _ATTRIBUTES:
+        attributes = read_attributes(info.enter(_ATTRIBUTES))
+    info.finish()
     if len({attribute.oid for attribute in attributes}) != len(attributes):
         raise EncodingError("the certification request has a doubled attribute")
-    return (
-        structures.raw(info["subject"]),
-        structures.raw(info["subject_public_key_info"]),
-        attributes,
-    )
+    return subject, key_info, attributes
 
 
 def _challenge(attributes: tuple[Attribute, ...]) -> str | None:
@@ -204,8 +227,8 @@ def _challenge(attributes: tuple[Attribute, ...]) -> str | None:
     return str(contents_of(encoded), _STRING_ENCODINGS[encoded[0]])
 
 
-def _extensions(request: x509.CertificateSigningRequest) -> tuple[RequestedExtension, ...]:
+def _extensions(extensions: x509.Extensions) -> tuple[RequestedExtension, ...]:
     return tuple(
         RequestedExtension(each.oid.dotted_string, each.critical, each.value.public_bytes())
-        for each in request.extensions
+        for each in extensions
     )

@@ -6,20 +6,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asn1crypto import core
-
 from scepd.errors import EncodingError, LimitExceeded
-from scepd.pki import structures
 from scepd.pki.ber import to_der
 from scepd.pki.decoding import reading
 from scepd.pki.der import set_of
-from scepd.pki.identity import CertificateReference, reference_of
-from scepd.pki.structures import raw
+from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, DERReader, identifier_of, split
+from scepd.pki.identity import CertificateReference, read_reference
+from scepd.pki.structures import SIGNED_DATA, read_algorithm, read_content_info
 
 MAX_CERTIFICATES = 16
 # Two would do to see that there is not exactly one.
 _MAX_SIGNERS = 4
 _MAX_ATTRIBUTES = 64
+_CERTIFICATES = _SIGNED_ATTRIBUTES = _EXPLICIT_CONTENT = 0xA0
+_REVOCATION_LISTS = _UNSIGNED_ATTRIBUTES = 0xA1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,7 @@ class Signer:
         if self.signed_attributes is None:
             return None
         with reading("the signed attributes"):
-            parsed = structures.AnySet.load(self.signed_attributes, strict=True)
-            return set_of(raw(child) for child in parsed)
+            return set_of(DERReader(self.signed_attributes).enter(SET).remaining())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +94,18 @@ def parse_signed_data(data: bytes) -> SignedData:
     """
     der = to_der(data)
     with reading("the SignedData"):
-        signed = structures.ContentInfo.load(der, strict=True)["content"]
-        if not isinstance(signed, structures.SignedData):
+        content_type, reader = read_content_info(der)
+        if content_type != SIGNED_DATA:
             raise EncodingError("the CMS message is not a SignedData")
-        encapsulated = signed["encap_content_info"]
-        return SignedData(
-            encapsulated["content_type"].native,
-            encapsulated["content"].native,
-            _certificates(signed["certificates"]),
-            _signers(signed["signer_infos"]),
-        )
+        signed = reader.enter(SEQUENCE)
+        reader.finish()
+        signed.skip(INTEGER, SET)
+        inner_type, content = _encapsulated(signed.enter(SEQUENCE))
+        certificates = _certificates(signed)
+        signed.skip_optional(_REVOCATION_LISTS)
+        signers = _signers(signed.enter(SET))
+        signed.finish()
+        return SignedData(inner_type, content, certificates, signers)
 
 
 def single_value(attributes: tuple[Attribute, ...], oid: str) -> bytes | None:
@@ -124,47 +125,61 @@ def single_value(attributes: tuple[Attribute, ...], oid: str) -> bytes | None:
     return found[0].values[0]
 
 
-def read_attributes(parsed: core.Asn1Value) -> tuple[Attribute, ...]:
+def read_attributes(reader: DERReader) -> tuple[Attribute, ...]:
     """
     Take attributes apart; call it inside ``reading``.
 
-    :param parsed: ``structures.Attributes``, or what stands for an absent field.
+    :param reader: of what is in the SET.
     :returns: the attributes, in order.
     :raises LimitExceeded: more than 64.
     """
-    if isinstance(parsed, core.Void):
-        return ()
-    if len(parsed) > _MAX_ATTRIBUTES:
-        raise LimitExceeded("there are too many attributes")
-    return tuple(
-        Attribute(item["type"].native, tuple(raw(value) for value in item["values"]))
-        for item in parsed
-    )
+    found: list[Attribute] = []
+    while reader.tag:
+        if len(found) == _MAX_ATTRIBUTES:
+            raise LimitExceeded("there are too many attributes")
+        oid, values = split(reader.encoded(), SEQUENCE)
+        found.append(Attribute(identifier_of(oid), tuple(split(values, SET))))
+    return tuple(found)
 
 
-def _certificates(bag: core.Asn1Value) -> tuple[bytes, ...]:
-    if isinstance(bag, core.Void):
+def _encapsulated(info: DERReader) -> tuple[str, bytes | None]:
+    content_type, content = info.identifier(), None
+    if info.tag == _EXPLICIT_CONTENT:
+        explicit = info.enter(_EXPLICIT_CONTENT)
+        content = explicit.octets()
+        explicit.finish()
+    info.finish()
+    return content_type, content
+
+
+def _certificates(signed: DERReader) -> tuple[bytes, ...]:
+    if signed.tag != _CERTIFICATES:
         return ()
+    bag = signed.enter(_CERTIFICATES).remaining()
     if len(bag) > MAX_CERTIFICATES:
         raise LimitExceeded("there are too many certificates")
     # Other choices than Certificate (attribute certificates) have tags of their own.
-    return tuple(der for der in (raw(item) for item in bag) if der[0] == 0x30)
+    return tuple(der for der in bag if der[0] == SEQUENCE)
 
 
-def _signers(infos: core.Asn1Value) -> tuple[Signer, ...]:
-    if len(infos) > _MAX_SIGNERS:
-        raise LimitExceeded("there are too many signers")
-    return tuple(_signer(info) for info in infos)
+def _signers(infos: DERReader) -> tuple[Signer, ...]:
+    found: list[Signer] = []
+    while infos.tag:
+        if len(found) == _MAX_SIGNERS:
+            raise LimitExceeded("there are too many signers")
+        found.append(_signer(infos.enter(SEQUENCE)))
+    return tuple(found)
 
 
-def _signer(info: core.Asn1Value) -> Signer:
-    attributes = info["signed_attrs"]
-    received = None if isinstance(attributes, core.Void) else b"\x31" + raw(attributes)[1:]
-    return Signer(
-        reference_of(info["sid"].chosen),
-        info["digest_algorithm"]["algorithm"].native,
-        info["signature_algorithm"]["algorithm"].native,
-        received,
-        read_attributes(attributes),
-        info["signature"].native,
-    )
+def _signer(info: DERReader) -> Signer:
+    info.skip(INTEGER)
+    reference, digest_oid = read_reference(info), read_algorithm(info)[0]
+    received: bytes | None = None
+    attributes: tuple[Attribute, ...] = ()
+    if info.tag == _SIGNED_ATTRIBUTES:
+        received = b"\x31" + info.encoded()[1:]
+        attributes = read_attributes(DERReader(received).enter(SET))
+    signature_oid, signature = read_algorithm(info)[0], info.octets()
+    info.skip_optional(_UNSIGNED_ATTRIBUTES)
+    info.finish()
+    return Signer(reference, digest_oid, signature_oid, received, attributes, signature)

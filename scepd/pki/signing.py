@@ -10,9 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from scepd.pki import der
 from scepd.pki.digests import RSA_ENCRYPTION, digest_of, digest_oid, hash_algorithm
-from scepd.pki.identity import identify
+from scepd.pki.identity import identify_der
 from scepd.pki.structures import DATA, SIGNED_DATA
 from scepd.pki.verifying import CONTENT_TYPE, MESSAGE_DIGEST
+
+_PKCS1 = padding.PKCS1v15()
+_RSA_ALGORITHM = der.sequence(der.object_identifier(RSA_ENCRYPTION), der.NULL)
 
 
 def build_signed_data(
@@ -40,14 +43,14 @@ def build_signed_data(
     """
     algorithm = der.sequence(der.object_identifier(digest_oid(digest)))
     signed = _attribute_encodings(content, attributes, digest)
-    signature = key.sign(der.set_of(signed), padding.PKCS1v15(), hash_algorithm(digest))
-    identity = identify(certificate)
+    signature = key.sign(der.set_of(signed), _PKCS1, hash_algorithm(digest))
+    identity = identify_der(certificate)
     signer = der.sequence(
         der.integer(1),
         der.sequence(identity.issuer, der.integer(identity.serial_number)),
         algorithm,
         der.tagged(0, *sorted(signed)),
-        der.sequence(der.object_identifier(RSA_ENCRYPTION), der.NULL),
+        _RSA_ALGORITHM,
         der.octet_string(signature),
     )
     return _content_info([algorithm], content, [certificate], [], [signer])

@@ -7,6 +7,7 @@ Whether the signer is anybody is not asked here: in SCEP a request may be self-s
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -15,13 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from scepd.errors import LimitExceeded, SignatureInvalid
 from scepd.pki import der
 from scepd.pki.digests import check_signature_algorithm, digest_for, digest_of, hash_algorithm
-from scepd.pki.identity import CertificateIdentity, identify
+from scepd.pki.identity import CertificateIdentity, identify_der
 from scepd.pki.keys import rsa_public_key
 from scepd.pki.signed_data import SignedData, Signer, parse_signed_data, single_value
 
 CONTENT_TYPE = "1.2.840.113549.1.9.3"
 MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
 _MAX_DETACHED_SIGNATURE = 65_536
+_PKCS1 = padding.PKCS1v15()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def signer_identity(signed: SignedData) -> CertificateIdentity:
     """
     reference = the_signer(signed).reference
     for certificate in signed.certificates:
-        identity = identify(certificate)
+        identity = identify_der(certificate)
         if reference.names(identity):
             return identity
     raise SignatureInvalid("the signer's certificate is not in the message")
@@ -145,16 +147,20 @@ def _check_signature(
     key = rsa_public_key(identity.public_key_info, minimum_bits=minimum_key_bits)
     for octets in _signed_octets(signer, content):
         try:
-            key.verify(signer.signature, octets, padding.PKCS1v15(), hash_algorithm(digest))
+            key.verify(signer.signature, octets, _PKCS1, hash_algorithm(digest))
         except InvalidSignature:
             continue
         return
     raise SignatureInvalid("the signature is wrong")
 
 
-def _signed_octets(signer: Signer, content: bytes) -> list[bytes]:
-    received, ordered = signer.signed_attributes, signer.sorted_attributes
-    if received is None or ordered is None:
-        return [content]
-    # What was signed is the DER form (RFC 5652 section 5.4), but some sign what they send.
-    return [received] if received == ordered else [ordered, received]
+def _signed_octets(signer: Signer, content: bytes) -> Iterator[bytes]:
+    if signer.signed_attributes is None:
+        yield content
+        return
+    # What was signed is the DER form (RFC 5652 section 5.4), but some sign what they send; mostly
+    # these are the same, so that the second one is made only when it is needed.
+    yield signer.signed_attributes
+    ordered = signer.sorted_attributes
+    if ordered is not None and ordered != signer.signed_attributes:
+        yield ordered

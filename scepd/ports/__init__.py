@@ -10,6 +10,7 @@ from scepd.ports.admin import ActivityStore as ActivityStore
 from scepd.ports.admin import APITokenStore as APITokenStore
 from scepd.ports.admin import Health as Health
 from scepd.ports.authorities import CertificateAuthorityStore as CertificateAuthorityStore
+from scepd.ports.challenges import DeliveryChallengeStore as DeliveryChallengeStore
 from scepd.ports.delivery import DeliveryStore as DeliveryStore
 from scepd.ports.delivery import LeaseStore as LeaseStore
 from scepd.ports.delivery import PushGateway as PushGateway
@@ -29,6 +30,7 @@ from scepd.ports.proxy import EnrollmentStore as EnrollmentStore
 from scepd.ports.proxy import SignedBy as SignedBy
 from scepd.ports.proxy import Subject as Subject
 from scepd.ports.upstream import AnswerConsumer as AnswerConsumer
+from scepd.ports.upstream import ClientCredentials as ClientCredentials
 from scepd.ports.upstream import Upstream as Upstream
 from scepd.ports.upstream import UpstreamExchange as UpstreamExchange
 from scepd.ports.upstream import UpstreamRequest as UpstreamRequest

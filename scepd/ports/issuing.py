@@ -11,6 +11,7 @@ from typing import Protocol
 from scepd.model import (
     Activity,
     CAState,
+    ChallengeUse,
     EnrollmentChallenge,
     EnrollmentToken,
     IssuedCertificate,
@@ -64,7 +65,9 @@ class IssuingStore(Protocol):
         The enrollment challenge with that SHA-256, or None.
         """
 
-    async def issue(self, certificate: IssuedCertificate, now: datetime) -> IssuedCertificate:
+    async def issue(
+        self, certificate: IssuedCertificate, now: datetime, use: ChallengeUse | None = None
+    ) -> IssuedCertificate:
         """
         Store a certificate and spend what allows it, in one transaction, and return what is stored:
         for the same request what was issued before.
@@ -74,9 +77,12 @@ class IssuingStore(Protocol):
         its token, and the enrollment that it is pinned to. Certificates of one transactionID are
         all for one key.
 
-        :raises Conflict: another key lives under this transactionID; or the challenge is unknown,
-            expired, for another subject, or spent by another key; or its token is gone, expired or
-            used up; or the renewed certificate is unknown, expired or revoked.
+        :param use: of the challenge of a delivery, which is bound to the request.
+        :raises ChallengeUnknown: the challenge is none of an enrollment.
+        :raises Conflict: another key lives under this transactionID; or the challenge is expired,
+            for another subject, or spent by another key; or its token is gone, expired or used up;
+            or the renewed certificate is unknown, expired or revoked; or, with ``use``, as
+            :meth:`~scepd.ports.DeliveryChallengeStore.use_challenge`.
         """
 
     async def certificate_by_sha256(self, sha256: str) -> IssuedCertificate | None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from scepd.model import (
     Activity,
     CommandRecord,
+    DeliveryChallenge,
     Enrollment,
     EnrollmentWindow,
     Host,
@@ -106,11 +107,15 @@ class CommandStore(Protocol):
         """
 
     async def hand_over(
-        self, command_uuid: str, now: datetime, window: EnrollmentWindow | None
+        self,
+        command_uuid: str,
+        now: datetime,
+        window: EnrollmentWindow | None,
+        challenge: DeliveryChallenge | None = None,
     ) -> bool:
         """
-        Mark a command as offered; HANDED_OVER happens to its assignment, and ``window`` replaces
-        the assignment's windows.
+        Mark a command as offered; HANDED_OVER happens to its assignment, ``window`` replaces the
+        assignment's windows, and ``challenge`` the one that was not used.
 
         :returns: False when the command was cancelled meanwhile; then nothing happened.
         """

@@ -4,10 +4,23 @@ The way to the certificate authorities, over HTTP.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from scepd.errors import UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """
+    How we prove who we are to a certificate authority's TLS.
+
+    :param certificate: PEM, the issuers behind it.
+    :param private_key: its key, PEM, not encrypted.
+    """
+
+    certificate: str
+    private_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +30,18 @@ class UpstreamTarget:
 
     :param name: for log lines and metrics; also the key of its connection pool.
     :param trusted_certificates: PEM of the roots for https; None: the system's.
+    :param pinned_sha256: of the certificate that must be shown over https, 64 lower-case hex
+        digits; neither issuer nor host name count then.
+    :param client: for https; None: we show no certificate.
+    :param outgoing_proxy: ``http://host:port`` of the HTTP proxy on the way.
     """
 
     name: str
     url: str
     trusted_certificates: str | None
+    pinned_sha256: str | None = None
+    client: ClientCredentials | None = None
+    outgoing_proxy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

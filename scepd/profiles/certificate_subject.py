@@ -75,7 +75,18 @@ def scep_subject(rendered: bytes) -> Subject:
     content = signed_content(rendered, max_size=size) if is_signed(rendered) else rendered
     root = read_plist(content, max_size=size)
     payloads = find_scep_payloads(root) if isinstance(root, dict) else ()
-    spelled = payloads[0].content.get("Subject") if payloads else None
+    return subject_of_payload(payloads[0].content) if payloads else ()
+
+
+def subject_of_payload(content: Mapping[str, PlistValue]) -> Subject:
+    """
+    Take the subject out of a SCEP payload.
+
+    :param content: the payload's own ``PayloadContent``.
+    :returns: the subject; empty when it has none.
+    :raises EncodingError: it has another shape than Apple's.
+    """
+    spelled = content.get("Subject")
     if spelled is None:
         return ()
     if not isinstance(spelled, list):

@@ -4,6 +4,7 @@ The signed attributes that make a CMS message a SCEP message (RFC 8894 section 3
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
@@ -103,6 +104,10 @@ _FAIL_INFO_WORDS = {
     FailInfo.BAD_TIME: "badTime",
     FailInfo.BAD_CERT_ID: "badCertId",
 }
+# By their decimal digits, as they stand in the attributes.
+_MESSAGE_TYPES = {str(int(each)): each for each in MessageType}
+_PKI_STATUSES = {str(int(each)): each for each in PKIStatus}
+_FAIL_INFOS = {str(int(each)): each for each in FailInfo}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +141,10 @@ def read_message_type(attributes: tuple[Attribute, ...]) -> MessageType:
     :returns: one of the types that RFC 8894 knows.
     :raises EncodingError: missing, doubled, of another ASN.1 type, or any other number.
     """
-    text = _printable(attributes, MESSAGE_TYPE, _LONGEST_NUMBER)
-    known = {str(int(each)): each for each in MessageType}
-    if text not in known:
+    found = _MESSAGE_TYPES.get(_printable(attributes, MESSAGE_TYPE, _LONGEST_NUMBER) or "")
+    if found is None:
         raise EncodingError("the messageType is missing or not one that is accepted")
-    return known[text]
+    return found
 
 
 def read_transaction_id(attributes: tuple[Attribute, ...]) -> str:
@@ -174,8 +178,8 @@ def read_scep_attributes(attributes: tuple[Attribute, ...]) -> SCEPAttributes:
         read_transaction_id(attributes),
         read_nonce(attributes, SENDER_NONCE),
         read_nonce(attributes, RECIPIENT_NONCE),
-        _numbered(attributes, PKI_STATUS, PKIStatus),
-        _numbered(attributes, FAIL_INFO, FailInfo),
+        _numbered(attributes, PKI_STATUS, _PKI_STATUSES),
+        _numbered(attributes, FAIL_INFO, _FAIL_INFOS),
         _fail_info_text(attributes),
     )
     if message_type is MessageType.CERT_REP:
@@ -227,11 +231,12 @@ def encode_scep_attributes(attributes: SCEPAttributes) -> list[tuple[str, bytes]
     return encoded
 
 
-def _numbered(attributes: tuple[Attribute, ...], oid: str, kind: type[_Number]) -> _Number | None:
+def _numbered(
+    attributes: tuple[Attribute, ...], oid: str, known: Mapping[str, _Number]
+) -> _Number | None:
     text = _printable(attributes, oid, _LONGEST_NUMBER)
     if text is None:
         return None
-    known = {str(int(each)): each for each in kind}
     if text not in known:
         raise EncodingError("a pkiStatus or failInfo has a value that is not known")
     return known[text]
@@ -242,9 +247,10 @@ def _printable(attributes: tuple[Attribute, ...], oid: str, longest: int) -> str
     if octets is None:
         return None
     # Clients put more than X.680's PrintableString there, so any visible ASCII will do.
-    if any(not 0x20 <= octet <= 0x7E for octet in octets):
+    text = octets.decode("ascii", "replace")
+    if not octets.isascii() or not text.isprintable():
         raise EncodingError("an attribute holds characters that it may not hold")
-    return octets.decode("ascii")
+    return text
 
 
 def _fail_info_text(attributes: tuple[Attribute, ...]) -> str | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from scepd.errors import DecryptionFailed, EncodingError, LimitExceeded
+from scepd.errors import DecryptionFailed, EncodingError, LimitExceeded, SignatureInvalid
 from scepd.pki.opening import OpenedEnvelope, open_envelope
-from scepd.pki.requests import CertificationRequest, load_request, parse_request
+from scepd.pki.requests import CertificationRequest, check_request, load_request
 from scepd.pki.signed_data import Attribute, SignedData, parse_signed_data
 from scepd.pki.verifying import the_signer, verify_signed_data
 from scepd.scep.attributes import (
@@ -121,7 +121,8 @@ def parse_pki_message(
     :returns: the message.
     :raises EncodingError: not a pkiMessage, or a messageType or attribute that is refused.
     :raises LimitExceeded: too large, too deep, too many of something.
-    :raises SignatureInvalid: not exactly one signer, no certificate for it, or it did not sign.
+    :raises SignatureInvalid: not exactly one signer, no signedAttrs, no certificate for the
+        signer, or it did not sign.
     :raises UnsupportedAlgorithm: a digest, signature algorithm or key that is not accepted.
     """
     unverified = read_pki_message(data, max_size=max_size)
@@ -137,7 +138,7 @@ def read_pki_message(data: bytes, *, max_size: int = MAX_MESSAGE_SIZE) -> Unveri
     :returns: its form.
     :raises EncodingError: not a pkiMessage, or a messageType or attribute that is refused.
     :raises LimitExceeded: too large, too deep, too many of something.
-    :raises SignatureInvalid: not exactly one signer.
+    :raises SignatureInvalid: not exactly one signer, or no signedAttrs.
     """
     signed, attributes = _signed_attributes(data, max_size)
     return UnverifiedMessage(signed, read_scep_attributes(attributes), data)
@@ -260,11 +261,11 @@ def open_request(
         message, key, certificate, random, allow_des=allow_des, allow_3des=allow_3des
     )
     try:
-        load_request(opened.content)
+        loaded = load_request(opened.content)
     except (EncodingError, LimitExceeded):
         raise DecryptionFailed("the envelope could not be opened") from None
-    request = parse_request(
-        opened.content, minimum_key_bits=minimum_key_bits, allow_sha1=allow_sha1
+    request = check_request(
+        loaded, opened.content, minimum_key_bits=minimum_key_bits, allow_sha1=allow_sha1
     )
     return OpenedRequest(request, opened.cipher)
 
@@ -273,4 +274,7 @@ def _signed_attributes(data: bytes, max_size: int) -> tuple[SignedData, tuple[At
     if len(data) > max_size:
         raise LimitExceeded("the message is too large")
     signed = parse_signed_data(data)
-    return signed, the_signer(signed).attributes
+    signer = the_signer(signed)
+    if signer.signed_attributes is None:
+        raise SignatureInvalid("the message has no signed attributes")
+    return signed, signer.attributes

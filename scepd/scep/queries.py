@@ -10,7 +10,8 @@ from scepd.errors import DecryptionFailed, EncodingError, LimitExceeded
 from scepd.pki import der
 from scepd.pki.ber import to_der
 from scepd.pki.decoding import reading
-from scepd.pki.structures import AnySequence, IssuerAndSerialNumber, raw
+from scepd.pki.der_reader import SEQUENCE, DERReader
+from scepd.pki.identity import read_issuer_and_serial
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def parse_issuer_and_subject(content: bytes) -> IssuerAndSubject:
     try:
         encoded = to_der(content)
         with reading("the IssuerAndSubject"):
-            parts = [raw(part) for part in AnySequence.load(encoded, strict=True)]
+            parts = DERReader(encoded).enter(SEQUENCE).remaining()
     except (EncodingError, LimitExceeded):
         raise DecryptionFailed("the envelope could not be opened") from None
     if len(parts) != 2:
@@ -81,7 +82,6 @@ def parse_issuer_and_serial(content: bytes) -> IssuerAndSerial:
     try:
         encoded = to_der(content)
         with reading("the IssuerAndSerialNumber"):
-            parsed = IssuerAndSerialNumber.load(encoded, strict=True)
-            return IssuerAndSerial(raw(parsed["issuer"]), parsed["serial_number"].native)
+            return IssuerAndSerial(*read_issuer_and_serial(DERReader(encoded)))
     except (EncodingError, LimitExceeded):
         raise DecryptionFailed("the envelope could not be opened") from None

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from scepd.errors import AccessDenied
+from scepd.errors import AccessDenied, RoleDenied
 from scepd.model import APIToken
 from scepd.ports import APITokenStore
 
@@ -24,6 +24,17 @@ _LONGEST_DELAY = 10.0
 _FORGET_AFTER = 900.0
 _MOST_ADDRESSES = 10_000
 _MOST_WAITING = 1_000
+
+ADMIN = "admin"
+"""
+The role that may do everything.
+"""
+VERIFIER = "verifier"
+"""
+The role that may do nothing but ask whether a challenge is to be allowed.
+"""
+ROLES = (ADMIN, VERIFIER)
+_ADMINS_ONLY = frozenset({ADMIN})
 
 _log = Logger()
 
@@ -85,17 +96,23 @@ class Access:
         self._failed = FailedLogins()
         self._waiting = 0
 
-    async def authenticate(self, token: str | None, address: str) -> APIToken:
+    async def authenticate(
+        self, token: str | None, address: str, roles: frozenset[str] = _ADMINS_ONLY
+    ) -> APIToken:
         """
         The API token whose text is ``token``.
 
+        :param roles: those that are let through.
         :param token: what followed ``Bearer`` in the request; None: there was nothing.
         :param address: the client's address, by which failures are slowed.
         :raises AccessDenied: there is no such token; raised after a delay.
+        :raises RoleDenied: it has another role.
         """
         known = await self._known(token)
         if known is not None:
             self._failed.forget(address)
+            if known.role not in roles:
+                raise RoleDenied(f"an API token of the role {known.role} may not do this")
             return known
         await self._slow_down(address)
         raise AccessDenied("a valid API token is needed, as `Authorization: Bearer TOKEN`")
@@ -108,7 +125,7 @@ class Access:
         known = await self._store.api_token(digest)
         if known is None or not hmac.compare_digest(known.sha256, digest):
             return None
-        return known if known.role == "admin" else None
+        return known if known.role in ROLES else None
 
     async def _slow_down(self, address: str) -> None:
         delay = self._failed.add(address, self._clock.seconds())

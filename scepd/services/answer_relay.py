@@ -7,16 +7,8 @@ from __future__ import annotations
 
 from scepd.errors import UpstreamError, UpstreamFault
 from scepd.scep.observer import BoundedCopy
-from scepd.scep.transport import (
-    NEXT_CA_CERTIFICATES,
-    PKI_MESSAGE,
-    classify_ca_body,
-    looks_like_pki_message,
-)
+from scepd.services.answer_types import ENOUGH, answer_type, complaint
 from scepd.services.proxying import DeviceConnection, Operation
-
-_ENOUGH = 32
-_CA_CAPS = "text/plain"
 
 
 class AnswerRelay:
@@ -44,6 +36,7 @@ class AnswerRelay:
         self._copy = copy
         self._length: int | None = None
         self._kept = b""
+        self._whole: str | None = None
 
     def start(self, status: int, length: int | None) -> None:
         """
@@ -53,10 +46,12 @@ class AnswerRelay:
         :raises UpstreamError: the status is not 200.
         """
         if status != 200:
-            raise UpstreamError(
-                UpstreamFault.STATUS,
-                f"{self._host} answered {self._operation.wire_name} with HTTP status {status}",
+            sentence = (
+                f"{self._host} answered {self._operation.wire_name} with HTTP status {status}"
             )
+            if 300 <= status < 400:
+                sentence += "; redirects are not followed"
+            raise UpstreamError(UpstreamFault.STATUS, sentence)
         self._length = length
 
     def pass_on(self, data: bytes) -> None:
@@ -68,7 +63,7 @@ class AnswerRelay:
         if self._copy is not None:
             self._copy.feed(data)
         self._kept += data
-        if not self.begun and not self._recognized(final=False):
+        if not self.begun and (self._is_whole() or not self._recognized(final=False)):
             return
         ready, self._kept = self._kept[:-1], self._kept[-1:]
         self._write(ready)
@@ -79,15 +74,27 @@ class AnswerRelay:
 
         :raises UpstreamError: it was empty, or too short to be an answer to the operation.
         """
-        if not self.begun:
+        if not self.begun and self._whole is None:
             self._recognized(final=True)
 
     def end(self) -> None:
         """
         Let the last byte go.
         """
+        if self._whole is not None:
+            self.passed_on = len(self._kept)
+            self._device.answer(self._whole, self._kept)
+            return
         self._write(self._kept)
         self._device.end_answer()
+
+    def _is_whole(self) -> bool:
+        """
+        Whether all of it came in one piece: then it goes in one piece, when it may.
+        """
+        if len(self._kept) == self._length:
+            self._whole = answer_type(self._operation, self._kept, final=True)
+        return self._whole is not None
 
     def _write(self, data: bytes) -> None:
         if data:
@@ -95,32 +102,12 @@ class AnswerRelay:
             self._device.write_answer(data)
 
     def _recognized(self, *, final: bool) -> bool:
-        content_type = self._content_type(final=final)
+        content_type = answer_type(self._operation, self._kept, final=final)
         if content_type is None:
-            if final or len(self._kept) >= _ENOUGH:
-                raise UpstreamError(UpstreamFault.BODY, self._complaint())
+            if final or len(self._kept) >= ENOUGH:
+                sentence = complaint(self._host, self._operation, self._kept)
+                raise UpstreamError(UpstreamFault.BODY, sentence)
             return False
         self.begun = True
         self._device.begin_answer(content_type, self._length)
         return True
-
-    def _content_type(self, *, final: bool) -> str | None:
-        """
-        The exact Content-Type of the answer (RFC 8894 section 4), whatever the certificate
-        authority said.
-        """
-        head = self._kept[:_ENOUGH]
-        if self._operation is Operation.GET_CA_CAPS:
-            # No capability at all is an empty answer (section 3.5.2); a page of HTML is none.
-            text = head.lstrip()
-            return None if text.startswith(b"<") or not (text or final) else _CA_CAPS
-        if self._operation is Operation.GET_CA_CERT:
-            return classify_ca_body(head)
-        if not looks_like_pki_message(head):
-            return None
-        is_next = self._operation is Operation.GET_NEXT_CA_CERT
-        return NEXT_CA_CERTIFICATES if is_next else PKI_MESSAGE
-
-    def _complaint(self) -> str:
-        what = "a body that is none" if self._kept else "an empty body"
-        return f"{self._host} answered {self._operation.wire_name} with {what}"

@@ -11,13 +11,49 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from scepd.config import SCEPProxySection
-from scepd.errors import InvalidInput, NotFound
-from scepd.model import Activity, CertificateAuthority, challenge_place
-from scepd.pki.keyring import Keyring, RandomBytes
-from scepd.ports import CertificateAuthorityStore, Upstream, UpstreamTarget, Workers
-from scepd.services.authority_check import CheckReport, LiveCheck, own_certificate
-from scepd.services.authority_input import NewCertificateAuthority, faults_of
+from scepd.errors import Fault, InvalidInput, NotFound
+from scepd.model import (
+    EMBEDDED_CA,
+    Activity,
+    CertificateAuthority,
+    ChallengeMode,
+    challenge_place,
+    client_key_place,
+    webhook_secret_place,
+)
+from scepd.pki.keyring import Keyring, RandomBytes, SealedSecret, SecretPlace
+from scepd.ports import (
+    CertificateAuthorityStore,
+    ClientCredentials,
+    Upstream,
+    UpstreamTarget,
+    Workers,
+)
+from scepd.services.authority_change import AuthorityChange
+from scepd.services.authority_check import (
+    CACertificates,
+    CheckReport,
+    LiveCheck,
+    own_certificate,
+    read_ca_certificates,
+)
+from scepd.services.authority_input import NewCertificateAuthority, faults_of, webhook_secret
+from scepd.services.authority_trust import client_faults, client_warnings, normal_pin, normal_proxy
+from scepd.services.built_in_authority import refuse_built_in
 from scepd.services.clock import utc_now
+from scepd.services.upstream_targets import UpstreamTargets
+
+SYSTEM = "scepd"
+"""
+The actor of what scepd finds by itself.
+"""
+
+ANOTHER_CERTIFICATE = "found another certificate of certificate authority"
+"""
+The action of an activity: the alarm that a certificate authority's own certificate has changed.
+"""
+
+_UNCHANGED = "the stored challenge"
 
 _log = Logger()
 
@@ -27,6 +63,8 @@ class CertificateAuthorities:
     Adding, checking, showing and removing certificate authorities.
 
     Names are case-sensitive, as the variables of profiles that hold them are.
+
+    :param on_change: told the name of each that was added, changed or removed.
     """
 
     def __init__(
@@ -38,9 +76,14 @@ class CertificateAuthorities:
         random: RandomBytes,
         workers: Workers,
         settings: SCEPProxySection,
+        targets: UpstreamTargets | None = None,
+        on_change: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._store = store
+        self._on_change = on_change
         self._check = LiveCheck(upstream, clock, workers, settings)
+        self._workers = workers
+        self._targets = targets or UpstreamTargets(keyring)
         self._keyring = keyring
         self._clock = clock
         self._random = random
@@ -57,38 +100,99 @@ class CertificateAuthorities:
         :raises Conflict: another of the same name was added meanwhile.
         """
         _log.info("Received the settings of {ca!r}", step="A1", ca=new.name[:255])
-        faults = faults_of(new, taken=await self._store.certificate_authority_names())
-        if faults:
-            raise InvalidInput(faults)
+        await self._validate(new, taken=await self._store.certificate_authority_names())
         _log.info("The settings of {ca} are valid", step="A2", ca=new.name)
-        target = UpstreamTarget(new.name, new.url, new.trusted_certificates)
-        report = await self._check.run(target, new.ca_identifier)
-        ca = self._sealed(new, report)
-        _log.info("Encrypted the challenge of {ca}", step="A5", ca=new.name)
+        report = await self._check.run(_target_of(new), new.ca_identifier)
+        report = _with_warnings(report, new.client_certificate)
+        ca = self._record(new, report, self._sealed_challenge(new), self._sealed_secret(new))
+        if ca.challenge is not None:
+            _log.info("Encrypted the challenge of {ca}", step="A5", ca=new.name)
         activity = self._activity(actor, "added certificate authority", new.name)
         await self._store.add_certificate_authority(ca, activity)
+        self._on_change(new.name)
         _log.info("Added {ca}", step="A6", ca=new.name, actor=actor)
         return report
 
-    async def check(self, name: str) -> CheckReport:
+    async def change(self, name: str, change: AuthorityChange, actor: str) -> CheckReport:
         """
-        Ask a stored certificate authority again, and keep what it answers.
+        Check a stored certificate authority with other settings, and store these.
 
+        Nothing is changed when anything is wrong.
+
+        :param actor: the name of the API token that asks for it.
+        :raises NotFound: there is none of that name.
+        :raises InvalidInput: faults of the fields, all of them; or what it answered is no good.
+        :raises UpstreamError: it can't be reached.
+        :raises Conflict: another changed it meanwhile.
+        :raises SecretUnreadable: no key of the keyring opens what stays as it is.
+        """
+        refuse_built_in(name)
+        before = await self.show(name)
+        new = self._changed(before, change)
+        await self._validate(new, more=change.faults(before))
+        report = await self._check.run(_target_of(new), new.ca_identifier)
+        report = _with_warnings(report, new.client_certificate)
+        stays = "challenge" not in change.settings
+        stays = stays and bool(new.challenge)
+        challenge = before.challenge if stays else self._sealed_challenge(new)
+        stays = "webhook_secret" not in change.settings and new.webhook_id is not None
+        secret = before.webhook_secret if stays else self._sealed_secret(new)
+        record = self._record(new, report, challenge, secret)
+        after = replace(record, created_at=before.created_at)
+        activity = self._activity(actor, "changed certificate authority", name)
+        await self._store.change_certificate_authority(before, after, activity)
+        self._targets.forget(name)
+        self._on_change(name)
+        _log.info(
+            "Changed {ca}: {settings}", ca=name, settings=", ".join(change.settings), actor=actor
+        )
+        return self._compared(before, report)
+
+    async def check(self, name: str, actor: str = SYSTEM) -> CheckReport:
+        """
+        Ask a stored certificate authority again, and keep what it answers; another certificate than
+        before is an activity.
+
+        :param actor: the name of the API token that asks for it.
         :raises NotFound: there is none of that name.
         :raises InvalidInput: what it answered is no good; what was known of it stays.
         :raises UpstreamError: it can't be reached; likewise.
         """
         ca = await self.show(name)
-        target = UpstreamTarget(ca.name, ca.url, ca.trusted_certificates)
-        report = await self._check.run(target, ca.ca_identifier)
-        before = own_certificate(ca.certificates)
-        changed = before is not None and before.sha256 != report.certificates.authority.sha256
+        report = await self._check.run(self._targets.of(ca), ca.ca_identifier)
+        report = _with_warnings(report, ca.client_certificate)
+        found = None
+        if self._is_another(ca, report.certificates):
+            found = self._activity(actor, ANOTHER_CERTIFICATE, name)
         await self._store.record_check(
-            name, report.certificates.ders, report.capabilities, report.checked_at
+            name, report.certificates.ders, report.capabilities, report.checked_at, found
         )
-        if changed:
-            _log.warn("The certificate of {ca} is another than before", ca=name)
-        return replace(report, fingerprint_changed=changed)
+        self._on_change(name)
+        return self._compared(ca, report)
+
+    async def certificates_seen(self, name: str, body: bytes) -> bool:
+        """
+        Look at a GetCACert answer that came for any other reason: when it is a good one with
+        another certificate than before, that is stored, an activity and a warning, once.
+
+        :param body: of the answer.
+        :returns: whether the certificate is another than before.
+        """
+        ca = await self._store.certificate_authority(name)
+        if ca is None or name == EMBEDDED_CA:
+            return False
+        now = utc_now(self._clock)
+        try:
+            seen = await self._workers(lambda: read_ca_certificates(body, now))
+        except InvalidInput:
+            return False
+        if not self._is_another(ca, seen):
+            return False
+        found = self._activity(SYSTEM, ANOTHER_CERTIFICATE, name)
+        is_first = await self._store.replace_certificates(name, ca.certificates, seen.ders, found)
+        if is_first:
+            _warn(ca, seen)
+        return True
 
     async def list(self, *, after: str = "", limit: int = 100) -> Sequence[CertificateAuthority]:
         """
@@ -117,11 +221,58 @@ class CertificateAuthorities:
         """
         activity = self._activity(actor, "removed certificate authority", name)
         await self._store.remove_certificate_authority(name, activity, force=force)
+        self._targets.forget(name)
+        self._on_change(name)
         _log.info("Removed {ca}", ca=name, actor=actor, force=force)
 
-    def _sealed(self, new: NewCertificateAuthority, report: CheckReport) -> CertificateAuthority:
-        place = challenge_place(new.name)
-        challenge = self._keyring().seal(new.challenge.encode(), place, self._random)
+    async def _validate(
+        self,
+        new: NewCertificateAuthority,
+        *,
+        taken: frozenset[str] = frozenset(),
+        more: tuple[Fault, ...] = (),
+    ) -> None:
+        """
+        :param taken: the names that ``new`` may not have.
+        :param more: what is wrong besides.
+        :raises InvalidInput: anything is wrong.
+        """
+        now = utc_now(self._clock)
+        faults = more + faults_of(new, taken=taken)
+        faults += await self._workers(lambda: client_faults(new, now))
+        if faults:
+            raise InvalidInput(faults)
+
+    def _changed(
+        self, ca: CertificateAuthority, change: AuthorityChange
+    ) -> NewCertificateAuthority:
+        # What is to be replaced need not be readable.
+        replaced = "client_key" in change.settings
+        key = None if replaced else self._targets.private_key(ca)
+        return change.applied_to(ca, _UNCHANGED, key)
+
+    def _is_another(self, ca: CertificateAuthority, found: CACertificates) -> bool:
+        before = own_certificate(ca.certificates)
+        return before is not None and before.sha256 != found.authority.sha256
+
+    def _compared(self, ca: CertificateAuthority, report: CheckReport) -> CheckReport:
+        before = own_certificate(ca.certificates)
+        changed = self._is_another(ca, report.certificates)
+        if changed:
+            _warn(ca, report.certificates)
+        return replace(
+            report,
+            fingerprint_changed=changed,
+            previous_sha256=before.sha256 if before and changed else None,
+        )
+
+    def _record(
+        self,
+        new: NewCertificateAuthority,
+        report: CheckReport,
+        challenge: SealedSecret | None,
+        secret: SealedSecret | None,
+    ) -> CertificateAuthority:
         return CertificateAuthority(
             name=new.name,
             url=new.url,
@@ -134,7 +285,65 @@ class CertificateAuthorities:
             capabilities=report.capabilities,
             checked_at=report.checked_at,
             created_at=utc_now(self._clock),
+            requests_per_second=new.requests_per_second,
+            pinned_sha256=normal_pin(new.pinned_sha256),
+            client_certificate=new.client_certificate,
+            client_key=self._sealed_key(new),
+            outgoing_proxy=normal_proxy(new.outgoing_proxy),
+            challenge_mode=ChallengeMode(new.challenge_mode),
+            webhook_id=new.webhook_id,
+            webhook_secret=secret,
         )
+
+    def _sealed_challenge(self, new: NewCertificateAuthority) -> SealedSecret | None:
+        return self._seal(new.challenge.encode(), challenge_place(new.name))
+
+    def _sealed_key(self, new: NewCertificateAuthority) -> SealedSecret | None:
+        key = (new.client_key or "").encode()
+        return self._seal(key, client_key_place(new.name))
+
+    def _sealed_secret(self, new: NewCertificateAuthority) -> SealedSecret | None:
+        secret = webhook_secret(new.webhook_secret or "")
+        return self._seal(secret, webhook_secret_place(new.name))
+
+    def _seal(self, secret: bytes, place: SecretPlace) -> SealedSecret | None:
+        return self._keyring().seal(secret, place, self._random) if secret else None
 
     def _activity(self, actor: str, action: str, subject: str) -> Activity:
         return Activity(utc_now(self._clock), actor, action, subject)
+
+
+def _target_of(new: NewCertificateAuthority) -> UpstreamTarget:
+    """
+    Where a described certificate authority is, once nothing is wrong with the description.
+    """
+    client = None
+    if new.client_certificate is not None and new.client_key is not None:
+        client = ClientCredentials(new.client_certificate, new.client_key)
+    return UpstreamTarget(
+        name=new.name,
+        url=new.url,
+        trusted_certificates=new.trusted_certificates,
+        pinned_sha256=normal_pin(new.pinned_sha256),
+        client=client,
+        outgoing_proxy=normal_proxy(new.outgoing_proxy),
+    )
+
+
+def _with_warnings(report: CheckReport, client_certificate: str | None) -> CheckReport:
+    more = client_warnings(client_certificate, report.checked_at)
+    return replace(report, warnings=report.warnings + more)
+
+
+def _warn(ca: CertificateAuthority, found: CACertificates) -> None:
+    """
+    The alarm in the log; the activity is stored with the certificate.
+    """
+    before = own_certificate(ca.certificates)
+    _log.warn(
+        "The certificate of {ca} is another than before: {sha256} of {subject} instead of {before}",
+        ca=ca.name,
+        sha256=found.authority.sha256,
+        subject=found.authority.subject,
+        before=before.sha256 if before else "none",
+    )

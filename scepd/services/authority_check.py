@@ -72,6 +72,7 @@ class CheckReport:
     :param warnings: sentences for the operator.
     :param checked_at: aware, UTC.
     :param fingerprint_changed: whether its own certificate is another than at the last check.
+    :param previous_sha256: that other certificate's fingerprint, hex.
     """
 
     ca: str
@@ -80,6 +81,7 @@ class CheckReport:
     warnings: tuple[str, ...]
     checked_at: datetime
     fingerprint_changed: bool = False
+    previous_sha256: str | None = None
 
 
 class LiveCheck:

@@ -66,6 +66,8 @@ class Certification:
             challenge_sha256=permission.challenge_sha256,
             not_after=made.not_after,
             issued_at=now,
+            host_uuid=permission.host_uuid,
+            profile_uuid=permission.profile_uuid,
             issuer_serial=issuer_serial,
             renewed_sha256=permission.renewed_sha256,
         )

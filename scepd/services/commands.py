@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from scepd.errors import InvalidInput, MessageError, SecretUnreadable
 from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE, install_profile, remove_profile
 from scepd.model import (
+    DeliveryChallenge,
     EnrollmentWindow,
     Profile,
     QueuedCommand,
@@ -30,7 +31,7 @@ from scepd.services.delivery_resolving import (
     PROFILE_GONE,
     sentences_of,
 )
-from scepd.services.rendering import ProfileRendering
+from scepd.services.rendering import MadeChallenge, ProfileRendering, RenderedProfile
 
 # So many in a row that can't be rendered: the device asks again.
 _MOST_TRIES = 100
@@ -77,6 +78,7 @@ class CommandPorts:
 class _Rendered:
     body: bytes
     window: EnrollmentWindow | None = None
+    challenge: DeliveryChallenge | None = None
 
 
 class Commands:
@@ -113,7 +115,9 @@ class Commands:
             await self._cancel(command, host_uuid, str(error))
             return None
         now = utc_now(self._ports.clock)
-        if not await self._ports.commands.hand_over(command.uuid, now, rendered.window):
+        if not await self._ports.commands.hand_over(
+            command.uuid, now, rendered.window, rendered.challenge
+        ):
             return None
         _log_hand_over(command, host_uuid, idle=idle)
         return rendered.body
@@ -141,11 +145,12 @@ class Commands:
         profile = await self._ports.profiles.profile(profile_uuid)
         if profile is None:
             raise _Undeliverable(PROFILE_GONE)
-        content = await self._content(profile, host_uuid)
-        body = await self._ports.workers(lambda: install_profile(command.uuid, content))
-        return _Rendered(body, self._window(profile, host_uuid))
+        rendered = await self._content(profile, host_uuid)
+        body = await self._ports.workers(lambda: install_profile(command.uuid, rendered.content))
+        window = self._window(profile, host_uuid)
+        return _Rendered(body, window, _challenge(rendered.challenge, window))
 
-    async def _content(self, profile: Profile, host_uuid: str) -> bytes:
+    async def _content(self, profile: Profile, host_uuid: str) -> RenderedProfile:
         host = await self._ports.hosts.host(host_uuid)
         if host is None:
             raise _Undeliverable(HOST_GONE)
@@ -193,6 +198,25 @@ class Commands:
             utc_now(self._ports.clock),
             event,
         )
+
+
+def _challenge(
+    made: MadeChallenge | None, window: EnrollmentWindow | None
+) -> DeliveryChallenge | None:
+    """
+    The challenge as it is stored; it is good as long as the window of its certificate authority.
+    """
+    if made is None or window is None or window.ca_name != made.ca_name:
+        return None
+    return DeliveryChallenge(
+        sha256=made.sha256,
+        host_uuid=window.host_uuid,
+        profile_uuid=window.profile_uuid,
+        ca_name=made.ca_name,
+        window_id=window.id,
+        names=made.names,
+        deadline=window.deadline,
+    )
 
 
 def _log_hand_over(command: QueuedCommand, host_uuid: str, *, idle: bool) -> None:

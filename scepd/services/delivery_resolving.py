@@ -16,6 +16,7 @@ from scepd.model import DueRow, Host, Profile, RowEvent
 from scepd.ports import CertificateAuthorityStore, HostStore, ProfileStore, Workers
 from scepd.profiles.lifecycle import Event, Operation
 from scepd.profiles.validation import validate_profile
+from scepd.services.authority_input import MASK
 from scepd.services.rendering import ProfileRendering
 
 LONGEST_DETAIL = 1000
@@ -163,13 +164,13 @@ class Resolving:
         if needs_user_channel(profile, host):
             return RowEvent(row.host_uuid, row.profile_uuid, Event.USER_CHANNEL_MISSED)
         try:
-            await self._rendering.values_for(host, profile)
+            values = await self._rendering.values_for(host, profile)
         except InvalidInput as error:
             return _failed(row, sentences_of(error))
         except SecretUnreadable as error:
             _log.error("{reason}", reason=str(error))
             return _failed(row, CHALLENGE_UNREADABLE)
-        _log_steps(profile, host)
+        _log_steps(profile, host, is_made_later=MASK in values.values())
         return None
 
 
@@ -192,9 +193,12 @@ def _failed(row: DueRow, reason: str) -> RowEvent:
     return RowEvent(row.host_uuid, row.profile_uuid, Event.RESOLUTION_FAILED, detail)
 
 
-def _log_steps(profile: Profile, host: Host) -> None:
+def _log_steps(profile: Profile, host: Host, *, is_made_later: bool) -> None:
     where = {"host": host.uuid, "profile": profile.uuid}
     if profile.ca_names:
         names = ", ".join(profile.ca_names)
-        _log.info("Decrypted the challenge of {ca}", step="B6", ca=names, **where)
+        sentence = "Decrypted the challenge of {ca}"
+        if is_made_later:
+            sentence = "The challenge of {ca} is made when the profile is handed over"
+        _log.info(sentence, step="B6", ca=names, **where)
     _log.info("Resolved the variables of {profile} for host {host}", step="B7", **where)

@@ -4,7 +4,9 @@ The log lines of one exchange: its arrows in the sequence of a delivery, and how
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from functools import cached_property
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -12,7 +14,7 @@ from twisted.python.failure import Failure
 from scepd.errors import NotFound, ScepdError
 from scepd.model import SCEPExchange
 from scepd.ports import Subject
-from scepd.services.proxying import Operation
+from scepd.services.operation import Operation
 
 _log = Logger()
 _WHO = " (host {host}, profile {profile}, CA {ca}, exchange {exchange})"
@@ -35,27 +37,49 @@ _ARROW_TEXTS = ("device to scepd", "scepd to CA", "CA to scepd", "scepd to devic
 class ExchangeLog:
     """
     Writes them; they name the exchange and hold nothing of its messages.
+
+    :param new_id: gives the exchange's id, when it is first told.
+    :param tells: whether anybody hears what is no warning.
     """
 
-    def __init__(self, subject: Subject, operation: Operation, exchange_id: str) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        operation: Operation,
+        new_id: Callable[[], str],
+        *,
+        tells: bool = True,
+    ) -> None:
+        self._tells = tells
+        self._subject = subject
+        self._new_id = new_id
         self._operation = operation
-        self._who = {
-            "host": subject.host_uuid,
-            "profile": subject.profile_uuid,
-            "ca": subject.ca_name,
-            "exchange": exchange_id,
+
+    @cached_property
+    def _who(self) -> dict[str, str]:
+        return {
+            "host": self._subject.host_uuid,
+            "profile": self._subject.profile_uuid,
+            "ca": self._subject.ca_name,
+            "exchange": self._new_id(),
         }
 
-    def step(self, arrow: Arrow) -> None:
+    def step(self, arrow: Arrow, *, cached: bool = False) -> None:
         """
         A message goes this way.
+
+        :param cached: or would have gone, had the answer not been kept.
         """
+        if not self._tells:
+            return
         steps = self._operation.steps
         _log.info(
-            "{operation}, {arrow}" + _WHO,
+            "{operation}, {arrow}{how}" + _WHO,
             step=steps[arrow] if steps else "",
             operation=self._operation.wire_name,
             arrow=_ARROW_TEXTS[arrow],
+            how=", from the cache" if cached else "",
+            **({"cached": True} if cached else {}),
             **self._who,
         )
 
@@ -86,7 +110,10 @@ class ExchangeLog:
         """
         A PKIOperation is over, and its record is stored.
         """
-        write = _log.warn if exchange.http_status >= 500 else _log.info
+        failed = exchange.http_status >= 500
+        if not failed and not self._tells:
+            return
+        write = _log.warn if failed else _log.info
         write(
             "PKIOperation {message_type}: {pki_status} {fail_info} {detail}" + _WHO,
             message_type=exchange.message_type,

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from scepd.errors import AccessDenied, Conflict, MessageError, NotFound, ScepdError
-from scepd.model import IssuedCertificate
+from scepd.errors import (
+    AccessDenied,
+    ChallengeUnknown,
+    Conflict,
+    MessageError,
+    NotFound,
+    ScepdError,
+)
+from scepd.model import ChallengeUse, IssuedCertificate
 from scepd.pki.issuing import Issuer
 from scepd.pki.keyring import RandomBytes
 from scepd.pki.signing import build_certificates_only, build_signed_data
@@ -164,7 +171,14 @@ class EmbeddedCA:
             case ReceivedQuery():
                 return await self._ports.queries.answer(received)
         if offer is not None:
-            return await self._store(offer)
+            try:
+                return await self._store(offer)
+            except ChallengeUnknown:
+                # The guess was wrong: there are challenges of other kinds.
+                pass
+        return await self._judged(received, issuers)
+
+    async def _judged(self, received: ReceivedRequest, issuers: Issuers) -> Outcome:
         # A device that lost the answer asks again, with a challenge that is spent by now.
         known = await self._ports.store.issued(received.sha256)
         if known is not None:
@@ -174,10 +188,10 @@ class EmbeddedCA:
         if permission.waits:
             return await self._ports.approval.submit(received)
         made = await self._ports.workers(lambda: self._make(received, permission, issuers.current))
-        return await self._store(made)
+        return await self._store(made, permission.use)
 
-    async def _store(self, made: IssuedCertificate) -> Granted:
-        stored = await self._ports.store.issue(made, utc_now(self._ports.clock))
+    async def _store(self, made: IssuedCertificate, use: ChallengeUse | None = None) -> Granted:
+        stored = await self._ports.store.issue(made, utc_now(self._ports.clock), use)
         if stored.serial == made.serial:
             _log_issue("Issued {serial} for {subject!r} until {not_after}", stored)
         else:

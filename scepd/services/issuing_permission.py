@@ -11,7 +11,7 @@ from hashlib import sha256
 from twisted.internet.interfaces import IReactorTime
 
 from scepd.errors import AccessDenied, PermanentError, SignatureInvalid
-from scepd.model import EnrollmentChallenge, IssuedCertificate
+from scepd.model import EMBEDDED_CA, ChallengeUse, EnrollmentChallenge, IssuedCertificate
 from scepd.pki.alternative_names import name_texts
 from scepd.pki.certificates import load_certificate
 from scepd.pki.decoding import reading
@@ -19,6 +19,7 @@ from scepd.pki.issuing import Purpose
 from scepd.pki.requests import CertificationRequest
 from scepd.ports import IssuingStore
 from scepd.services.clock import utc_now
+from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.issuing_requests import ReceivedRequest
 
 
@@ -30,12 +31,18 @@ class Permission:
     :param purpose: of the certificate.
     :param challenge_sha256: the enrollment challenge that is spent, hex.
     :param renewed_sha256: the certificate that is renewed, hex.
+    :param use: the challenge of a delivery that is spent.
+    :param host_uuid: whose delivery it is for.
+    :param profile_uuid: likewise.
     :param waits: whether an operator decides.
     """
 
     purpose: Purpose
     challenge_sha256: str | None = None
     renewed_sha256: str | None = None
+    use: ChallengeUse | None = None
+    host_uuid: str | None = None
+    profile_uuid: str | None = None
     waits: bool = False
 
 
@@ -46,6 +53,7 @@ class IssuingPermission:
 
     :param static_challenge: lets whoever knows it have certificates that are no MDM identities;
         None: there is none.
+    :param deliveries: knows the challenges of deliveries that name this authority.
     :param manual: whether an operator decides on requests with the static challenge.
     """
 
@@ -54,12 +62,14 @@ class IssuingPermission:
         store: IssuingStore,
         clock: IReactorTime,
         static_challenge: str | None = None,
+        deliveries: DeliveryChallenges | None = None,
         *,
         manual: bool = False,
     ) -> None:
         self._store = store
         self._clock = clock
         self._static = _digest(static_challenge) if static_challenge else None
+        self._deliveries = deliveries
         self._manual = manual
 
     def guess(self, received: ReceivedRequest) -> Permission | None:
@@ -103,7 +113,12 @@ class IssuingPermission:
         if renewed.not_after <= utc_now(self._clock):
             raise AccessDenied("the signer's certificate has expired")
         _check_names(renewed, received.request)
-        return Permission(Purpose(renewed.purpose), renewed_sha256=fingerprint)
+        return Permission(
+            Purpose(renewed.purpose),
+            renewed_sha256=fingerprint,
+            host_uuid=renewed.host_uuid,
+            profile_uuid=renewed.profile_uuid,
+        )
 
     async def _by_challenge(self, request: CertificationRequest) -> Permission:
         if not request.challenge_password:
@@ -113,10 +128,24 @@ class IssuingPermission:
         if challenge is not None:
             self._check_challenge(challenge, request)
             return Permission(Purpose.ENROLL, digest)
-        found = self._by_static_challenge(digest)
+        found = await self._by_delivery(request) or self._by_static_challenge(digest)
         if found is None:
             raise AccessDenied("the challenge is not one of this authority")
         return found
+
+    async def _by_delivery(self, request: CertificationRequest) -> Permission | None:
+        if self._deliveries is None:
+            return None
+        judged = await self._deliveries.judge(EMBEDDED_CA, request)
+        if judged is None:
+            return None
+        challenge = judged.challenge
+        return Permission(
+            Purpose.PROFILE,
+            use=judged.use,
+            host_uuid=challenge.host_uuid,
+            profile_uuid=challenge.profile_uuid,
+        )
 
     def _by_static_challenge(self, digest: str) -> Permission | None:
         if self._static is None or not hmac.compare_digest(digest, self._static):

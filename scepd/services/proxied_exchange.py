@@ -6,20 +6,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from hyperlink import URL
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from scepd.errors import ScepdError, UpstreamError, WindowClosed
-from scepd.model import CertificateAuthority
+from scepd.metrics import counter, histogram
 from scepd.scep.observer import AnswerReport, RequestReport, observe_answer, observe_request
 from scepd.services.answer_relay import AnswerRelay
+from scepd.services.ca_directory import KnownCA
 from scepd.services.clock import utc_now
 from scepd.services.exchange_log import Arrow, ExchangeLog
 from scepd.services.exchange_record import ExchangeRecord
 from scepd.services.proxying import DeviceConnection, Operation, ProxyRequest, SCEPProxy
 from scepd.services.transfer import Transfer
-from scepd.services.upstream_request import target_of, upstream_request
+from scepd.services.upstream_request import upstream_request
 from scepd.services.window_reservation import WindowReservation
 
 
@@ -39,7 +39,9 @@ class ProxiedExchange:
         self._device = device
         self._is_audited = request.operation is Operation.PKI_OPERATION
         self._record = ExchangeRecord(ports.new_id(), request.subject, utc_now(ports.clock))
-        self._log = ExchangeLog(request.subject, request.operation, self._record.id)
+        self._log = ExchangeLog(
+            request.subject, request.operation, lambda: self._record.id, tells=ports.tells()
+        )
         self.transfer = Transfer(device, ports.metrics)
 
     def begin(self) -> None:
@@ -67,15 +69,29 @@ class ProxiedExchange:
 
     # -- its way in --------------------------------------------------------------------------------
 
-    async def _let_in(self) -> CertificateAuthority:
-        ca = await self._proxy.authorize(self._request.subject)
+    async def _let_in(self) -> KnownCA:
+        if not self._is_audited:
+            ca = await self._proxy.authorize(self._request.subject)
+            self._log.step(Arrow.DEVICE_TO_SCEPD)
+            self.transfer.check_running()
+            return ca
+        # Its window tells more than its assignment, which is asked for only where there is none.
+        ca = await self._proxy.authority_of(self._request.subject)
         self._log.step(Arrow.DEVICE_TO_SCEPD)
         # Of a window that is not reserved nothing has to be given back.
         self.transfer.check_running()
-        if self._is_audited:
-            proxy = self._proxy
-            await WindowReservation(proxy.ports, proxy.settings, self._record, self.transfer).make()
+        await self._reserve()
         return ca
+
+    async def _reserve(self) -> None:
+        proxy, record = self._proxy, self._record
+        reservation = WindowReservation(proxy.ports, proxy.settings, record, self.transfer)
+        try:
+            await reservation.make()
+        except WindowClosed:
+            if record.window_id is None:
+                await proxy.check_assigned(self._request.subject)
+            raise
 
     async def _turn_away(self, error: ScepdError) -> None:
         """
@@ -93,24 +109,26 @@ class ProxiedExchange:
 
     # -- its transfer ------------------------------------------------------------------------------
 
-    async def _exchange(self, ca: CertificateAuthority) -> None:
+    async def _exchange(self, ca: KnownCA) -> None:
         """
         Wait for a slot, and pass request and answer on.
         """
         slots, timeout = self._proxy.ports.slots, self._proxy.settings.queue_timeout
+        name, most = ca.record.name, ca.record.max_concurrency
         self.transfer.check_running()
-        await self.transfer.unless_ended(
-            Deferred.fromCoroutine(slots.take(ca.name, most=ca.max_concurrency, timeout=timeout))
-        )
+        if not slots.take_free(name, most=most):
+            await self.transfer.unless_ended(
+                Deferred.fromCoroutine(slots.take(name, most=most, timeout=timeout))
+            )
         try:
             await self._pass_on(ca)
         finally:
-            slots.give_back(ca.name)
+            slots.give_back(name)
 
-    async def _pass_on(self, ca: CertificateAuthority) -> None:
+    async def _pass_on(self, ca: KnownCA) -> None:
         ports, operation, transfer = self._proxy.ports, self._request.operation, self.transfer
         copy = transfer.answer if self._is_audited else None
-        relay = AnswerRelay(self._device, operation, URL.from_text(ca.url).host, copy)
+        relay = AnswerRelay(self._device, operation, ca.host, copy)
         length = transfer.request.total if transfer.request_complete else None
         if length is None:
             length = self._request.content_length
@@ -118,13 +136,13 @@ class ProxiedExchange:
         self._log.step(Arrow.SCEPD_TO_CA)
         try:
             await transfer.run(
-                ports.upstream, target_of(ca), upstream_request(ca, operation, length), relay
+                ports.upstream, ca.target, upstream_request(ca.record, operation, length), relay
             )
         except UpstreamError as error:
-            ports.metrics.upstream_failures.labels(ca.name, error.fault.value).inc()
+            counter(ports.metrics.upstream_failures, ca.record.name, error.fault.value).inc()
             raise
         finally:
-            ports.metrics.upstream_seconds.labels(ca.name, operation.wire_name).observe(
+            histogram(ports.metrics.upstream_seconds, ca.record.name, operation.wire_name).observe(
                 ports.clock.seconds() - began
             )
 
@@ -156,7 +174,8 @@ class ProxiedExchange:
         await ports.enrollment.settle_window(
             exchange, record.outcome(sent_whole=self.transfer.sent_whole), record.signed_by
         )
-        ports.metrics.exchanges.labels(
+        counter(
+            ports.metrics.exchanges,
             exchange.ca_name,
             exchange.message_type or "unknown",
             exchange.pki_status or "none",
@@ -173,7 +192,9 @@ class ProxiedExchange:
             seen = observe_request(request) if known is None and is_whole else known
             return seen, observe_answer(answer) if answer else None
 
-        record.request, record.answer = await self._proxy.ports.workers(look)
+        ports = self._proxy.ports
+        is_small = len(request) + len(answer) <= ports.inline_bytes
+        record.request, record.answer = look() if is_small else await ports.workers(look)
 
     def _finish(self) -> None:
         answer = self._record.answer
@@ -207,8 +228,10 @@ class ProxiedExchange:
         return 200 if error is None else self._device.status_of(error)
 
     def _count(self, error: ScepdError | None) -> None:
-        self._proxy.ports.metrics.proxy_requests.labels(
-            self._request.operation.wire_name, "ok" if error is None else error.code
+        counter(
+            self._proxy.ports.metrics.proxy_requests,
+            self._request.operation.wire_name,
+            "ok" if error is None else error.code,
         ).inc()
 
     def _now(self) -> datetime:

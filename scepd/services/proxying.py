@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -15,7 +14,6 @@ from twisted.internet.interfaces import IReactorTime
 from scepd.config import SCEPProxySection
 from scepd.errors import NotConfigured, NotFound, ScepdError, TemporaryError
 from scepd.metrics import Metrics
-from scepd.model import CertificateAuthority
 from scepd.ports import (
     AssignmentStore,
     CertificateAuthorityStore,
@@ -24,25 +22,11 @@ from scepd.ports import (
     Upstream,
     Workers,
 )
+from scepd.services.ca_answers import CAAnswers
+from scepd.services.ca_directory import CADirectory, KnownCA
+from scepd.services.operation import Operation as Operation
+from scepd.services.recent_subjects import RecentSubjects
 from scepd.services.slots import Slots
-
-
-class Operation(Enum):
-    """
-    The SCEP operations (RFC 8894 section 4.1), each with its arrows in the sequence of a delivery.
-
-    ``steps``: the request comes in, goes to the CA, its answer comes in, goes to the device; None
-    for what no delivery needs.
-    """
-
-    GET_CA_CAPS = ("GetCACaps", ("B13", "B14", "B15", "B16"))
-    GET_CA_CERT = ("GetCACert", ("B17", "B18", "B19", "B20"))
-    GET_NEXT_CA_CERT = ("GetNextCACert", None)
-    PKI_OPERATION = ("PKIOperation", ("B21", "B22", "B23", "B24"))
-
-    def __init__(self, wire_name: str, steps: tuple[str, str, str, str] | None) -> None:
-        self.wire_name = wire_name
-        self.steps = steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +42,23 @@ class ProxyRequest:
     content_length: int | None
 
 
-class DeviceConnection(Protocol):
+class AnsweredDevice(Protocol):
+    """
+    A device that gets one answer, whole.
+    """
+
+    def refuse(self, error: ScepdError) -> None:
+        """
+        Answer with an error; nothing was answered before.
+        """
+
+    def answer(self, content_type: str, body: bytes) -> None:
+        """
+        Answer 200, whole; nothing was answered before.
+        """
+
+
+class DeviceConnection(AnsweredDevice, Protocol):
     """
     The device's side of a proxied exchange. It is paused when the exchange begins.
     """
@@ -66,11 +66,6 @@ class DeviceConnection(Protocol):
     def status_of(self, error: ScepdError) -> int:
         """
         The HTTP status that :meth:`refuse` answers for this error.
-        """
-
-    def refuse(self, error: ScepdError) -> None:
-        """
-        Answer with an error; nothing was answered before.
         """
 
     def begin_answer(self, content_type: str, length: int | None) -> None:
@@ -109,7 +104,12 @@ class ProxyPorts:
     """
     What the proxy needs from outside.
 
+    :param directory: what is known of ``authorities``.
+    :param answers: what they answered before.
     :param new_id: makes the ids of exchanges.
+    :param tells: whether the log tells what happens at level ``info``.
+    :param inline_bytes: messages up to that many bytes are read on the reactor, as that takes less
+        time than a thread's two hand-overs.
     """
 
     authorities: CertificateAuthorityStore
@@ -121,16 +121,23 @@ class ProxyPorts:
     slots: Slots
     metrics: Metrics
     new_id: Callable[[], str]
+    directory: CADirectory
+    answers: CAAnswers
+    tells: Callable[[], bool] = lambda: True
+    inline_bytes: int = 0
 
 
 class SCEPProxy:
     """
     The proxy's exchanges and the rules that they share.
+
+    :ivar recent: the subjects that were found to be assigned just now.
     """
 
     def __init__(self, ports: ProxyPorts, settings: SCEPProxySection) -> None:
         self.ports = ports
         self.settings = settings
+        self.recent = RecentSubjects(ports.clock)
         self._running: set[object] = set()
         self._idle: list[Deferred[None]] = []
         self._stopping = False
@@ -148,17 +155,33 @@ class SCEPProxy:
         if self._stopping:
             raise TemporaryError("the server is about to stop")
 
-    async def authorize(self, subject: Subject) -> CertificateAuthority:
+    async def authorize(self, subject: Subject) -> KnownCA:
         """
         The certificate authority of an assignment.
 
         :raises NotFound: the host has no such profile with such a certificate authority.
         :raises NotConfigured: the certificate authority is gone; the assignment's detail says so.
         """
+        await self.check_assigned(subject)
+        return await self.authority_of(subject)
+
+    async def check_assigned(self, subject: Subject) -> None:
+        """
+        :raises NotFound: the host has no such profile with such a certificate authority.
+        """
         if not await self.ports.enrollment.is_assigned(subject):
             raise NotFound("unknown identifier in URL path")
-        ca = await self.ports.authorities.certificate_authority(subject.ca_name)
+        self.recent.add(subject)
+
+    async def authority_of(self, subject: Subject) -> KnownCA:
+        """
+        The certificate authority that a subject names; whether it may is for others to say.
+
+        :raises NotConfigured: it is gone; the assignment's detail says so, if there is one.
+        """
+        ca = await self.ports.directory.find(subject.ca_name)
         if ca is None:
+            await self.check_assigned(subject)
             await self.ports.assignments.explain(
                 subject.host_uuid,
                 subject.profile_uuid,

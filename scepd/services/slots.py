@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from scepd.errors import QueueTimeout
-from scepd.metrics import Metrics
+from scepd.metrics import Metrics, gauge
 
 
 class Slots:
@@ -24,6 +24,15 @@ class Slots:
         self._taken: dict[str, int] = {}
         self._waiting: dict[str, deque[Deferred[None]]] = {}
 
+    def take_free(self, ca_name: str, *, most: int) -> bool:
+        """
+        Take one of the ``most`` slots, if one is free and nobody waits for it; whether it did.
+        """
+        if self._waiting.get(ca_name) or self._taken.get(ca_name, 0) >= most:
+            return False
+        self._count(ca_name, 1)
+        return True
+
     async def take(self, ca_name: str, *, most: int, timeout: float) -> None:
         """
         Return when one of the ``most`` slots of a certificate authority is the caller's, who must
@@ -32,8 +41,7 @@ class Slots:
 
         :raises QueueTimeout: none was free within ``timeout`` seconds.
         """
-        if not self._waiting.get(ca_name) and self._taken.get(ca_name, 0) < most:
-            self._count(ca_name, 1)
+        if self.take_free(ca_name, most=most):
             return
         turn: Deferred[None] = Deferred()
         self._waiting.setdefault(ca_name, deque()).append(turn)
@@ -75,10 +83,10 @@ class Slots:
             self._taken[ca_name] = taken
         else:
             del self._taken[ca_name]
-        self._metrics.slots_in_use.labels(ca_name).set(taken)
+        gauge(self._metrics.slots_in_use, ca_name).set(taken)
 
     def _show_waiting(self, ca_name: str) -> None:
         queue = self._waiting[ca_name]
-        self._metrics.slots_waiting.labels(ca_name).set(len(queue))
+        gauge(self._metrics.slots_waiting, ca_name).set(len(queue))
         if not queue:
             del self._waiting[ca_name]

@@ -11,7 +11,7 @@ from typing import TypeVar
 from twisted.internet.defer import CancelledError, Deferred
 
 from scepd.errors import DeviceGone, ScepdError, UpstreamError
-from scepd.metrics import Metrics
+from scepd.metrics import Metrics, counter
 from scepd.ports import Upstream, UpstreamExchange, UpstreamRequest, UpstreamTarget
 from scepd.scep.observer import BoundedCopy
 from scepd.services.answer_relay import AnswerRelay
@@ -41,8 +41,8 @@ class Transfer:
         self.error: ScepdError | None = None
         self.device_is_gone = False
         self._device = device
-        self._to_ca = metrics.proxy_bytes.labels("to_ca")
-        self._to_device = metrics.proxy_bytes.labels("to_device")
+        self._to_ca = counter(metrics.proxy_bytes, "to_ca")
+        self._to_device = counter(metrics.proxy_bytes, "to_device")
         self._relay: AnswerRelay | None = None
         self._upstream: UpstreamExchange | None = None
         self._ca_is_slow = False
@@ -216,8 +216,11 @@ class Transfer:
         """
         Complete the device's answer.
         """
-        assert self._relay is not None
-        self._relay.end()
+        relay = self._relay
+        assert relay is not None
+        before = relay.passed_on
+        relay.end()
+        self._to_device.inc(relay.passed_on - before)
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -8,16 +8,9 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from scepd.model import CertificateAuthority
-from scepd.ports import UpstreamRequest, UpstreamTarget
+from scepd.ports import UpstreamRequest
 from scepd.scep.capabilities import Capabilities
-from scepd.services.proxying import Operation
-
-
-def target_of(ca: CertificateAuthority) -> UpstreamTarget:
-    """
-    Where a certificate authority is.
-    """
-    return UpstreamTarget(ca.name, ca.url, ca.trusted_certificates)
+from scepd.services.operation import Operation
 
 
 def upstream_request(

@@ -10,7 +10,7 @@ from scepd.errors import InvalidInput, MessageError
 from scepd.model import Delivery, Host, Profile
 from scepd.ports import CertificateAuthorityStore, Workers
 from scepd.profiles.matching import ExpectedCertificate, expected_certificate
-from scepd.services.rendering import ProfileRendering
+from scepd.services.rendering import ProfileRendering, apple_values
 
 
 class ExpectedCertificates:
@@ -41,7 +41,7 @@ class ExpectedCertificates:
             return await self._workers(
                 lambda: expected_certificate(
                     rendered,
-                    _apple_values(host),
+                    apple_values(host),
                     delivery.profile_uuid,
                     chain,
                     window_opened_at,
@@ -67,10 +67,6 @@ class ExpectedCertificates:
             return ()
         ca = await self._authorities.certificate_authority(delivery.ca_name)
         return ca.certificates if ca is not None else ()
-
-
-def _apple_values(host: Host) -> dict[str, str]:
-    return {"SerialNumber": host.serial_number, "HardwareUUID": host.uuid, "UDID": host.uuid}
 
 
 def _profile(delivery: Delivery) -> Profile:

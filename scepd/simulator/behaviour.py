@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from scepd.simulator.patience import Patience
+
 Fault: TypeAlias = Literal["not_now", "refuse", "hold", "lose_results", "old_identity"]
 """
 The things of which a number can be done wrong.
@@ -25,6 +27,8 @@ class Behaviour:
     :ivar lose_results: results that are never sent: the device acts as if it lost power.
     :ivar old_identity: results that are signed with the identity before the last renewal.
     :ivar missing_tables: tables that the osquery agent does not know, such as ``macos_profiles``.
+    :ivar patience: how long to poll when an authority answers PENDING; None for what the SCEP
+        payload says.
     :ivar before_install: called when a profile was received, before anything is done with it.
     :ivar after_install: called when a profile was installed, before its result is sent.
     """
@@ -35,6 +39,7 @@ class Behaviour:
     lose_results: int = 0
     old_identity: int = 0
     missing_tables: frozenset[str] = frozenset()
+    patience: Patience | None = None
     before_install: Callable[[], None] | None = None
     after_install: Callable[[], None] | None = None
 

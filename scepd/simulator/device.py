@@ -6,23 +6,25 @@ from __future__ import annotations
 
 import plistlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from scepd.errors import MessageError
 from scepd.mdm.commands import Command, parse_command
 from scepd.mdm.enrollment import EnrollmentProfile
 from scepd.mdm.signature import HEADER, sign_mdm_message
+from scepd.scep.attributes import MessageType
 from scepd.simulator.behaviour import Behaviour
 from scepd.simulator.enrollment import Enrollment, install_enrollment, read_enrollment
 from scepd.simulator.failures import INSTALLATION_FAILED, DeviceError
 from scepd.simulator.hardware import Hardware
 from scepd.simulator.http import DeviceHTTP
+from scepd.simulator.identity import Identity
 from scepd.simulator.installation import ReceivedProfile, install, read_profile
 from scepd.simulator.inventory import certificate_list, device_information, profile_list
 from scepd.simulator.keychain import InstalledProfile, Keychain
+from scepd.simulator.patience import Waiting
 from scepd.simulator.push_address import PushToken
+from scepd.simulator.renewal import Renewal
 from scepd.simulator.results import error_result
-from scepd.simulator.scep_client import Identity
 
 Story = Callable[[str, str], None]
 """
@@ -56,7 +58,7 @@ class SimulatedDevice:
     :param hardware: what it is.
     :param http: its connection, which ``close`` ends.
     :param story: told of the steps that happen on the device.
-    :param now: the device's clock; aware.
+    :param waiting: the device's clock.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class SimulatedDevice:
         http: DeviceHTTP,
         *,
         story: Story = untold,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        waiting: Waiting | None = None,
     ) -> None:
         self.hardware = hardware
         self.keychain = Keychain()
@@ -78,8 +80,9 @@ class SimulatedDevice:
         self.last_answer: bytes | None = None
         self._http = http
         self._story = story
-        self._now = now
+        self._waiting = waiting or Waiting()
         self._enrollment: Enrollment | None = None
+        self._installed: dict[str, ReceivedProfile] = {}
 
     # -- what it holds -----------------------------------------------------------------------------
 
@@ -156,6 +159,40 @@ class SimulatedDevice:
         """
         self._check_in({"MessageType": "CheckOut"})
 
+    # -- renewal -----------------------------------------------------------------------------------
+
+    def renew_identity(self, message_type: MessageType | None = None) -> None:
+        """
+        Renew the MDM identity at its authority, and use the new one from now on.
+
+        :param message_type: ``RENEWAL_REQ`` or ``PKCS_REQ``; None for what the authority offers.
+        :raises DeviceError: there is none to be had; the old one is kept.
+        """
+        if self.identity is None:
+            raise DeviceError("the device is not enrolled")
+        url = self._enrolled.profile.scep_url
+        renewed = self._renewal(message_type).identity(self.identity, url)
+        self.previous_identity, self.identity = self.identity, renewed
+
+    def renew_profile(self, identifier: str, message_type: MessageType | None = None) -> None:
+        """
+        Renew the certificates of an installed profile at their authorities.
+
+        :param identifier: PayloadIdentifier.
+        :param message_type: as :meth:`renew_identity`.
+        :raises DeviceError: there is none to be had, or no such profile; the old ones are kept.
+        """
+        installed = self.keychain.profiles.get(identifier)
+        if installed is None:
+            raise _not_installed(identifier)
+        received, now = self._installed[identifier], self._waiting.now()
+        renewal = self._renewal(message_type)
+        self.keychain.install(renewal.profile(installed, received, now))
+
+    def _renewal(self, message_type: MessageType | None) -> Renewal:
+        patience = self.behaviour.patience
+        return Renewal(self._http, self._waiting, patience, message_type)
+
     # -- commands ----------------------------------------------------------------------------------
 
     def poll(self) -> int:
@@ -219,8 +256,11 @@ class SimulatedDevice:
         return {}
 
     def _install(self, profile: ReceivedProfile) -> None:
-        installed = install(profile, self._http, self._now, self._story)
+        installed = install(
+            profile, self._http, self._waiting, self._story, self.behaviour.patience
+        )
         self.keychain.install(installed)
+        self._installed[profile.identifier] = profile
         if installed.identities:
             self._story("B25", "certificate added to the keychain")
 
@@ -238,14 +278,15 @@ class SimulatedDevice:
             raise
 
     def _take(self, profile: EnrollmentProfile) -> None:
-        enrollment = install_enrollment(profile, self.hardware, self._http, self._now)
+        enrollment = install_enrollment(
+            profile, self.hardware, self._http, self._waiting, self.behaviour.patience
+        )
         self.previous_identity, self.identity = self.identity, enrollment.identity
         self._enrollment = enrollment
 
     def _remove_profile(self, command: Command) -> Mapping[str, object]:
         if not self.keychain.remove(command.identifier):
-            missing = f"the profile {command.identifier} is not installed"
-            raise DeviceError(missing, 89, "MDMClientError")
+            raise _not_installed(command.identifier)
         return {}
 
     # -- messages ----------------------------------------------------------------------------------
@@ -288,6 +329,10 @@ class SimulatedDevice:
         if self._enrollment is None:
             raise DeviceError("the device is not enrolled")
         return self._enrollment
+
+
+def _not_installed(identifier: str) -> DeviceError:
+    return DeviceError(f"the profile {identifier} is not installed", 89, "MDMClientError")
 
 
 def _command(body: bytes) -> Command:

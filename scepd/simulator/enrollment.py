@@ -4,7 +4,6 @@ What a simulated device holds of its enrollment, and how it gets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,8 +13,10 @@ from scepd.mdm.enrollment_reading import parse_enrollment_profile
 from scepd.simulator.failures import INSTALLATION_FAILED, PROFILE_INVALID, DeviceError
 from scepd.simulator.hardware import Hardware
 from scepd.simulator.http import DeviceHTTP
+from scepd.simulator.identity import Identity
 from scepd.simulator.keychain import InstalledProfile
-from scepd.simulator.scep_client import Identity, SCEPClient
+from scepd.simulator.patience import Patience, Waiting
+from scepd.simulator.scep_client import SCEPClient
 from scepd.simulator.subjects import subject_of
 
 
@@ -65,7 +66,8 @@ def install_enrollment(
     profile: EnrollmentProfile,
     hardware: Hardware,
     http: DeviceHTTP,
-    now: Callable[[], datetime],
+    waiting: Waiting,
+    patience: Patience | None = None,
 ) -> Enrollment:
     """
     Get the identity of an enrollment profile.
@@ -73,13 +75,14 @@ def install_enrollment(
     :param profile: as read.
     :param hardware: the device.
     :param http: how to get to the authority.
-    :param now: the device's clock; aware.
+    :param waiting: the device's clock.
+    :param patience: how long to poll when the authority answers PENDING; None for Apple's.
     :returns: the enrollment; the server has not heard of it yet.
     :raises DeviceError: there is no identity to be had.
     """
     subject = subject_of(profile.subject, hardware.apple_variables)
-    client = SCEPClient(profile.scep_url, http, now=now)
-    return Enrollment(profile, client.enroll(subject, profile.challenge), now())
+    client = SCEPClient(profile.scep_url, http, waiting=waiting, patience=patience)
+    return Enrollment(profile, client.enroll(subject, profile.challenge), waiting.now())
 
 
 def _names(profile: EnrollmentProfile) -> tuple[str, ...]:

@@ -37,3 +37,9 @@ class DeviceError(PermanentError):
         super().__init__(sentence)
         self.number = number
         self.domain = domain
+
+
+class NoAnswer(DeviceError):
+    """
+    A server that could not be reached, or whose HTTP status is not 200.
+    """

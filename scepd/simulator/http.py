@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from scepd.simulator.failures import DeviceError
+from scepd.simulator.failures import DeviceError, NoAnswer
 
 _SECONDS = 60.0
 _LARGEST_ANSWER = 32 * 1024 * 1024
@@ -68,6 +68,7 @@ class DeviceHTTP:
         *,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        largest: int = _LARGEST_ANSWER,
     ) -> Answer:
         """
         Send a request.
@@ -76,16 +77,18 @@ class DeviceHTTP:
         :param url: with its query; it may hold a token.
         :param content: the body.
         :param headers: beside the usual ones.
+        :param largest: octets of the answer's body.
         :returns: the answer, whatever its status.
-        :raises DeviceError: the URL is none, or no (whole) answer came in time, or too much of it.
+        :raises NoAnswer: the URL is none, or no answer came.
+        :raises DeviceError: no whole answer came in time, or too much of it.
         """
         deadline = self._clock() + self._seconds
         try:
             with self._client.stream(method, url, content=content, headers=headers) as answer:
-                return Answer(answer.status_code, self._body(method, answer, deadline))
+                return Answer(answer.status_code, self._body(answer, deadline, largest))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             # Neither the URL nor httpx's own words, which quote it: it may hold a token.
-            raise DeviceError(f"{method}: no answer: {type(error).__name__}") from None
+            raise NoAnswer(f"{method}: no answer: {type(error).__name__}") from None
 
     def expect(
         self,
@@ -94,6 +97,7 @@ class DeviceHTTP:
         *,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        largest: int = _LARGEST_ANSWER,
     ) -> bytes:
         """
         Send a request that has to succeed.
@@ -102,13 +106,15 @@ class DeviceHTTP:
         :param url: with its query.
         :param content: the body.
         :param headers: beside the usual ones.
+        :param largest: octets of the answer's body.
         :returns: the body of the answer.
-        :raises DeviceError: as ``request``, or the status is not 200.
+        :raises NoAnswer: as ``request``, or the status is not 200.
+        :raises DeviceError: as ``request``.
         """
-        answer = self.request(method, url, content=content, headers=headers)
+        answer = self.request(method, url, content=content, headers=headers, largest=largest)
         if answer.status != 200:
             told = f"{method}: HTTP {answer.status}: {_quote(answer.body, url)}"
-            raise DeviceError(told, answer.status)
+            raise NoAnswer(told, answer.status)
         return answer.body
 
     def close(self) -> None:
@@ -117,12 +123,13 @@ class DeviceHTTP:
         """
         self._client.close()
 
-    def _body(self, method: str, answer: httpx.Response, deadline: float) -> bytes:
+    def _body(self, answer: httpx.Response, deadline: float, largest: int) -> bytes:
+        method = answer.request.method
         body = bytearray()
         for part in answer.iter_raw():
             body += part
-            if len(body) > _LARGEST_ANSWER:
-                raise DeviceError(f"{method}: the answer is longer than {_LARGEST_ANSWER} bytes")
+            if len(body) > largest:
+                raise DeviceError(f"{method}: the answer is longer than {largest} bytes")
             if self._clock() > deadline:
                 raise DeviceError(f"{method}: the answer took more than {self._seconds:g} s")
         return bytes(body)

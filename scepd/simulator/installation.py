@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeVar
 
 from cryptography import x509
@@ -19,13 +18,19 @@ from scepd.plist.reading import read_plist
 from scepd.plist.values import PlistValue
 from scepd.simulator.failures import PROFILE_INVALID, DeviceError
 from scepd.simulator.http import DeviceHTTP
+from scepd.simulator.identity import Identity
 from scepd.simulator.keychain import InstalledProfile
-from scepd.simulator.scep_client import Identity, SCEPClient
+from scepd.simulator.patience import Patience, Waiting
+from scepd.simulator.scep_client import SCEPClient
 from scepd.simulator.subjects import subject_of
 
 _LARGEST_PROFILE = 16 * 1024 * 1024
 # Apple's profile reference, payload com.apple.security.scep.
 _DEFAULT_KEY_SIZE = 1024
+_DEFAULT_RETRIES = 3
+_DEFAULT_RETRY_DELAY = 10
+_MOST_RETRIES = 1000
+_LONGEST_RETRY_DELAY = 86_400
 
 _T = TypeVar("_T")
 
@@ -39,12 +44,14 @@ class SCEPRequest:
     :param challenge: empty when there is none.
     :param subject: with Apple's variables filled in.
     :param key_bits: of the RSA key.
+    :param patience: how long to poll when the authority answers PENDING.
     """
 
     url: str = field(repr=False)
     challenge: str = field(repr=False)
     subject: x509.Name
     key_bits: int
+    patience: Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +105,28 @@ def read_profile(content: bytes, variables: Mapping[str, str]) -> ReceivedProfil
 def install(
     profile: ReceivedProfile,
     http: DeviceHTTP,
-    now: Callable[[], datetime],
+    waiting: Waiting,
     story: Callable[[str, str], None],
+    patience: Patience | None = None,
 ) -> InstalledProfile:
     """
     Do what a profile asks for.
 
     :param profile: as read.
     :param http: how to get to its authorities.
-    :param now: the device's clock; aware.
+    :param waiting: the device's clock.
     :param story: told of the step B12.
+    :param patience: how long to poll when an authority answers PENDING; None for what the
+        payloads say.
     :returns: the profile with its identities.
     :raises DeviceError: it can't be installed.
     """
-    identities = tuple(_identity(request, http, now, story) for request in profile.requests)
+    identities = tuple(
+        _identity(request, http, waiting, story, patience or request.patience)
+        for request in profile.requests
+    )
     return InstalledProfile(
-        profile.identifier, profile.display_name, now(), identities, profile.uuid
+        profile.identifier, profile.display_name, waiting.now(), identities, profile.uuid
     )
 
 
@@ -132,7 +145,16 @@ def _request(payload: Mapping[str, PlistValue], variables: Mapping[str, str]) ->
         _value(content, "Challenge", str, ""),
         subject_of(content.get("Subject"), variables),
         _value(content, "Keysize", int, _DEFAULT_KEY_SIZE),
+        _patience(content),
     )
+
+
+def _patience(content: Mapping[str, PlistValue]) -> Patience:
+    retries = _value(content, "Retries", int, _DEFAULT_RETRIES)
+    delay = _value(content, "RetryDelay", int, _DEFAULT_RETRY_DELAY)
+    if not 0 <= retries <= _MOST_RETRIES or not 0 <= delay <= _LONGEST_RETRY_DELAY:
+        raise _invalid("the SCEP payload's Retries or RetryDelay is out of bounds")
+    return Patience(float(delay), retries)
 
 
 def _value(content: Mapping[str, PlistValue], key: str, kind: type[_T], default: _T | None) -> _T:
@@ -145,10 +167,11 @@ def _value(content: Mapping[str, PlistValue], key: str, kind: type[_T], default:
 def _identity(
     request: SCEPRequest,
     http: DeviceHTTP,
-    now: Callable[[], datetime],
+    waiting: Waiting,
     story: Callable[[str, str], None],
+    patience: Patience,
 ) -> Identity:
-    client = SCEPClient(request.url, http, now=now)
+    client = SCEPClient(request.url, http, waiting=waiting, patience=patience)
     key = client.make_key(request.key_bits)
     story("B12", f"private key of {request.key_bits} bits made on the device")
     return client.enroll_key(key, request.subject, request.challenge)

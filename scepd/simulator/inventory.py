@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from scepd.simulator.hardware import Hardware
+from scepd.simulator.identity import Identity
 from scepd.simulator.keychain import InstalledProfile
-from scepd.simulator.scep_client import Identity
 
 
 def profile_list(profiles: Iterable[InstalledProfile]) -> Mapping[str, object]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scepd.simulator.scep_client import Identity
+from scepd.simulator.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)

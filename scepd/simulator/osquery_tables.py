@@ -14,10 +14,10 @@ from typing import TypeAlias
 from scepd.errors import EncodingError
 from scepd.pki.certificates import summarize
 from scepd.simulator.device import SimulatedDevice
+from scepd.simulator.identity import Identity
 from scepd.simulator.inventory import common_name
 from scepd.simulator.keychain import InstalledProfile
 from scepd.simulator.openssl_names import listed, slashed
-from scepd.simulator.scep_client import Identity
 
 Row: TypeAlias = dict[str, str]
 """

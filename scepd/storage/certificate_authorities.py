@@ -5,12 +5,13 @@ The certificate authorities that operators added, in the database.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, select, update
 
 from scepd.errors import Conflict, NotFound
-from scepd.model import Activity, CertificateAuthority
+from scepd.model import Activity, CertificateAuthority, ChallengeMode
 from scepd.pki.keyring import SealedSecret
 from scepd.profiles.lifecycle import Event, RetrySettings, Status
 from scepd.storage.activities import insert_activity
@@ -47,19 +48,15 @@ class SQLCertificateAuthorityStore:
         Store a new one. To what failed while there was none of that name, AUTHORITY_RECOVERED
         happens.
 
-        :raises Conflict: the name is taken.
+        :raises Conflict: the name or the webhook is taken.
         """
-        failed = and_(
-            host_profile.c.ca_name == ca.name,
-            host_profile.c.status == Status.FAILED.value,
-            host_profile.c.enrollment_id.is_not(None),
-        )
 
         def unit(connection: Connection) -> None:
-            if _find(connection, ca.name) is not None:
+            if _find(connection, certificate_authority.c.name == ca.name) is not None:
                 raise Conflict(f"there is a certificate authority {ca.name!r} already")
+            _refuse_webhook(connection, ca.webhook_id)
             connection.execute(insert(certificate_authority).values(_values(ca)))
-            apply_to_rows(connection, failed, _recovered, activity.at, self._settings)
+            self._recover(connection, ca.name, activity)
             insert_activity(connection, activity)
 
         await self._database.write(unit)
@@ -68,7 +65,17 @@ class SQLCertificateAuthorityStore:
         """
         The one of that name, or None.
         """
-        return await self._database.read(lambda connection: _find(connection, name))
+        same = certificate_authority.c.name == name
+        return await self._database.read(lambda connection: _find(connection, same))
+
+    async def certificate_authority_of_webhook(
+        self, webhook_id: str
+    ) -> CertificateAuthority | None:
+        """
+        The one with that webhook, or None.
+        """
+        same = certificate_authority.c.webhook_id == webhook_id
+        return await self._database.read(lambda connection: _find(connection, same))
 
     async def certificate_authorities(
         self, *, after: str = "", limit: int = 100
@@ -97,10 +104,12 @@ class SQLCertificateAuthorityStore:
         certificates: tuple[bytes, ...],
         capabilities: tuple[str, ...],
         checked_at: datetime,
+        activity: Activity | None = None,
     ) -> None:
         """
         Store what a live check of it brought.
 
+        :param activity: stored with it, where the check found something to tell.
         :raises NotFound: it is gone.
         """
         change = (
@@ -112,6 +121,68 @@ class SQLCertificateAuthorityStore:
         def unit(connection: Connection) -> None:
             if not connection.execute(change).rowcount:
                 raise _not_found(name)
+            if activity is not None:
+                insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+    async def replace_certificates(
+        self,
+        name: str,
+        before: tuple[bytes, ...],
+        after: tuple[bytes, ...],
+        activity: Activity,
+    ) -> bool:
+        """
+        Store its new certificates, unless another does so at the same time.
+
+        :returns: whether ``before`` were still the stored ones; else nothing changes.
+        """
+        columns = certificate_authority.c
+        change = (
+            update(certificate_authority)
+            .where(columns.name == name, columns.certificates == before)
+            .values(certificates=after)
+        )
+
+        def unit(connection: Connection) -> bool:
+            if not connection.execute(change).rowcount:
+                return False
+            insert_activity(connection, activity)
+            return True
+
+        return await self._database.write(unit)
+
+    async def change_certificate_authority(
+        self, before: CertificateAuthority, after: CertificateAuthority, activity: Activity
+    ) -> None:
+        """
+        Store other settings of it, and what a live check with them brought. With another URL or
+        challenge, AUTHORITY_RECOVERED happens to what has failed of it.
+
+        :param before: as it was read; certificates, capabilities and their time may have changed
+            since.
+        :param after: of the same name.
+        :raises NotFound: it is gone.
+        :raises Conflict: another changed its settings meanwhile.
+        """
+        columns = certificate_authority.c
+        change = update(certificate_authority).where(columns.name == before.name)
+
+        def unit(connection: Connection) -> None:
+            now = _find(connection, columns.name == before.name)
+            if now is None:
+                raise _not_found(before.name)
+            if _settings_of(now) != _settings_of(before):
+                raise Conflict(
+                    f"the settings of certificate authority {before.name!r} were changed meanwhile"
+                )
+            if after.webhook_id != now.webhook_id:
+                _refuse_webhook(connection, after.webhook_id)
+            connection.execute(change.values(_values(after)))
+            if (after.url, after.challenge) != (now.url, now.challenge):
+                self._recover(connection, after.name, activity)
+            insert_activity(connection, activity)
 
         await self._database.write(unit)
 
@@ -135,6 +206,14 @@ class SQLCertificateAuthorityStore:
             insert_activity(connection, activity)
 
         await self._database.write(unit)
+
+    def _recover(self, connection: Connection, name: str, activity: Activity) -> None:
+        failed = and_(
+            host_profile.c.ca_name == name,
+            host_profile.c.status == Status.FAILED.value,
+            host_profile.c.enrollment_id.is_not(None),
+        )
+        apply_to_rows(connection, failed, _recovered, activity.at, self._settings)
 
 
 def missing_certificate_authorities(connection: Connection, names: Sequence[str]) -> Sequence[str]:
@@ -162,18 +241,32 @@ def _refuse_used(connection: Connection, name: str) -> None:
         raise Conflict(f"profiles use the certificate authority {name!r}: {named}{more}")
 
 
-def _find(connection: Connection, name: str) -> CertificateAuthority | None:
-    one = select(certificate_authority).where(certificate_authority.c.name == name)
-    row = connection.execute(one).mappings().first()
+def _refuse_webhook(connection: Connection, webhook_id: str | None) -> None:
+    if webhook_id is None:
+        return
+    other = _find(connection, certificate_authority.c.webhook_id == webhook_id)
+    if other is not None:
+        raise Conflict(f"the certificate authority {other.name!r} has this webhook already")
+
+
+def _find(connection: Connection, same: ColumnElement[bool]) -> CertificateAuthority | None:
+    row = connection.execute(select(certificate_authority).where(same)).mappings().first()
     return None if row is None else _record(row)
+
+
+def _settings_of(ca: CertificateAuthority) -> CertificateAuthority:
+    """
+    All but what checks bring.
+    """
+    return replace(ca, certificates=(), capabilities=(), checked_at=ca.created_at)
 
 
 def _values(ca: CertificateAuthority) -> dict[str, object]:
     return {
         "name": ca.name,
         "url": ca.url,
-        "challenge_key_id": ca.challenge.key_id,
-        "challenge": ca.challenge.data,
+        "challenge_key_id": ca.challenge and ca.challenge.key_id,
+        "challenge": ca.challenge and ca.challenge.data,
         "ca_identifier": ca.ca_identifier,
         "trusted_certificates": ca.trusted_certificates,
         "max_concurrency": ca.max_concurrency,
@@ -182,13 +275,26 @@ def _values(ca: CertificateAuthority) -> dict[str, object]:
         "capabilities": ca.capabilities,
         "checked_at": ca.checked_at,
         "created_at": ca.created_at,
+        "requests_per_second": ca.requests_per_second,
+        "pinned_sha256": ca.pinned_sha256,
+        "client_certificate": ca.client_certificate,
+        "client_key_key_id": ca.client_key.key_id if ca.client_key else None,
+        "client_key": ca.client_key.data if ca.client_key else None,
+        "outgoing_proxy": ca.outgoing_proxy,
+        "challenge_mode": ca.challenge_mode.value,
+        "webhook_id": ca.webhook_id,
+        "webhook_secret_key_id": ca.webhook_secret and ca.webhook_secret.key_id,
+        "webhook_secret": ca.webhook_secret and ca.webhook_secret.data,
     }
 
 
 def _record(row: RowMapping) -> CertificateAuthority:
     values = dict(row)
-    challenge = SealedSecret(values.pop("challenge_key_id"), values.pop("challenge"))
-    return CertificateAuthority(challenge=challenge, **values)
+    for name in ("challenge", "client_key", "webhook_secret"):
+        key_id = values.pop(f"{name}_key_id")
+        values[name] = None if key_id is None else SealedSecret(key_id, values[name])
+    values["challenge_mode"] = ChallengeMode(values["challenge_mode"])
+    return CertificateAuthority(**values)
 
 
 def _not_found(name: str) -> NotFound:

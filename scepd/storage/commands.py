@@ -10,12 +10,20 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, func, literal, select, update
 
 from scepd.errors import NotFound
-from scepd.model import Activity, CommandRecord, EnrollmentWindow, QueuedCommand, RowEvent
+from scepd.model import (
+    Activity,
+    CommandRecord,
+    DeliveryChallenge,
+    EnrollmentWindow,
+    QueuedCommand,
+    RowEvent,
+)
 from scepd.profiles.lifecycle import Event, RetrySettings
 from scepd.storage import tables
 from scepd.storage.activities import insert_activity
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.database import Database
+from scepd.storage.delivery_challenges import put_challenge
 from scepd.storage.outbox import anything_waits, drop_pushes, insert_commands, wish_pushes
 from scepd.storage.rows import apply_event, is_of
 from scepd.storage.tables import enrollment, host_profile
@@ -79,11 +87,15 @@ class SQLCommandStore:
         return await self._database.read(query)
 
     async def hand_over(
-        self, command_uuid: str, now: datetime, window: EnrollmentWindow | None
+        self,
+        command_uuid: str,
+        now: datetime,
+        window: EnrollmentWindow | None,
+        challenge: DeliveryChallenge | None = None,
     ) -> bool:
         """
-        Mark a command as offered; HANDED_OVER happens to its assignment, and ``window`` replaces
-        the assignment's windows.
+        Mark a command as offered; HANDED_OVER happens to its assignment, ``window`` replaces the
+        assignment's windows, and ``challenge`` the one that was not used.
 
         :returns: False when the command was cancelled meanwhile; then nothing happened.
         """
@@ -99,6 +111,8 @@ class SQLCommandStore:
             event = _handed_over(connection, command_uuid)
             if event is not None:
                 apply_event(connection, event, now, self._settings, window=window)
+                if challenge is not None:
+                    put_challenge(connection, challenge, now)
             return True
 
         return await self._database.write(unit)

@@ -15,6 +15,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from scepd.errors import ConfigurationError
 
+BEGIN_WRITING = "BEGIN IMMEDIATE"
+BEGIN_READING = "BEGIN"
+OWN_TRANSACTIONS = "scepd_own_transactions"
+"""
+The execution option of a connection whose owner begins and commits by SQL of its own.
+"""
 _ALLOWED = "allowed is `sqlite:///` and the path of a file"
 
 
@@ -79,7 +85,7 @@ def writing_engine(path: Path, busy_seconds: float) -> Engine:
     """
     engine = _engine(path, busy_seconds)
     _on_connect(engine, "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
-    _on_begin(engine, "BEGIN IMMEDIATE")
+    _on_begin(engine, BEGIN_WRITING)
     return engine
 
 
@@ -89,7 +95,7 @@ def reading_engine(path: Path, busy_seconds: float) -> Engine:
     """
     engine = _engine(path, busy_seconds)
     _on_connect(engine, "PRAGMA query_only = ON")
-    _on_begin(engine, "BEGIN")
+    _on_begin(engine, BEGIN_READING)
     return engine
 
 
@@ -123,4 +129,5 @@ def _on_connect(engine: Engine, *pragmas: str) -> None:
 def _on_begin(engine: Engine, statement: str) -> None:
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)
+        if not connection.get_execution_options().get(OWN_TRANSACTIONS):
+            connection.exec_driver_sql(statement)

@@ -7,18 +7,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from scepd.model import Admission, Reservation, SCEPExchange, WindowOutcome, WindowState
+from scepd.model import Admission, Reservation, SCEPExchange, WindowOutcome
 from scepd.ports import SignedBy, Subject
 from scepd.storage.database import Database
+from scepd.storage.prepared import Prepared
 from scepd.storage.rows import is_of, redeliver
-from scepd.storage.tables import enrollment_window, host, host_profile, scep_exchange
+from scepd.storage.tables import host, host_profile, scep_exchange
 from scepd.storage.windows import admission, answer, give_back, live_window, reserve
 
 _REDELIVERY_PAUSE = timedelta(hours=1)
 _REDELIVERED_STATUSES = ("pending", "verifying")
 _INSTALL = "install"
+_EXCHANGE_COLUMNS = tuple(column.name for column in scep_exchange.c)
+_INSERT = Prepared(insert(scep_exchange), _EXCHANGE_COLUMNS)
+_ASSIGNED = Prepared(
+    select(host_profile.c.host_uuid).where(
+        host_profile.c.host_uuid == bindparam("of_host"),
+        host_profile.c.profile_uuid == bindparam("of_profile"),
+        host_profile.c.ca_name == bindparam("of_ca"),
+        host_profile.c.operation == _INSTALL,
+    )
+)
 
 
 class SQLEnrollmentStore:
@@ -33,12 +44,7 @@ class SQLEnrollmentStore:
         """
         Whether the host has that profile as an install with that certificate authority.
         """
-        assigned = select(host_profile.c.host_uuid).where(
-            is_of(subject.host_uuid, subject.profile_uuid),
-            host_profile.c.ca_name == subject.ca_name,
-            host_profile.c.operation == _INSTALL,
-        )
-        return await self._database.read(lambda connection: connection.scalar(assigned) is not None)
+        return await self._database.read(lambda connection: _is_assigned(connection, subject))
 
     async def reserve_window(
         self,
@@ -79,16 +85,10 @@ class SQLEnrollmentStore:
         exchange. A window that was closed, or that another exchange reserved meanwhile, is left as
         it is; the exchange is stored all the same.
         """
-        held = and_(
-            enrollment_window.c.host_uuid == exchange.host_uuid,
-            enrollment_window.c.profile_uuid == exchange.profile_uuid,
-            enrollment_window.c.state == WindowState.RESERVED.value,
-            enrollment_window.c.reserved_by == exchange.id,
-        )
 
         def unit(connection: Connection) -> None:
             _insert(connection, exchange)
-            give_back(connection, held, outcome, signed_by, exchange.started_at)
+            give_back(connection, exchange, outcome, signed_by)
 
         await self._database.write(unit)
 
@@ -127,24 +127,18 @@ class SQLEnrollmentStore:
         return await self._database.read(query)
 
 
-def _insert(connection: Connection, exchange: SCEPExchange) -> None:
-    connection.execute(
-        insert(scep_exchange).values(
-            id=exchange.id,
-            host_uuid=exchange.host_uuid,
-            profile_uuid=exchange.profile_uuid,
-            ca_name=exchange.ca_name,
-            window_id=exchange.window_id,
-            message_type=exchange.message_type,
-            transaction_id=exchange.transaction_id,
-            pki_status=exchange.pki_status,
-            fail_info=exchange.fail_info,
-            http_status=exchange.http_status,
-            detail=exchange.detail,
-            started_at=exchange.started_at,
-            milliseconds=exchange.milliseconds,
-        )
+def _is_assigned(connection: Connection, subject: Subject) -> bool:
+    found = _ASSIGNED.first(
+        connection,
+        of_host=subject.host_uuid,
+        of_profile=subject.profile_uuid,
+        of_ca=subject.ca_name,
     )
+    return found is not None
+
+
+def _insert(connection: Connection, exchange: SCEPExchange) -> None:
+    _INSERT.change(connection, **{name: getattr(exchange, name) for name in _EXCHANGE_COLUMNS})
 
 
 def _may_redeliver(connection: Connection, exchange: SCEPExchange) -> bool:

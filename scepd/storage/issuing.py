@@ -8,9 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from scepd.errors import Conflict
-from scepd.model import EnrollmentChallenge, IssuedCertificate
+from scepd.errors import ChallengeUnknown, Conflict
+from scepd.model import ChallengeUse, EnrollmentChallenge, IssuedCertificate
 from scepd.storage.database import Database
+from scepd.storage.delivery_challenges import spend_challenge
 from scepd.storage.issued_certificates import (
     by_request,
     by_serial,
@@ -72,7 +73,9 @@ class SQLIssuingStore:
         """
         return await self._database.read(lambda connection: _challenge(connection, sha256))
 
-    async def issue(self, certificate: IssuedCertificate, now: datetime) -> IssuedCertificate:
+    async def issue(
+        self, certificate: IssuedCertificate, now: datetime, use: ChallengeUse | None = None
+    ) -> IssuedCertificate:
         """
         Store a certificate and spend what allows it, in one transaction, and return what is stored:
         for the same request what was issued before.
@@ -82,9 +85,12 @@ class SQLIssuingStore:
         its token, and the enrollment that it is pinned to. Certificates of one transactionID are
         all for one key.
 
-        :raises Conflict: another key lives under this transactionID; or the challenge is unknown,
-            expired, for another subject, or spent by another key; or its token is gone, expired or
-            used up; or the renewed certificate is unknown, expired or revoked.
+        :param use: of the challenge of a delivery, which is bound to the request.
+        :raises ChallengeUnknown: the challenge is none of an enrollment.
+        :raises Conflict: another key lives under this transactionID; or the challenge is expired,
+            for another subject, or spent by another key; or its token is gone, expired or used up;
+            or the renewed certificate is unknown, expired or revoked; or, with ``use``, as
+            :meth:`~scepd.ports.DeliveryChallengeStore.use_challenge`.
         """
 
         def unit(connection: Connection) -> IssuedCertificate:
@@ -97,6 +103,8 @@ class SQLIssuingStore:
             )
             if stored is not None:
                 return stored
+            if use is not None:
+                spend_challenge(connection, use, now)
             token_sha256 = _spend(connection, certificate, now)
             if certificate.renewed_sha256 is not None:
                 token_sha256 = _renew(connection, certificate, certificate.renewed_sha256, now)
@@ -127,7 +135,7 @@ def _spend(connection: Connection, certificate: IssuedCertificate, now: datetime
         return None
     challenge = _challenge(connection, sha256)
     if challenge is None:
-        raise Conflict("the challenge is not one of this authority")
+        raise ChallengeUnknown("the challenge is not one of this authority")
     if challenge.expires_at <= now:
         raise Conflict("the challenge has expired")
     if challenge.subject != certificate.subject:

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from scepd.storage.engines import BEGIN_READING, BEGIN_WRITING, OWN_TRANSACTIONS
 from scepd.storage.faults import is_passing, is_unavailable, sentence
+from scepd.storage.prepared import run
 from scepd.storage.units import PendingUnit
 
 _BATCH_UNITS = 64
@@ -32,7 +34,7 @@ class GroupCommit:
     batch_limit = _BATCH_UNITS
 
     def __init__(self, engine: Engine, batch_seconds: float) -> None:
-        self._engine = engine
+        self._kept = KeptConnection(engine, BEGIN_WRITING)
         self._batch_seconds = batch_seconds
         self.gathering_seconds = batch_seconds
 
@@ -44,7 +46,7 @@ class GroupCommit:
         """
         begun: list[PendingUnit] = []
         try:
-            with _transaction(self._engine) as connection:
+            with self._kept.transaction() as connection:
                 self._run(connection, units, begun)
         except SQLAlchemyError as error:
             # None has begun when the transaction did not.
@@ -57,7 +59,7 @@ class GroupCommit:
         """
         Close the connection, which moves the write-ahead log into the database.
         """
-        self._engine.dispose()
+        self._kept.close()
 
     def _run(
         self, connection: Connection, units: Sequence[PendingUnit], begun: list[PendingUnit]
@@ -71,14 +73,16 @@ class GroupCommit:
                 break
 
     def _attempt(self, connection: Connection, unit: PendingUnit) -> None:
-        # As text: a savepoint of SQLAlchemy's own costs as much as a statement of the unit.
-        connection.exec_driver_sql("SAVEPOINT unit")
+        # SQLAlchemy's own savepoints cost as much as three look-ups.
+        run(connection, "SAVEPOINT unit")
         error = unit.attempt(connection)
-        if error is not None and is_unavailable(error):
+        if error is None:
+            run(connection, "RELEASE SAVEPOINT unit")
+        elif is_unavailable(error):
             raise error
-        if error is not None:
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
-        connection.exec_driver_sql("RELEASE SAVEPOINT unit")
+        else:
+            run(connection, "ROLLBACK TO SAVEPOINT unit")
+            run(connection, "RELEASE SAVEPOINT unit")
 
 
 class Reading:
@@ -90,7 +94,7 @@ class Reading:
     gathering_seconds = 0.0
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._kept = KeptConnection(engine, BEGIN_READING)
 
     def serve(self, units: Sequence[PendingUnit]) -> int:
         """
@@ -99,7 +103,7 @@ class Reading:
         unit = units[0]
         if unit.begin():
             try:
-                with _transaction(self._engine) as connection:
+                with self._kept.transaction() as connection:
                     self._run(connection, unit)
             except SQLAlchemyError as error:
                 _lose([unit], error)
@@ -109,7 +113,7 @@ class Reading:
         """
         Close the connection.
         """
-        self._engine.dispose()
+        self._kept.close()
 
     def _run(self, connection: Connection, unit: PendingUnit) -> None:
         error = unit.attempt(connection)
@@ -117,17 +121,59 @@ class Reading:
             raise error
 
 
-@contextmanager
-def _transaction(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection:
+class KeptConnection:
+    """
+    The one connection of a thread, which stays open from one transaction to the next.
+
+    SQLAlchemy's own transactions would cost more than what is done in them.
+
+    :param begin: the SQL that begins a transaction.
+    """
+
+    def __init__(self, engine: Engine, begin: str) -> None:
+        self._engine = engine
+        self._begin = begin
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """
+        A transaction, which is committed at the end.
+
+        :raises SQLAlchemyError: nothing of it is stored.
+        """
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(**{OWN_TRANSACTIONS: True})
+        connection, error = self._connection, None
         try:
-            with connection.begin():
-                yield connection
-        except SQLAlchemyError as error:
-            if not is_passing(error):
-                # A new connection notices a file that was put right, or put in this one's place.
-                connection.invalidate(error)
+            run(connection, self._begin)
+            yield connection
+            run(connection, "COMMIT")
+        except BaseException as found:
+            error = found
             raise
+        finally:
+            if error is not None:
+                self._let_go(connection, error)
+
+    def close(self) -> None:
+        """
+        Close it.
+        """
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        self._engine.dispose()
+
+    def _let_go(self, connection: Connection, error: BaseException) -> None:
+        self._connection = None
+        # SQLite may have ended the transaction itself. One that lasted would lock the others out.
+        with suppress(DBAPIError):
+            run(connection, "ROLLBACK")
+        if isinstance(error, SQLAlchemyError) and not is_passing(error):
+            # A new connection notices a file that was put right, or put in this one's place.
+            connection.invalidate(error)
+        connection.close()
 
 
 def _lose(units: Sequence[PendingUnit], error: SQLAlchemyError) -> None:

@@ -9,10 +9,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, select, update
 
-from scepd.model import Admission, EnrollmentWindow, Reservation, WindowOutcome, WindowState
+from scepd.model import (
+    Admission,
+    EnrollmentWindow,
+    Reservation,
+    SCEPExchange,
+    WindowOutcome,
+    WindowState,
+)
 from scepd.ports import SignedBy, Subject
+from scepd.storage.prepared import Prepared
 from scepd.storage.tables import enrollment_window
 
 _PENDING_LASTS = timedelta(days=7)
@@ -25,6 +33,46 @@ CLOSED = {"state": WindowState.CLOSED.value, "reserved_by": None, "reserved_unti
 """
 The columns of a window that is being closed.
 """
+_COLUMNS = enrollment_window.c
+_WINDOW_COLUMNS = tuple(column.name for column in _COLUMNS)
+_LIVE_WINDOW = Prepared(
+    select(enrollment_window).where(
+        _COLUMNS.host_uuid == bindparam("of_host"),
+        _COLUMNS.profile_uuid == bindparam("of_profile"),
+        _COLUMNS.ca_name == bindparam("of_ca"),
+        IS_LIVE,
+    )
+)
+_RESERVE = Prepared(
+    update(enrollment_window)
+    .where(_COLUMNS.id == bindparam("of_id"))
+    .values(
+        state=WindowState.RESERVED.value,
+        reserved_by=bindparam("by"),
+        reserved_until=bindparam("until"),
+    )
+)
+_IS_HELD = and_(
+    _COLUMNS.host_uuid == bindparam("of_host"),
+    _COLUMNS.profile_uuid == bindparam("of_profile"),
+    _COLUMNS.state == WindowState.RESERVED.value,
+    _COLUMNS.reserved_by == bindparam("of_exchange"),
+)
+_GIVEN_BACK = (
+    update(enrollment_window).where(_IS_HELD).values(reserved_by=None, reserved_until=None)
+)
+# A window that was locked before is so again.
+_BEFORE = case(
+    (_COLUMNS.signer_key_sha256.is_(None), WindowState.OPEN.value), else_=WindowState.LOCKED.value
+)
+_REOPEN = Prepared(_GIVEN_BACK.values(state=_BEFORE))
+_LOCKED = _GIVEN_BACK.values(
+    state=WindowState.LOCKED.value,
+    signer_key_sha256=bindparam("key"),
+    transaction_id=bindparam("transaction"),
+)
+_LOCK = Prepared(_LOCKED)
+_LOCK_PENDING = Prepared(_LOCKED.values(deadline=bindparam("until")))
 
 
 def insert_window(connection: Connection, window: EnrollmentWindow) -> None:
@@ -58,15 +106,15 @@ def close_windows(connection: Connection, some: ColumnElement[bool]) -> None:
 def live_window(connection: Connection, subject: Subject) -> EnrollmentWindow | None:
     """
     The window of that host, profile and certificate authority that is not closed, if there is one.
+
+    It is closed when the host no longer should have the profile.
     """
-    columns = enrollment_window.c
-    one = select(enrollment_window).where(
-        columns.host_uuid == subject.host_uuid,
-        columns.profile_uuid == subject.profile_uuid,
-        columns.ca_name == subject.ca_name,
-        IS_LIVE,
+    row = _LIVE_WINDOW.first(
+        connection,
+        of_host=subject.host_uuid,
+        of_profile=subject.profile_uuid,
+        of_ca=subject.ca_name,
     )
-    row = connection.execute(one).mappings().first()
     return None if row is None else _record(row)
 
 
@@ -97,11 +145,7 @@ def reserve(
     """
     Reserve a window that admits this exchange.
     """
-    connection.execute(
-        update(enrollment_window)
-        .where(enrollment_window.c.id == window.id)
-        .values(state=WindowState.RESERVED.value, reserved_by=exchange_id, reserved_until=until)
-    )
+    _RESERVE.change(connection, of_id=window.id, by=exchange_id, until=until)
 
 
 def answer(window: EnrollmentWindow, said: Admission) -> Reservation:
@@ -115,33 +159,28 @@ def answer(window: EnrollmentWindow, said: Admission) -> Reservation:
 
 def give_back(
     connection: Connection,
-    held: ColumnElement[bool],
+    exchange: SCEPExchange,
     outcome: WindowOutcome,
     signed_by: SignedBy | None,
-    started_at: datetime,
 ) -> None:
     """
-    Give a reserved window back, as ``outcome`` says; nothing happens when it is not ``held`` any
-    more.
+    Give the window that an exchange holds back, as ``outcome`` says; nothing happens when it holds
+    none any more.
     """
-    values: dict[str, object] = {"reserved_by": None, "reserved_until": None}
+    held = {
+        "of_host": exchange.host_uuid,
+        "of_profile": exchange.profile_uuid,
+        "of_exchange": exchange.id,
+    }
     if outcome is WindowOutcome.REOPEN:
-        _reopen(connection, held, values)
+        _REOPEN.change(connection, **held)
         return
     lock = signed_by or _LOCKED_TO_NOBODY
-    values["state"] = WindowState.LOCKED.value
-    values["signer_key_sha256"] = lock.signer_key_sha256
-    values["transaction_id"] = lock.transaction_id
+    held |= {"key": lock.signer_key_sha256, "transaction": lock.transaction_id}
     if outcome is WindowOutcome.LOCK_PENDING:
-        values["deadline"] = started_at + _PENDING_LASTS
-    connection.execute(update(enrollment_window).where(held).values(values))
-
-
-def _reopen(connection: Connection, held: ColumnElement[bool], values: dict[str, object]) -> None:
-    was_open = enrollment_window.c.signer_key_sha256.is_(None)
-    for was, state in ((was_open, WindowState.OPEN), (~was_open, WindowState.LOCKED)):
-        change = update(enrollment_window).where(held, was).values(values | {"state": state.value})
-        connection.execute(change)
+        _LOCK_PENDING.change(connection, until=exchange.started_at + _PENDING_LASTS, **held)
+    else:
+        _LOCK.change(connection, **held)
 
 
 def _is_held_by_another(window: EnrollmentWindow, exchange_id: str, now: datetime) -> bool:
@@ -152,6 +191,7 @@ def _is_held_by_another(window: EnrollmentWindow, exchange_id: str, now: datetim
     )
 
 
-def _record(row: RowMapping) -> EnrollmentWindow:
-    values = dict(row)
-    return EnrollmentWindow(state=WindowState(values.pop("state")), **values)
+def _record(row: tuple[object, ...]) -> EnrollmentWindow:
+    values = dict(zip(_WINDOW_COLUMNS, row, strict=True))
+    state = WindowState(values.pop("state"))
+    return EnrollmentWindow(state=state, **values)  # type: ignore[arg-type]

@@ -155,14 +155,16 @@ class Worker:
         seconds = time.monotonic() - begun
         # What is left over is reason enough to go on at once.
         self._gathers = count > 1 and count == len(units)
-        # A call of its own: should it raise, the units are answered all the same.
-        self._reactor.callFromThread(partial(self._on_batch, count, seconds))
-        self._reactor.callFromThread(partial(self._answer, units[:count]))
+        self._reactor.callFromThread(partial(self._answer, units[:count], seconds))
         return units[count:]
 
-    def _answer(self, units: Sequence[PendingUnit]) -> None:
-        for unit in units:
-            unit.answer()
+    def _answer(self, units: Sequence[PendingUnit], seconds: float) -> None:
+        try:
+            self._on_batch(len(units), seconds)
+        finally:
+            # Whatever becomes of the count, the units are answered.
+            for unit in units:
+                unit.answer()
 
     def _close(self) -> None:
         try:

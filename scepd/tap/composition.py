@@ -15,18 +15,33 @@ from scepd.network.scep_upstream import SCEPUpstream
 from scepd.network.upstream_pool import UpstreamLimits
 from scepd.pki.keyring import Keyring
 from scepd.services.access import Access
+from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
+from scepd.services.built_in_authority import AuthoritiesWithBuiltIn
+from scepd.services.ca_answers import AnswerLimits, CAAnswers
+from scepd.services.ca_directory import CADirectory
+from scepd.services.delivery_challenges import DeliveryChallenges
+from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.rendering import ProfileRendering
 from scepd.services.slots import Slots
+from scepd.services.step_ca_webhook import StepCAWebhook
+from scepd.services.upstream_targets import UpstreamTargets
 from scepd.storage.database import Database
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.management import Management
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.web.api.app import make_api
+from scepd.web.api.challenges import (
+    LARGEST_CSR,
+    LARGEST_QUESTION,
+    STEP_CA_PATH,
+    VERIFY_PATH,
+    ChallengeEndpoints,
+)
 from scepd.web.device_root import DeviceRoot
 from scepd.web.errors import problem_refusal
 from scepd.web.health import HealthResource, MetricsResource, ReadinessResource
@@ -34,7 +49,13 @@ from scepd.web.scep_proxy import SCEPProxySite
 from scepd.web.streaming import StreamingSite
 
 _METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD"))
+# Reading a message of that size takes less than a millisecond.
+_INLINE_BYTES = 16 * 1024
 _RESULT_BYTES = 8 * 1024 * 1024
+_CHALLENGE_LIMITS = {
+    f"/api/v1{STEP_CA_PATH}".encode("ascii"): LARGEST_QUESTION,
+    f"/api/v1{VERIFY_PATH}".encode("ascii"): LARGEST_CSR,
+}
 _OSQUERY_BYTES = 1024 * 1024
 _OSQUERY_PATHS = ("enroll", "config", "log", "distributed/read", "distributed/write")
 
@@ -45,6 +66,7 @@ class Composition:
 
     :param keyring: gives the keyring as it was read last.
     :param say_listening: what is wrong with the listeners, or an empty text.
+    :param tells: whether the log tells what happens at a level.
     """
 
     def __init__(
@@ -54,19 +76,34 @@ class Composition:
         keyring: Callable[[], Keyring],
         secrets: DeviceSecrets,
         say_listening: Callable[[], str],
+        tells: Callable[[str], bool] = lambda level: True,
     ) -> None:
         self._configuration = configuration
+        self._tells = tells
         self._around = around = Surroundings(configuration, reactor, keyring)
         self._say_listening = say_listening
         self.metrics = Metrics()
         self.database = self._make_database()
         self._stores = stores = Stores(self.database, configuration.profiles)
+        stores.authorities = AuthoritiesWithBuiltIn(
+            stores.authorities, lambda: self.management.ca, configuration.server.external_url
+        )
+        self.challenges = DeliveryChallenges(
+            stores.challenges, reactor, around.in_thread, self.metrics
+        )
         self._rendering = ProfileRendering(
-            stores.authorities, keyring, around.in_thread, configuration.server.external_url
+            stores.authorities,
+            keyring,
+            around.in_thread,
+            configuration.server.external_url,
+            around.random_bytes,
         )
         self.upstream = self._make_upstream()
+        self._targets = UpstreamTargets(keyring)
+        self._upstreams = self._make_upstreams()
+        self._authorities = self._make_authorities()
         self.proxy = self._make_proxy()
-        self.management = Management(around, stores, self._rendering, secrets)
+        self.management = Management(around, stores, self._rendering, secrets, self.challenges)
         self.device_site = self._make_device_site()
         self.admin_site = self._make_admin_site()
 
@@ -91,20 +128,58 @@ class Composition:
         )
         return SCEPUpstream(self._around.reactor, limits)
 
+    def _make_upstreams(self) -> UpstreamChoice:
+        proxy = self._configuration.scep_proxy
+        embedded = EmbeddedUpstream(
+            lambda: self.management.ca,
+            self._around.reactor,
+            proxy.max_message_size,
+            proxy.exchange_timeout,
+        )
+        return UpstreamChoice(embedded, self.upstream)
+
     def _make_proxy(self) -> SCEPProxy:
-        around, stores = self._around, self._stores
+        around, stores, settings = self._around, self._stores, self._configuration.scep_proxy
+        slots = Slots(around.reactor, self.metrics)
+        self.answers = CAAnswers(
+            self._upstreams,
+            around.reactor,
+            slots,
+            self.metrics,
+            AnswerLimits(settings.max_message_size, settings.queue_timeout),
+            self._notice_certificates,
+        )
+        self.directory = CADirectory(stores.authorities, around.reactor, self._targets)
         ports = ProxyPorts(
             authorities=stores.authorities,
             assignments=stores.assignments,
             enrollment=stores.windows,
-            upstream=self.upstream,
+            upstream=self._upstreams,
             workers=around.in_thread,
             clock=around.reactor,
-            slots=Slots(around.reactor, self.metrics),
+            slots=slots,
             metrics=self.metrics,
             new_id=around.new_id,
+            directory=self.directory,
+            answers=self.answers,
+            tells=lambda: self._tells("info"),
+            inline_bytes=_INLINE_BYTES,
         )
-        return SCEPProxy(ports, self._configuration.scep_proxy)
+        return SCEPProxy(ports, settings)
+
+    def _forget_authority(self, name: str) -> None:
+        """
+        The record of a certificate authority has changed.
+        """
+        self.directory.forget(name)
+        self.answers.forget(name)
+
+    async def _notice_certificates(self, name: str, body: bytes) -> None:
+        """
+        A certificate authority has answered GetCACert.
+        """
+        if await self._authorities.certificates_seen(name, body):
+            self.directory.forget(name)
 
     def _make_device_site(self) -> StreamingSite:
         root = DeviceRoot()
@@ -120,6 +195,7 @@ class Composition:
             body_limits=limits,
             request_timeout=self._configuration.limits.request_timeout,
             receiver_for=SCEPProxySite(self.proxy).receiver_for,
+            tells_requests=lambda: self._tells("debug"),
         )
 
     def _make_admin_site(self) -> StreamingSite:
@@ -133,6 +209,7 @@ class Composition:
             root,
             reactor=self._around.reactor,
             body_limit=self._configuration.limits.admin_body_size,
+            body_limits=_CHALLENGE_LIMITS,
             request_timeout=self._configuration.limits.request_timeout,
             on_answer=self._count_admin_answer,
             spell_refusal=problem_refusal,
@@ -142,7 +219,7 @@ class Composition:
         around, stores = self._around, self._stores
         return make_api(
             access=Access(stores.api_tokens, around.reactor),
-            authorities=self._make_authorities(),
+            authorities=self._authorities,
             profiles=self._make_profiles(),
             hosts=Hosts(
                 stores.hosts,
@@ -155,7 +232,13 @@ class Composition:
             ),
             enrolling=self.management.enrolling,
             embedded_ca=self.management.issuing.endpoints(),
-            authority_store=stores.authorities,
+            tokens=APITokens(stores.api_tokens, around.reactor, around.random_bytes),
+            challenges=ChallengeEndpoints(
+                self.challenges,
+                StepCAWebhook(stores.added_authorities, around.keyring),
+                stores.added_authorities,
+            ),
+            authority_store=stores.added_authorities,
             enrollments=stores.windows,
             activities=stores.activities,
             health=self.database,
@@ -168,12 +251,14 @@ class Composition:
         around = self._around
         return CertificateAuthorities(
             self._stores.authorities,
-            self.upstream,
+            self._upstreams,
             around.keyring,
             around.reactor,
             around.random_bytes,
             around.in_thread,
             self._configuration.scep_proxy,
+            self._targets,
+            self._forget_authority,
         )
 
     def _make_profiles(self) -> Profiles:

@@ -4,6 +4,7 @@ The daemon's life: its start, its reload, its stop.
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,7 @@ class Daemon(MultiService):
                 lambda: self.keyring,
                 device_secrets(self._configuration),
                 self._listeners.trouble,
+                lambda level: self._log_writer.tells(level),
             )
             self._listeners.open("devices", parts.device_site, tls)
             admin_tls = tls if self._configuration.listen.admin_tls else None
@@ -95,6 +97,10 @@ class Daemon(MultiService):
             self.parts.database.start()
         self.parts.management.start()
         ReactorDelay(self._reactor, self.parts.metrics).setServiceParent(self)
+        self._log_writer.gather(lambda flush: self._reactor.callLater(0, flush))
+        # What was made so far stays: no collection has to look at it again.
+        gc.collect()
+        gc.freeze()
         self._on_signal((signal.SIGHUP,), self.reload)
         super().startService()
         listen = self._configuration.listen
@@ -149,6 +155,7 @@ class Daemon(MultiService):
         parts.upstream.close()
         await parts.database.stop()
         await MultiService.stopService(self)
+        self._log_writer.gather(None)
         _log.info("Stopped")
 
     async def _drain(self, wait: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -11,6 +11,7 @@ from scepd.services.ca_keys import CAKeys
 from scepd.services.ca_rollover import CARollOver
 from scepd.services.certificates import Certificates
 from scepd.services.certification import Certification
+from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.issuing import EmbeddedCA, IssuingPorts
 from scepd.services.issuing_permission import IssuingPermission
 from scepd.services.issuing_queries import IssuingQueries
@@ -29,9 +30,16 @@ class Issuing:
     The embedded certificate authority, for devices and for operators.
 
     :param static_challenge: of ``[ca] challenge_file``, or None.
+    :param deliveries: knows the challenges of deliveries that name this authority.
     """
 
-    def __init__(self, around: Surroundings, stores: Stores, static_challenge: str | None) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        stores: Stores,
+        static_challenge: str | None,
+        deliveries: DeliveryChallenges,
+    ) -> None:
         self._around = around
         self._stores = stores
         self._section = around.configuration.ca
@@ -49,7 +57,7 @@ class Issuing:
         self.approval = self._make_approval()
         self.certificates = Certificates(stores.certificates, around.reactor)
         self.roll_over = CARollOver(self.keys, stores.ca_states, around.reactor)
-        self.authority = self._make_authority(static_challenge)
+        self.authority = self._make_authority(static_challenge, deliveries)
 
     def add_resources(self, scep: Resource) -> None:
         """
@@ -97,10 +105,16 @@ class Issuing:
             )
         )
 
-    def _make_authority(self, static_challenge: str | None) -> EmbeddedCA:
+    def _make_authority(
+        self, static_challenge: str | None, deliveries: DeliveryChallenges
+    ) -> EmbeddedCA:
         around, store = self._around, self._stores.issuing
         permission = IssuingPermission(
-            store, around.reactor, static_challenge, manual=self._section.approval == "manual"
+            store,
+            around.reactor,
+            static_challenge,
+            deliveries,
+            manual=self._section.approval == "manual",
         )
         ports = IssuingPorts(
             self.keys,

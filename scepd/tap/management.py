@@ -19,6 +19,7 @@ from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
 from scepd.services.commands import CommandPorts, Commands, CommandSettings
 from scepd.services.delivery import ProcessorSettings, ProfileProcessor
+from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.delivery_resolving import Resolving
 from scepd.services.enrolling import Enrolling
 from scepd.services.last_seen import LastSeen
@@ -56,12 +57,14 @@ class Management:
         stores: Stores,
         rendering: ProfileRendering,
         secrets: DeviceSecrets,
+        challenges: DeliveryChallenges,
     ) -> None:
         self._around = around
         self._stores = stores
         self._rendering = rendering
         self._secrets = secrets
-        self.issuing = Issuing(around, stores, secrets.ca_challenge)
+        self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges)
+        self.ca = self.issuing.authority
         self._gateway = self._make_gateway(secrets.push)
         self._pushes = self._make_pushes()
         self._leases = Leases(stores.leases, around.new_id())

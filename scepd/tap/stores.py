@@ -5,6 +5,7 @@ Every store, on one database.
 from __future__ import annotations
 
 from scepd.config import ProfilesSection
+from scepd.ports import CertificateAuthorityStore
 from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.api_tokens import SQLAPITokenStore
@@ -15,6 +16,7 @@ from scepd.storage.checkins import SQLCheckInStore
 from scepd.storage.commands import SQLCommandStore
 from scepd.storage.database import Database
 from scepd.storage.delivery import SQLDeliveryStore
+from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
@@ -34,7 +36,9 @@ class Stores:
 
     def __init__(self, database: Database, profiles: ProfilesSection) -> None:
         retries = RetrySettings(tuple(profiles.retry_waits), profiles.max_retries)
-        self.authorities = SQLCertificateAuthorityStore(database, retries)
+        self.added_authorities = SQLCertificateAuthorityStore(database, retries)
+        # The composition puts the embedded one among them.
+        self.authorities: CertificateAuthorityStore = self.added_authorities
         self.profiles = SQLProfileStore(database, retries)
         self.hosts = SQLHostStore(database)
         self.assignments = SQLAssignmentStore(database)
@@ -49,6 +53,7 @@ class Stores:
         self.check_ins = SQLCheckInStore(database, retries)
         self.commands = SQLCommandStore(database, retries)
         self.leases = SQLLeaseStore(database)
+        self.challenges = SQLDeliveryChallengeStore(database)
         self.delivery = SQLDeliveryStore(database, retries)
         self.pushes = SQLPushStore(database)
         self.verification = SQLVerificationStore(database, retries)

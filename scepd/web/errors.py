@@ -24,6 +24,7 @@ from scepd.errors import (
     PermanentError,
     QueueTimeout,
     RequestTimeout,
+    RoleDenied,
     ScepdError,
     StorageUnavailable,
     TemporaryError,
@@ -41,6 +42,7 @@ _STATUSES: dict[type[ScepdError], tuple[int, str]] = {
     LimitExceeded: (413, "The input is too large"),
     MessageError: (400, "The message is not acceptable"),
     AccessDenied: (401, "Access denied"),
+    RoleDenied: (403, "The role does not allow this"),
     NotFound: (404, "Not found"),
     Conflict: (409, "The request contradicts what is stored"),
     UpstreamError: (502, "The certificate authority failed"),
@@ -67,6 +69,7 @@ _UPSTREAM_TEXTS = {
     UpstreamFault.STATUS: "the certificate authority answered with an error",
     UpstreamFault.BODY: "the certificate authority's answer is no SCEP message",
     UpstreamFault.CLOSED: "the certificate authority closed the connection",
+    UpstreamFault.PROXY: "the outgoing proxy does not reach the certificate authority",
 }
 _DEVICE_TEXTS: dict[type[ScepdError], str] = {
     QueueTimeout: "the certificate authority is busy, try again later",

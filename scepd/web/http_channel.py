@@ -27,8 +27,13 @@ class DeadlineChannel(HTTPChannel):
     site: StreamingSite
     transport: Any
     requests: list[StreamedRequest]
+    _head_begun = False
     _head_deadline: IDelayedCall | None = None
     _held = False
+    _stopped = False
+    _is_reading = False
+    _active_at = 0.0
+    _idle_deadline: IDelayedCall | None = None
 
     # -- IProtocol ---------------------------------------------------------------------------------
 
@@ -47,11 +52,17 @@ class DeadlineChannel(HTTPChannel):
         if self.transport.disconnecting:
             # TLS delivers what it had read, even after the connection was closed from here.
             return
-        if self._head_deadline is None and not self.requests:
+        self._head_begun = self._head_begun or not self.requests
+        self._is_reading = True
+        super().dataReceived(data)
+        self._is_reading = False
+        if self._held and not self._stopped:
+            self._stop_reading()
+        # Most heads come in one piece, and need no deadline.
+        if self._head_begun and self._head_deadline is None:
             self._head_deadline = self.site.reactor.callLater(
                 self.site.request_timeout, self._head_too_slow
             )
-        super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -59,6 +70,9 @@ class DeadlineChannel(HTTPChannel):
         """
         self.head_is_in()
         super().connectionLost(reason)
+        if self._idle_deadline is not None:
+            self._idle_deadline.cancel()
+            self._idle_deadline = None
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """
@@ -77,27 +91,38 @@ class DeadlineChannel(HTTPChannel):
         """
         return bool(self._waitingForTransport)
 
+    @property
+    def is_held(self) -> bool:
+        """
+        Whether nothing more is read for now.
+        """
+        return self._held
+
     def head_is_in(self) -> None:
         """
         The headers of a request are complete.
         """
+        self._head_begun = False
         if self._head_deadline is not None:
             self._head_deadline.cancel()
             self._head_deadline = None
 
     def hold_reading(self) -> None:
         """
-        Read no more until :meth:`read_on`.
+        Read no more until :meth:`read_on`; what the current read brought still comes.
         """
         self._held = True
-        self._networkProducer.pauseProducing()
+        # Most requests are complete with it, and then there is nothing to stop.
+        if not self._is_reading:
+            self._stop_reading()
 
     def read_on(self) -> None:
         """
         Read again; a client that is slow to read itself waits until it has.
         """
-        if self._held:
-            self._held = False
+        self._held = False
+        if self._stopped:
+            self._stopped = False
             if not self._waitingForTransport:
                 self._networkProducer.resumeProducing()
 
@@ -128,7 +153,43 @@ class DeadlineChannel(HTTPChannel):
         if self._held:
             self._networkProducer.pauseProducing()
 
+    # -- TimeoutMixin ------------------------------------------------------------------------------
+
+    def setTimeout(self, period: int | None) -> int | None:
+        """
+        Close the connection after so many seconds without a byte; None: never.
+
+        One timer stays for all the requests of a connection; Twisted's own makes one for each.
+
+        :returns: what it was before.
+        """
+        before, self.timeOut = self.timeOut, period
+        self._active_at = self.site.reactor.seconds()
+        if period is not None and self._idle_deadline is None:
+            self._idle_deadline = self.callLater(period, self._look_for_life)
+        return before
+
+    def resetTimeout(self) -> None:
+        """
+        Bytes came.
+        """
+        self._active_at = self.site.reactor.seconds()
+
     # -- inside ------------------------------------------------------------------------------------
+
+    def _look_for_life(self) -> None:
+        self._idle_deadline = None
+        if self.timeOut is None:
+            return
+        left = self._active_at + self.timeOut - self.site.reactor.seconds()
+        if left <= 0:
+            self.timeoutConnection()
+        else:
+            self._idle_deadline = self.callLater(left, self._look_for_life)
+
+    def _stop_reading(self) -> None:
+        self._stopped = True
+        self._networkProducer.pauseProducing()
 
     def _head_too_slow(self) -> None:
         self._head_deadline = None

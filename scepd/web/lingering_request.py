@@ -58,6 +58,19 @@ class LingeringRequest(Request):
         self.write(text)
         self._end()
 
+    def answer(self, content_type: str, body: bytes) -> None:
+        """
+        Answer 200, whole.
+        """
+        if not self._is_open:
+            return
+        headers = self.responseHeaders
+        headers.setRawHeaders(b"Content-Type", [content_type.encode("ascii")])
+        headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+        self._close_if_unread()
+        self.write(body)
+        self._end()
+
     def pass_on(self, data: bytes) -> None:
         """
         Some bytes of an answer that has begun.

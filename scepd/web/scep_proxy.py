@@ -7,13 +7,15 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-from scepd.errors import Fault, InvalidInput, LimitExceeded, RequestTimeout, ScepdError
+from scepd.errors import Fault, InvalidInput, ScepdError
 from scepd.ports import Subject
 from scepd.scep.transport import decode_message, operation_of
+from scepd.services.answer_exchange import ANSWERED_FROM_CACHE
 from scepd.services.proxied_exchange import ProxiedExchange
 from scepd.services.proxying import Operation, ProxyRequest, SCEPProxy
-from scepd.web.errors import device_answer, retry_after
+from scepd.web.errors import device_answer
 from scepd.web.request_receiver import RequestReceiver
+from scepd.web.scep_devices import AskingDevice, ProxiedDevice
 from scepd.web.streamed_request import StreamedRequest
 
 PREFIX = b"/mdm/scep/proxy/"
@@ -93,6 +95,8 @@ class SCEPProxySite:
         self._proxy.check_accepting()
         subject = parse_subject(request.path)
         operation = parse_operation(request.method, request.raw_query)
+        if operation in ANSWERED_FROM_CACHE:
+            return AskingDevice(request, self._proxy, ProxyRequest(subject, operation, length))
         message: bytes | None = b""
         if operation is Operation.PKI_OPERATION and request.method == b"GET":
             limit = self._proxy.settings.max_message_size
@@ -105,130 +109,3 @@ class SCEPProxySite:
             ProxiedExchange(self._proxy, ProxyRequest(subject, operation, length), device)
         )
         return device
-
-
-class ProxiedDevice:
-    """
-    The device's side of a proxied exchange: a request's receiver, and a
-    :class:`~scepd.services.proxying.DeviceConnection`.
-
-    :param message: the SCEP message, where it does not come as the request's body.
-    """
-
-    def __init__(self, request: StreamedRequest, message: bytes | None) -> None:
-        self._request = request
-        self._message = message
-
-    def attend(self, exchange: ProxiedExchange) -> None:
-        """
-        Tell this exchange what comes of the request.
-        """
-        self._exchange = exchange
-        self._transfer = exchange.transfer
-
-    # -- RequestReceiver ---------------------------------------------------------------------------
-
-    def request_started(self) -> None:
-        """
-        Pause the connection until it is known who is let through, and start the exchange.
-        """
-        self._request.pause()
-        message, transfer = self._message, self._transfer
-        if message is not None:
-            transfer.request_received(message)
-            transfer.request_finished()
-        self._exchange.begin()
-
-    def request_received(self, data: bytes) -> None:
-        """
-        Some bytes of the body, which counts only where it is the SCEP message.
-        """
-        if self._message is None:
-            self._transfer.request_received(data)
-
-    def request_finished(self) -> None:
-        """
-        The body is complete.
-        """
-        if self._message is None:
-            self._transfer.request_finished()
-
-    def request_too_long(self, limit: int) -> None:
-        """
-        The body is above its limit: the certificate authority never gets the whole of it.
-        """
-        self._transfer.request_failed(LimitExceeded(f"the request is larger than {limit} bytes"))
-
-    def request_too_slow(self) -> None:
-        """
-        The body did not come in time.
-        """
-        self._transfer.request_failed(RequestTimeout("the request was not complete in time"))
-
-    def connection_lost(self) -> None:
-        """
-        The device is gone.
-        """
-        self._transfer.device_gone()
-
-    def pause_answer(self) -> None:
-        """
-        The device is slow to read.
-        """
-        self._transfer.pause_answer()
-
-    def resume_answer(self) -> None:
-        """
-        The device reads again.
-        """
-        self._transfer.resume_answer()
-
-    # -- DeviceConnection --------------------------------------------------------------------------
-
-    def status_of(self, error: ScepdError) -> int:
-        """
-        The HTTP status for this error.
-        """
-        return device_answer(error)[0]
-
-    def refuse(self, error: ScepdError) -> None:
-        """
-        Answer with an error.
-        """
-        self._request.refuse(*device_answer(error), retry_after=retry_after(error))
-
-    def begin_answer(self, content_type: str, length: int | None) -> None:
-        """
-        Answer 200.
-        """
-        self._request.begin(content_type, length)
-
-    def write_answer(self, data: bytes) -> None:
-        """
-        Pass on some bytes of the answer.
-        """
-        self._request.pass_on(data)
-
-    def end_answer(self) -> None:
-        """
-        The answer is complete.
-        """
-        self._request.end()
-
-    def cut_off(self) -> None:
-        """
-        End the connection in the middle of the answer.
-        """
-        self._request.cut_off()
-
-    def pause_request(self) -> None:
-        """
-        Read no more of the request.
-        """
-        self._request.pause()
-
-    def resume_request(self) -> None:
-        """
-        Read on.
-        """
-        self._request.resume()

@@ -41,12 +41,12 @@ class StreamedRequest(LingeringRequest):
         # Until the request is complete its own deadline counts, which can tell the client.
         self.channel.setTimeout(None)
         self._clock = PausableDeadline(site.reactor, site.request_timeout, self._too_slow)
-        if self._has_body:
-            self._clock.start()
         if length is not None and length > site.limit_for(self.path):
             self._refuse_length()
         else:
             self._find_receiver(length)
+        if self._has_body and not self.channel.is_held and self._is_arriving:
+            self._clock.start()
 
     def handleContentChunk(self, data: bytes) -> None:
         """
@@ -159,11 +159,11 @@ class StreamedRequest(LingeringRequest):
         self.method, self.uri, self.clientproto = channel._command, channel._path, channel._version
         self.path, _, self.raw_query = self.uri.partition(b"?")
         # The channel would invite the body right after this, even behind a refusal.
-        expected = self.requestHeaders.getRawHeaders(b"expect", [b""])[0].lower()
-        self.requestHeaders.removeHeader(b"expect")
-        self._waits_for_invitation = (
-            expected == b"100-continue" and self.clientproto == b"HTTP/1.1" and self._has_body
-        )
+        expected = self.requestHeaders.getRawHeaders(b"expect")
+        if expected:
+            self.requestHeaders.removeHeader(b"expect")
+            is_asked = expected[0].lower() == b"100-continue" and self.clientproto == b"HTTP/1.1"
+            self._waits_for_invitation = is_asked and self._has_body
 
     def _find_receiver(self, length: int | None) -> None:
         self._receiver = self.channel.site.receiver_for(self, length)

@@ -34,6 +34,7 @@ class StreamingSite(Site):
     :param request_timeout: seconds for a head, and again for a body, times in which we pause it not
         counted; also for a client to take the last of an answer when its connection is closed.
     :param on_answer: told of method and status of each answer.
+    :param tells_requests: whether the log tells what happens at level ``debug``.
     :param spell_refusal: status and a line of text → Content-Type and body of a refusal that needs
         no resource: too long, too slow.
     """
@@ -52,6 +53,7 @@ class StreamingSite(Site):
             lambda request, length: None
         ),
         on_answer: Callable[[bytes, int], None] = lambda method, status: None,
+        tells_requests: Callable[[], bool] = lambda: True,
         spell_refusal: Callable[[int, bytes], tuple[bytes, bytes]] = (
             lambda status, text: (b"text/plain; charset=utf-8", text)
         ),
@@ -69,6 +71,7 @@ class StreamingSite(Site):
         self.receiver_for = receiver_for
         self.spell_refusal = spell_refusal
         self._on_answer = on_answer
+        self._tells_requests = tells_requests
 
     def limit_for(self, path: bytes) -> int:
         """
@@ -91,6 +94,8 @@ class StreamingSite(Site):
         One line per answer, without its query string.
         """
         self._on_answer(request.method, request.code)
+        if not self._tells_requests():
+            return
         _log.debug(
             "{method} {path} {status} {bytes}",
             method=request.method.decode("ascii", "replace"),

@@ -107,6 +107,32 @@ class AddTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 1)
         self.assertIn("/nowhere/x: can't be read: No such file or directory", result.stderr)
 
+    def test_one_time(self) -> None:
+        """
+        With one-time challenges none is asked for; the webhook's secret is the file's line.
+        """
+        file = self.folder / "secret"
+        file.write_text("c2VjcmV0\n")
+        options = ("--challenge-mode", "one_time", "--webhook-id", "hook-1")
+        result = self.server.run(*ADD, *options, "--webhook-secret-file", str(file))
+        self.assertEqual(result.exit_code, 0, result.output)
+        sent = self.sent()
+        self.assertEqual(
+            (sent["challenge"], sent["challenge_mode"], sent["webhook_id"]),
+            ("", "one_time", "hook-1"),
+        )
+        self.assertEqual(sent["webhook_secret"], "c2VjcmV0")
+        self.assertNotIn("c2VjcmV0", result.output)
+
+    def test_one_time_with_a_challenge(self) -> None:
+        """
+        A challenge beside it is wrong usage.
+        """
+        for arguments in (("--challenge-stdin",), ("--challenge-file", "x")):
+            result = self.server.run(*ADD, "--challenge-mode", "one_time", *arguments)
+            self.assertEqual(result.exit_code, 2)
+        self.assertEqual(self.server.requests, [])
+
     def test_all_options(self) -> None:
         """
         Every setting is sent.
@@ -244,7 +270,26 @@ class OtherCommandTests(SynchronousTestCase):
         result = self.server.run("ca", "check", "Test_SCEP")
         self.assertEqual(result.exit_code, 0)
         self.assertIn("Its certificate is another than at the last check.", result.stderr)
+        for line in (r"sha256 +(ab)+ *$", r"capabilities +AES, SHA-256 *$"):
+            self.assertRegex(result.stdout, f"(?m)^{line}")
+        self.assertNotIn("certificate 1", result.stdout)
         self.assertTrue(str(self.server.requests[0].url).endswith("/Test_SCEP/check"))
+
+    def test_check_shows_a_chain(self) -> None:
+        """
+        Each certificate of a chain is shown, and the fingerprint before where that changed.
+        """
+        chain: list[JsonValue] = [
+            {"subject": f"CN={n}", "sha256": n * 64, "not_after": "2036"} for n in "ef"
+        ]
+        report = REPORT | {"certificates": chain, "previous_sha256": "cd" * 32}
+        self.server.answers = [answer(200, report), answer(200, report)]
+        shown = self.server.run("ca", "check", "Test_SCEP").stdout
+        for line in (f"certificate 1 +CN=e, {'e' * 64}, 2036", f"sha256 before +{'cd' * 32}"):
+            self.assertRegex(shown, f"(?m)^{line} *$")
+        self.assertIn(f"certificate 2  CN=f, {'f' * 64}, 2036", shown)
+        raw = self.server.run("ca", "check", "Test_SCEP", "--json").stdout
+        self.assertEqual(json.loads(raw), report)
 
     def test_delete(self) -> None:
         """

@@ -75,9 +75,11 @@ def pem(*certificates: x509.Certificate) -> str:
     return "".join(each.public_bytes(Encoding.PEM).decode("ascii") for each in certificates)
 
 
-def server_options(*chain: x509.Certificate) -> CertificateOptions:
+def server_options(*chain: x509.Certificate, **options: object) -> CertificateOptions:
     """
     TLS for a server with this chain.
+
+    :param options: further ones of CertificateOptions.
     """
     shown = [X509.from_cryptography(each) for each in chain]
     return CertificateOptions(
@@ -85,4 +87,5 @@ def server_options(*chain: x509.Certificate) -> CertificateOptions:
         certificate=shown[0],
         extraCertChain=shown[1:],
         acceptableProtocols=[b"http/1.1"],
+        **options,  # type: ignore[arg-type]
     )

@@ -97,7 +97,14 @@ class Socket(StringTransport):
     def __init__(self, reactor: Any) -> None:
         super().__init__(lenient=True)
         self.protocol: Any = None
+        self.handle: object = None
         self._reactor = reactor
+
+    def getHandle(self) -> object:
+        """
+        What a test has set, as TCP's transports have their sockets.
+        """
+        return self.handle
 
     def abortConnection(self) -> None:
         """

@@ -4,7 +4,7 @@ Tests for :mod:`scepd.network.addresses`.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +25,9 @@ ALWAYS_REFUSED = (
     "224.0.0.1",
     "239.255.255.250",
     "0.0.0.0",
+    "0.1.2.3",
+    "0.255.255.255",
+    "255.255.255.255",
     "::",
     "fe80::1",
     "fe80::1%eth0",
@@ -50,6 +53,7 @@ refused_v4 = st.one_of(
     st.sampled_from([IPv4Address(a) for a in ALWAYS_REFUSED if ":" not in a]),
     st.ip_addresses(network="169.254.0.0/16"),
     st.ip_addresses(network="224.0.0.0/4"),
+    st.ip_addresses(network="0.0.0.0/8"),
 ).map(lambda ip: IPv4Address(int(ip)))
 
 
@@ -62,6 +66,7 @@ def disguises(ip: IPv4Address) -> list[str]:
     return [
         f"::ffff:{ip}",
         f"::ffff:{ip}%lo",
+        f"::ffff:0:{high}:{low}",
         f"2002:{high}:{low}::1",
         f"64:ff9b::{high}:{low}",
         f"64:ff9b:1::{high}:{low}",
@@ -78,8 +83,8 @@ class IsAllowedTests(SynchronousTestCase):
 
     def test_always_refused(self) -> None:
         """
-        Link-local, multicast, unspecified and metadata addresses are refused, whatever is
-        configured.
+        Link-local, multicast, broadcast, unspecified and metadata addresses are refused, whatever
+        is configured.
         """
         for address in ALWAYS_REFUSED:
             self.assertFalse(is_allowed(address, allow_private=True), address)
@@ -111,7 +116,8 @@ class IsAllowedTests(SynchronousTestCase):
     @given(refused_v4)
     def test_disguised(self, ip: IPv4Address) -> None:
         """
-        A refused IPv4 address stays refused in IPv4-mapped, 6to4, NAT64, Teredo and ISATAP form.
+        A refused IPv4 address stays refused in IPv4-mapped and -translated, 6to4, NAT64, Teredo and
+        ISATAP form.
         """
         for disguise in disguises(ip):
             self.assertFalse(is_allowed(disguise, allow_private=True), disguise)
@@ -130,6 +136,14 @@ class IsAllowedTests(SynchronousTestCase):
         """
         for address in ("::169.254.169.254", "64:ff9b:1:a9fe:a9:fe00::"):
             self.assertFalse(is_allowed(address, allow_private=True), address)
+
+    @given(st.text(max_size=50) | st.text("0123456789abcdef:.%[]/", max_size=50))
+    def test_any_text(self, text: str) -> None:
+        """
+        Of no text an error comes, and what is allowed is an address.
+        """
+        if is_allowed(text, allow_private=True):
+            ip_address(text.partition("%")[0])
 
     @given(st.ip_addresses(v=6))
     def test_any(self, ip: IPv4Address | IPv6Address) -> None:

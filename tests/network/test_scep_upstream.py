@@ -248,6 +248,7 @@ class FetchTests(UpstreamTestCase):
             head = b"HTTP/1.1 %d x\r\nLocation: http://127.0.0.1/\r\nContent-Length: 2\r\n\r\nab"
             socket.receive(head % status)
             sentence = f"ca.example answered with HTTP status {status}"
+            sentence += "; redirects are not followed" if status == 301 else ""
             self.assertEqual(self.failure(fetched), (UpstreamFault.STATUS, sentence))
             self.assertEqual(self.network.dialled, [])
 

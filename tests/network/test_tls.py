@@ -36,7 +36,7 @@ class VerificationTests(TLSTestCase):
         self.setUp()
         self.start("192.0.2.1")
         self.accept_tls(certificate("ca.example"))
-        self.assert_refused("its certificate is for another host name", "192.0.2.1")
+        self.assert_refused("its certificate is for another host name (ca.example)", "192.0.2.1")
 
     def test_wrong_name(self) -> None:
         """
@@ -46,7 +46,7 @@ class VerificationTests(TLSTestCase):
             self.setUp()
             self.start()
             self.accept_tls(certificate(other))
-            self.assert_refused("its certificate is for another host name")
+            self.assert_refused(f"its certificate is for another host name ({other})")
 
     def test_no_name(self) -> None:
         """
@@ -66,8 +66,19 @@ class VerificationTests(TLSTestCase):
         ):
             self.setUp()
             self.start()
-            self.accept_tls(certificate("ca.example", since=since, until=until))
-            self.assert_refused(complaint)
+            shown = certificate("ca.example", since=since, until=until)
+            self.accept_tls(shown)
+            moment = shown.not_valid_after_utc if until < 0 else shown.not_valid_before_utc
+            self.assert_refused(f"{complaint} ({moment.isoformat()})")
+
+    def test_many_names(self) -> None:
+        """
+        Of a certificate's names a few are told, and none that a terminal would obey.
+        """
+        names = ("192.0.2.7", "\x1b[2J.example", "b", "c", f"{'d' * 101}", "e", "f")
+        self.start()
+        self.accept_tls(certificate(*names))
+        self.assert_refused("its certificate is for another host name (192.0.2.7, b, c, e)")
 
     def test_untrusted(self) -> None:
         """
@@ -89,7 +100,8 @@ class VerificationTests(TLSTestCase):
         root = certificate(since=-9, until=-3)
         self.start(trust=root)
         self.accept_tls(GOOD)
-        self.assert_refused("the certificate of its issuer has expired")
+        moment = root.not_valid_after_utc.isoformat()
+        self.assert_refused(f"the certificate of its issuer has expired ({moment})")
 
     def test_all_trusted(self) -> None:
         """

@@ -4,10 +4,12 @@ What the tests of outgoing TLS begin with.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cryptography import x509
 from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.test import iosim
@@ -58,16 +60,19 @@ class TLSTestCase(SynchronousTestCase):
         self.consumer = Consumer()
         self.server = Server()
 
-    def start(self, host: str = "ca.example", trust: x509.Certificate = ROOT) -> Exchange:
+    def start(
+        self, host: str = "ca.example", trust: x509.Certificate = ROOT, **settings: object
+    ) -> Exchange:
         """
-        Begin an exchange.
+        Begin an exchange, with further settings of an UpstreamTarget.
         """
         target = UpstreamTarget("ca", f"https://{host}/scep", pem(trust))
+        target = replace(target, **settings)  # type: ignore[arg-type]
         exchange = self.upstream.start(target, GET, self.consumer)
         exchange.finish()
         return exchange
 
-    def accept(self, server: Protocol) -> iosim.IOPump:
+    def accept(self, server: IProtocol) -> iosim.IOPump:
         """
         Connect the oldest attempt to ``server``.
         """
@@ -79,17 +84,24 @@ class TLSTestCase(SynchronousTestCase):
         )
         return pump
 
-    def accept_tls(self, *chain: x509.Certificate) -> iosim.IOPump:
+    def accept_tls(self, *chain: x509.Certificate, **options: object) -> iosim.IOPump:
         """
-        Connect the oldest attempt to a TLS server with this chain.
+        Connect the oldest attempt to a TLS server with this chain and further options.
+        """
+        return self.accept(self.tls_server(*chain, **options))
+
+    def tls_server(self, *chain: x509.Certificate, **options: object) -> IProtocol:
+        """
+        The server behind TLS.
         """
         factory = TLSMemoryBIOFactory(
-            server_options(*chain),
+            server_options(*chain, **options),
             False,
             Factory.forProtocol(lambda: self.server),
             clock=self.network.reactor,
         )
-        return self.accept(factory.buildProtocol(IPv4Address("TCP", "192.0.2.2", 1024)))
+        protocol: IProtocol = factory.buildProtocol(IPv4Address("TCP", "192.0.2.2", 1024))
+        return protocol
 
     def assert_refused(self, complaint: str, host: str = "ca.example") -> None:
         """

@@ -15,6 +15,7 @@ from scepd.errors import DecryptionFailed, LimitExceeded, MessageError, Unsuppor
 from scepd.pki.ciphers import reply_cipher
 from scepd.pki.enveloped_data import parse_envelope
 from scepd.pki.opening import OpenedEnvelope, build_envelope, open_envelope
+from tests.support.asn1_trees import Node, tree_of
 from tests.support.pki import Party, openssl, openssl_decrypt, openssl_encrypt, party, tlv
 
 FEW = settings(max_examples=150, deadline=None, derandomize=True, database=None)
@@ -72,10 +73,42 @@ class OpenEnvelopeTests(SynchronousTestCase):
         other = openssl_encrypt(party(), CONTENT, *oaep, "-keyopt", "rsa_oaep_md:sha512")
         self.assertRaises(UnsupportedAlgorithm, opened, other)
 
+    def test_oaep_parameters(self) -> None:
+        """
+        The digest of the mask may be another than that of the label, which must be empty.
+        """
+        oaep = ("-aes128", "-keyopt", "rsa_padding_mode:oaep", "-keyopt", "rsa_oaep_md:sha256")
+        for digest in ("sha1", "sha256"):
+            message = openssl_encrypt(party(), CONTENT, *oaep, "-keyopt", f"rsa_mgf1_md:{digest}")
+            self.assertEqual(opened(message).content, CONTENT)
+        for more in ("rsa_mgf1_md:sha512", "rsa_oaep_label:616263"):
+            message = openssl_encrypt(party(), CONTENT, *oaep, "-keyopt", more)
+            self.assertRaises(UnsupportedAlgorithm, opened, message)
+
+    @FEW
+    @given(st.binary(max_size=40))
+    def test_broken_oaep_parameters(self, octets: bytes) -> None:
+        """
+        Parameters of RSA-OAEP that are something else are an error of ours.
+        """
+        oaep = bytes.fromhex("06092a864886f70d010107")
+        old = tlv(0x30, bytes.fromhex("06092a864886f70d010101"), tlv(0x05))
+        root = tree_of(_MESSAGE)
+        for node in root.all():
+            if node.der() == old:
+                node.children[0] = tree_of(oaep)
+                node.children[1:] = [Node(0x30, octets, [])]
+        with self.assertRaises(MessageError):
+            opened(root.der())
+
     def test_single_des(self) -> None:
         """
-        Single DES needs an opt-in, and then opens.
+        Single DES needs an opt-in, and then opens, be it ours or openssl's.
         """
+        legacy = ("-des-cbc", "-provider", "legacy", "-provider", "default")
+        message = openssl_encrypt(party(), CONTENT, *legacy)
+        self.assertRaises(UnsupportedAlgorithm, opened, message)
+        self.assertEqual(opened(message, allow_des=True).content, CONTENT)
         own = build_envelope(
             CONTENT, party().certificate, os.urandom, cipher="des-cbc", allow_des=True
         )

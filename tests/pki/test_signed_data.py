@@ -91,6 +91,21 @@ class VerifySignedDataTests(SynchronousTestCase):
         signed = parse_signed_data(openssl_sign(party(), CONTENT, *options))
         self.assertRaises(UnsupportedAlgorithm, verify_signed_data, signed)
 
+    def test_signature_algorithms(self) -> None:
+        """
+        A signature algorithm may name the digest too, but no other than was signed.
+        """
+        plain, named = (oid(f"1.2.840.113549.1.1.{number}") for number in (1, 11))
+        before, _, after = _MESSAGE.rpartition(plain)
+        verify_signed_data(parse_signed_data(before + named + after))
+        for number, error in (
+            (5, SignatureInvalid),
+            (13, SignatureInvalid),
+            (4, UnsupportedAlgorithm),
+        ):
+            other = parse_signed_data(before + oid(f"1.2.840.113549.1.1.{number}") + after)
+            self.assertRaises(error, verify_signed_data, other)
+
     def test_digest_mismatch(self) -> None:
         """
         Changed content does not fit the signed digest.

@@ -21,6 +21,7 @@ from scepd.errors import (
 )
 from scepd.pki.enveloped_data import parse_envelope
 from scepd.pki.requests import build_request
+from scepd.pki.signing import build_certificates_only
 from scepd.scep.attributes import FailInfo, MessageType, PKIStatus
 from scepd.scep.messages import (
     OpenedRequest,
@@ -51,9 +52,11 @@ from scepd.scep.requesting import (
 )
 from tests.support.pki import (
     SCEP_OIDS,
+    oid,
     openssl,
     openssl_decrypt,
     openssl_encrypt,
+    openssl_sign,
     openssl_verify,
     party,
     pkcs_req,
@@ -173,6 +176,82 @@ class ParsePKIMessageTests(SynchronousTestCase):
                     reader(broken)
                 except MessageError:
                     continue
+
+
+class BadMessageCheckTests(SynchronousTestCase):
+    """
+    Tests of messages whose signature does not hold.
+    """
+
+    def refused(self, data: bytes) -> str:
+        """
+        Fail unless a message is refused with badMessageCheck; return the reason.
+        """
+        error = self.assertRaises(SignatureInvalid, parse_pki_message, data)
+        self.assertIs(FailInfo(error.fail_info), FailInfo.BAD_MESSAGE_CHECK)
+        return str(error)
+
+    def test_no_signed_attributes(self) -> None:
+        """
+        Without signedAttrs there is nothing that makes it a SCEP message.
+        """
+        message = openssl_sign(CLIENT, ENVELOPE, "-nodetach", "-noattr")
+        self.assertEqual(self.refused(message), "the message has no signed attributes")
+
+    def test_number_of_signers(self) -> None:
+        """
+        A second signer is refused, though both signatures are right; and so is none.
+        """
+        second = party("CN=second", 2)
+        both = openssl(
+            *("cms", "-resign", "-inform", "DER", "-outform", "DER", "-in", "first.der"),
+            *("-signer", "cert.pem", "-inkey", "key.pem"),
+            files={
+                "first.der": REQUEST,
+                "cert.pem": second.certificate_pem,
+                "key.pem": second.key_pem,
+            },
+        )
+        expected = "the message does not have exactly one signer"
+        self.assertEqual(self.refused(both), expected)
+        self.assertEqual(self.refused(build_certificates_only([CLIENT.certificate])), expected)
+
+    def test_no_certificate(self) -> None:
+        """
+        The certificate that the signer names must be in the message.
+        """
+        other = party("CN=clienT", 2).certificate
+        self.assertEqual(len(other), len(CLIENT.certificate))
+        message = REQUEST.replace(CLIENT.certificate, other)
+        self.assertEqual(self.refused(message), "the signer's certificate is not in the message")
+
+    def test_digest(self) -> None:
+        """
+        The signed digest must be that of the content.
+        """
+        message = REQUEST.replace(ENVELOPE, ENVELOPE[:-1] + bytes([ENVELOPE[-1] ^ 1]))
+        self.assertEqual(self.refused(message), "the signed digest does not fit the content")
+
+    def test_doubled_digest(self) -> None:
+        """
+        A second messageDigest is refused, though it is signed and the first one fits.
+        """
+        values = {
+            "message_type": printable("19"),
+            "transaction_id": printable("a"),
+            "sender_nonce": tlv(0x04, b"n"),
+        }
+        digest = tlv(0x30, oid("1.2.840.113549.1.9.4"), tlv(0x31, tlv(0x04, b"d" * 32)))
+        message = scep_message(CLIENT, [*scep_attributes(**values), digest], b"x")
+        self.assertRaises(EncodingError, parse_pki_message, message)
+
+    def test_key_sizes(self) -> None:
+        """
+        A key below the size that is asked for signs nothing.
+        """
+        message = pkcs_req(party("CN=small", 1, bits=1024), b"x")
+        self.assertEqual(parse_pki_message(message).digest, "sha256")
+        self.assertRaises(UnsupportedAlgorithm, parse_pki_message, message, minimum_key_bits=2048)
 
 
 class OpenRequestTests(SynchronousTestCase):

@@ -15,7 +15,15 @@ from scepd.scep.attributes import FailInfo
 from scepd.scep.messages import parse_pki_message
 from scepd.scep.observer import AnswerReport, BoundedCopy, observe_answer, observe_request
 from scepd.scep.replies import build_cert_rep_failure
-from tests.support.pki import party, pkcs_req, printable, scep_attributes, scep_message, tlv
+from tests.support.pki import (
+    openssl_sign,
+    party,
+    pkcs_req,
+    printable,
+    scep_attributes,
+    scep_message,
+    tlv,
+)
 
 FEW = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 CA = party("CN=authority")
@@ -84,6 +92,14 @@ class ObserveRequestTests(SynchronousTestCase):
         self.assertIsNone(report.message_type)
         self.assertEqual(report.transaction_id, "0123456789ABCDEF")
         self.assertIn("messageType", report.fault or "")
+
+    def test_no_signed_attributes(self) -> None:
+        """
+        A request without signedAttrs says nothing but its fault.
+        """
+        report = observe_request(openssl_sign(CLIENT, b"content", "-nodetach", "-noattr"))
+        self.assertEqual(report.fault, "The message has no signed attributes.")
+        self.assertIsNone(report.signer_key_sha256)
 
     def test_answer_instead(self) -> None:
         """

@@ -30,6 +30,7 @@ from scepd.scep.requesting import (
     open_cert_rep,
 )
 from scepd.services.ca_keys import CAKeys
+from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.issuing_settings import IssuingSettings
 from tests.support.fake_issuing import FakeIssuing
 from tests.support.issuing_parts import issuing_parts
@@ -152,6 +153,7 @@ class IssuingCase(SynchronousTestCase):
 
     settings = IssuingSettings()
     manual = False
+    deliveries: DeliveryChallenges | None = None
     static_challenge: str | None = STATIC
 
     def setUp(self) -> None:
@@ -196,6 +198,7 @@ class IssuingCase(SynchronousTestCase):
             lambda: self.keyring,
             settings,
             self.static_challenge,
+            self.deliveries,
             manual=self.manual,
         )
         self.ca = self.parts.ca

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.errors import AccessDenied
+from scepd.errors import AccessDenied, RoleDenied
 from scepd.model import APIToken
 from scepd.services.access import Access, FailedLogins
 from tests.support.fakes import FakeAPITokens
@@ -53,6 +53,26 @@ class AccessTests(SynchronousTestCase):
         A known token is let through at once, and its record is returned.
         """
         self.assertEqual(self.successResultOf(self.login(TOKEN)).name, "alice")
+
+    def test_roles(self) -> None:
+        """
+        A known token of another role than wanted is refused at once; one of no known role is like
+        an unknown one.
+        """
+        for role in ("verifier", "other"):
+            record = stored(role, role)
+            self.tokens.by_sha256[record.sha256] = record
+        self.failureResultOf(self.login("verifier"), RoleDenied)
+        roles = frozenset({"verifier"})
+        login = self.access.authenticate("verifier", "192.0.2.1", roles)
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(login)).role, "verifier")
+        self.failureResultOf(
+            Deferred.fromCoroutine(self.access.authenticate(TOKEN, "192.0.2.1", roles)), RoleDenied
+        )
+        unknown = self.login("other")
+        self.assertNoResult(unknown)
+        self.clock.advance(0.25)
+        self.assertNotIsInstance(self.failureResultOf(unknown, AccessDenied).value, RoleDenied)
 
     def test_unknown_tokens(self) -> None:
         """

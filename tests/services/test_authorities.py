@@ -21,7 +21,7 @@ from scepd.errors import (
     UpstreamError,
     UpstreamFault,
 )
-from scepd.model import Activity, challenge_place
+from scepd.model import Activity, challenge_place, webhook_secret_place
 from scepd.pki.keyring import Keyring
 from scepd.services.authorities import CertificateAuthorities
 from scepd.services.authority_check import CheckReport
@@ -53,7 +53,13 @@ class AuthoritiesCase(SynchronousTestCase):
         self.upstream = FakeUpstream()
         self.answer(der(certificate()))
         self.keyring = Keyring({"k1": bytes(32)})
-        self.service = CertificateAuthorities(
+        self.service = self.make_service()
+
+    def make_service(self) -> CertificateAuthorities:
+        """
+        A service that knows nothing but what is stored.
+        """
+        return CertificateAuthorities(
             self.store,
             self.upstream,
             lambda: self.keyring,
@@ -135,9 +141,32 @@ class AddTests(AuthoritiesCase):
         """
         self.add()
         sealed = self.store.by_name["Test_SCEP"].challenge
+        assert sealed is not None
         self.assertNotIn(CHALLENGE.encode(), sealed.data)
         opened = self.keyring.open(sealed, challenge_place("Test_SCEP"))
         self.assertEqual(opened, CHALLENGE.encode())
+
+    def test_one_time(self) -> None:
+        """
+        With one-time challenges none is stored; the webhook's secret is sealed for its place, in
+        its bytes.
+        """
+        encoded = "c2l4dGVlbi1ieXRlcy1vZi1pdA=="
+        self.add(
+            replace(
+                NEW,
+                challenge="",
+                challenge_mode="one_time",
+                webhook_id="hook-1",
+                webhook_secret=encoded,
+            )
+        )
+        ca = self.store.by_name["Test_SCEP"]
+        self.assertIsNone(ca.challenge)
+        self.assertEqual((ca.challenge_mode, ca.webhook_id), ("one_time", "hook-1"))
+        assert ca.webhook_secret is not None
+        opened = self.keyring.open(ca.webhook_secret, webhook_secret_place("Test_SCEP"))
+        self.assertEqual(opened, b"sixteen-bytes-of-it")
 
     def test_report(self) -> None:
         """

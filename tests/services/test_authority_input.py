@@ -196,3 +196,58 @@ class FaultsTests(SynchronousTestCase):
         The representation of the input does not hold the challenge.
         """
         self.assertNotIn("s3cret", repr(GOOD))
+
+
+ONE_TIME = replace(GOOD, challenge="", challenge_mode="one_time")
+HOOKED = replace(ONE_TIME, webhook_id="hook-1", webhook_secret="c2l4dGVlbi1ieXRlcy1vZi1pdA==")
+
+
+class ModeTests(SynchronousTestCase):
+    """
+    Tests for where challenges come from.
+    """
+
+    def faults(self, new: NewCertificateAuthority) -> list[tuple[str, str]]:
+        """
+        Field and message of each fault.
+        """
+        return [(fault.field, fault.message) for fault in faults_of(new, taken=frozenset())]
+
+    def test_good(self) -> None:
+        """
+        One-time challenges need no challenge and no webhook, and may have a webhook.
+        """
+        for new in (ONE_TIME, HOOKED):
+            self.assertEqual(self.faults(new), [])
+
+    def test_challenges(self) -> None:
+        """
+        A challenge is needed where it is static, and is too much where it is made by scepd.
+        """
+        self.assertEqual(
+            self.faults(replace(GOOD, challenge="")), [("challenge", "A challenge is needed.")]
+        )
+        text = "No challenge is allowed with one-time challenges: scepd makes them."
+        self.assertEqual(self.faults(replace(ONE_TIME, challenge="s3cret")), [("challenge", text)])
+        for mode in ("", "dynamic", "ONE_TIME"):
+            self.assertEqual(
+                self.faults(replace(GOOD, challenge_mode=mode)),
+                [("challenge_mode", "Allowed: static, one_time.")],
+            )
+
+    def test_webhooks(self) -> None:
+        """
+        A webhook has an id and a secret, and is for one-time challenges; no fault echoes a secret.
+        """
+        for changes, field in (
+            ({"webhook_id": None}, "webhook_id"),
+            ({"webhook_id": "a b"}, "webhook_id"),
+            ({"webhook_id": "x" * 256}, "webhook_id"),
+            ({"webhook_secret": None}, "webhook_secret"),
+            ({"webhook_secret": "s3cret!!"}, "webhook_secret"),
+            ({"webhook_secret": "c2hvcnQ="}, "webhook_secret"),
+            ({"challenge_mode": "static", "challenge": "x"}, "webhook_id"),
+        ):
+            [(where, message)] = self.faults(replace(HOOKED, **changes))
+            self.assertEqual(where, field, changes)
+            self.assertNotIn("s3cret", message)

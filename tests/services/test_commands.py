@@ -7,14 +7,16 @@ from __future__ import annotations
 import plistlib
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import StorageUnavailable
-from scepd.model import WindowState
+from scepd.model import ChallengeMode, WindowState
 from scepd.pki.keyring import Keyring
 from scepd.profiles.lifecycle import Event
+from scepd.profiles.requested_names import NamePattern
 from scepd.services.clock import utc_now
 from tests.support.fake_mdm_world import CHALLENGE, MDMWorld, plain_profile, report
 
@@ -84,6 +86,55 @@ class CommandsTests(SynchronousTestCase):
         self.commands.statuses["command-1"] = "Acknowledged"
         self.assertTrue(self.answer())
         self.assertIsNone(self.commands.windows[-1])
+
+    def test_one_time_challenge(self) -> None:
+        """
+        Each hand-over brings a fresh challenge, which is stored by its SHA-256, with the window's
+        end and the names that the profile asks for; its text is in the profile alone.
+        """
+        ca = self.world.authorities.by_name["CORP"]
+        one_time = replace(ca, challenge=None, challenge_mode=ChallengeMode.ONE_TIME)
+        self.world.authorities.by_name["CORP"] = one_time
+        self.world.queue("command-1", self.world.profile)
+        with capturedLogs() as events:
+            texts = [self.challenge_in(self.answer()) for _ in range(2)]
+        self.assertNotEqual(*texts)
+        for text, stored, window in zip(
+            texts, self.commands.challenges, self.commands.windows, strict=True
+        ):
+            assert stored is not None and window is not None
+            self.assertRegex(text, r"\A[A-Za-z0-9_-]{43}\Z")
+            self.assertEqual(stored.sha256, sha256(text.encode()).hexdigest())
+            self.assertEqual((stored.window_id, stored.deadline), (window.id, window.deadline))
+            self.assertEqual(
+                (stored.host_uuid, stored.profile_uuid, stored.ca_name),
+                ("UDID-1", "aPROFILE-1", "CORP"),
+            )
+            self.assertEqual(
+                stored.names.subject,
+                (
+                    (NamePattern("2.5.4.3", ("SERIAL-UDID-1",)),),
+                    (NamePattern("2.5.4.11", ("fleet-aPROFILE-1",)),),
+                ),
+            )
+            self.assertNotIn(text, str(events))
+
+    def challenge_in(self, answer: bytes) -> str:
+        """
+        The challenge that a device gets.
+        """
+        command = plistlib.loads(answer)
+        [payload] = plistlib.loads(command["Command"]["Payload"])["PayloadContent"]
+        text: str = payload["PayloadContent"]["Challenge"]
+        return text
+
+    def test_static_challenge(self) -> None:
+        """
+        A static challenge is stored nowhere with the delivery.
+        """
+        self.world.queue("command-1", self.world.profile)
+        self.answer()
+        self.assertEqual(self.commands.challenges, [None])
 
     def test_offered_again(self) -> None:
         """

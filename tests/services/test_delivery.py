@@ -15,7 +15,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import StorageUnavailable
-from scepd.model import DueRow, Host, Profile
+from scepd.model import ChallengeMode, DueRow, Host, Profile
 from scepd.pki.keyring import Keyring
 from scepd.profiles.lifecycle import Event
 from scepd.services.delivery import ProcessorSettings, ProfileProcessor
@@ -206,6 +206,19 @@ class QueueingTests(ProcessorTestCase):
         hosts = [event["host"] for event in events if event.get("step") == "B7"]
         self.assertEqual(hosts, ["UDID-0", "UDID-1"])
         self.assertNotIn(CHALLENGE, repr(events))
+
+    def test_one_time_challenge(self) -> None:
+        """
+        A challenge that is made for each delivery is not made yet, nor is a stored one opened.
+        """
+        one_time = replace(authority(), challenge=None, challenge_mode=ChallengeMode.ONE_TIME)
+        self.authorities.by_name["CORP"] = one_time
+        self.due(1)
+        with capturedLogs() as events:
+            self.successResultOf(self.tick())
+        self.assertEqual(len(self.store.queued), 1)
+        [step] = [event for event in events if event.get("step") == "B6"]
+        self.assertIn("is made when the profile is handed over", step["log_format"])
 
 
 class FailureTests(ProcessorTestCase):

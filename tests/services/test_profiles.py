@@ -280,7 +280,7 @@ class ProfilesTests(SynchronousTestCase):
         self.assertEqual(values["CUSTOM_SCEP_CHALLENGE_Test_SCEP"], CHALLENGE)
         self.assertEqual(values["HOST_HARDWARE_SERIAL"], "C02ABC")
         self.assertEqual(values["HOST_END_USER_EMAIL_IDP"], "alice@example.com")
-        rendered = plistlib.loads(self.done(self.rendering.render(host, stored)))
+        rendered = plistlib.loads(self.done(self.rendering.render(host, stored)).content)
         scep = rendered["PayloadContent"][0]["PayloadContent"]
         self.assertEqual(scep["Challenge"], CHALLENGE)
 

@@ -4,14 +4,16 @@ Tests for the course of an exchange: its window, its slot, its record.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import UpstreamError, UpstreamFault
-from scepd.model import Admission, Reservation, WindowOutcome
-from scepd.ports import AnswerConsumer
+from scepd.model import Admission, Reservation, WindowOutcome, client_key_place
+from scepd.pki.keyring import Keyring
+from scepd.ports import AnswerConsumer, ClientCredentials
 from scepd.services.clock import utc_now
 from scepd.services.proxied_exchange import ProxiedExchange
 from scepd.services.proxying import Operation, ProxyRequest
@@ -57,6 +59,50 @@ class ProxiedExchangeTestCase(SynchronousTestCase):
         self.assertEqual(self.world.slots_in_use(), 0)
 
 
+class TargetTests(ProxiedExchangeTestCase):
+    """
+    Tests for where and how the certificate authority is reached.
+    """
+
+    def trust(self, *, opens: bool = True) -> None:
+        """
+        Give the certificate authority settings of trust and way.
+        """
+        place = client_key_place("CORP" if opens else "OTHER")
+        key = Keyring({"key-1": bytes(32)}).seal(b"KEY", place, lambda count: b"\x05" * count)
+        self.world.authorities.by_name["CORP"] = replace(
+            make_ca(),
+            pinned_sha256="ab" * 32,
+            client_certificate="PEM",
+            client_key=key,
+            outgoing_proxy="http://proxy:3128",
+        )
+
+    def test_settings(self) -> None:
+        """
+        An exchange goes the way that the certificate authority's settings say.
+        """
+        self.trust()
+        exchange = self.begin(pkcs_req())
+        target = self.world.ca_side.target
+        self.assertEqual((target.name, target.pinned_sha256), ("CORP", "ab" * 32))
+        self.assertEqual(target.client, ClientCredentials("PEM", "KEY"))
+        self.assertEqual(target.outgoing_proxy, "http://proxy:3128")
+        exchange.transfer.device_gone()
+
+    def test_unreadable_key(self) -> None:
+        """
+        A client key that does not open fails the exchange before anything is sent; its window is
+        open again.
+        """
+        self.trust(opens=False)
+        self.begin(pkcs_req())
+        self.assertEqual(self.world.upstream.exchanges, [])
+        exchange, outcome, _ = self.world.settled
+        self.assertIs(outcome, WindowOutcome.REOPEN)
+        self.assertIn("certificate_authority.client_key", exchange.detail)
+
+
 class WindowTests(ProxiedExchangeTestCase):
     """
     Tests for windows, from their reservation to what becomes of them.
@@ -78,7 +124,7 @@ class WindowTests(ProxiedExchangeTestCase):
             self.assertEqual((found, signer), (outcome, signed_by()))
             self.assertEqual((exchange.message_type, exchange.pki_status), ("PKCSReq", status))
             self.assertEqual((exchange.http_status, exchange.window_id), (200, WINDOW))
-            self.assertEqual((self.device.answer, self.device.heard[-1]), (cert_rep(status), "end"))
+            self.assertEqual((self.device.body, self.device.heard[-1]), (cert_rep(status), "end"))
 
     def test_reservation_outlasts_the_exchange(self) -> None:
         """
@@ -154,7 +200,7 @@ class WindowTests(ProxiedExchangeTestCase):
         self.world.enrollments.reservations.clear()
         self.begin(b"", Operation.GET_CA_CAPS)
         self.world.answer(b"SHA-256\n")
-        self.assertEqual(self.device.answer, b"SHA-256\n")
+        self.assertEqual(self.device.body, b"SHA-256\n")
         self.assertEqual(self.world.enrollments.reserve_calls, [])
         self.assertEqual((self.world.enrollments.settled, self.world.workers.calls), ([], 0))
 
@@ -237,7 +283,7 @@ class EndTests(ProxiedExchangeTestCase):
         self.begin(pkcs_req())
         self.world.answer(cert_rep())
         self.assertEqual(self.device.heard, ["begin", "cut off"])
-        self.assertEqual(self.device.answer, cert_rep()[:-1])
+        self.assertEqual(self.device.body, cert_rep()[:-1])
         self.world.enrollments.reservations.append(Reservation(Admission.ADMITTED, WINDOW))
         self.begin(pkcs_req())
         self.world.ca_side.consumer.answer_failed(_TIMEOUT)

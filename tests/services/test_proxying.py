@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import NotConfigured, NotFound, StorageUnavailable, TemporaryError
 from scepd.model import HostProfile
+from scepd.services.ca_directory import KnownCA
 from tests.support.proxy import SUBJECT, ProxyWorld
 
 
@@ -38,7 +39,9 @@ class AuthorizationTests(SynchronousTestCase):
         The assignment's certificate authority is found, as it is stored now.
         """
         expected = self.world.authorities.by_name["CORP"]
-        self.assertIs(self.successResultOf(self.authorize()), expected)
+        found = self.successResultOf(self.authorize())
+        assert isinstance(found, KnownCA)
+        self.assertIs(found.record, expected)
 
     def test_not_assigned(self) -> None:
         """

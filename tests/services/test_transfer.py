@@ -98,12 +98,12 @@ class TransferTests(SynchronousTestCase):
         consumer.answer_received(cert_rep())
         consumer.answer_finished()
         self.successResultOf(running)
-        self.assertEqual(self.device.answer, cert_rep()[:-1])
+        self.assertEqual(self.device.body, cert_rep()[:-1])
         self.transfer.send_last_byte()
-        self.assertEqual(self.device.answer, cert_rep())
+        self.assertEqual(self.device.body, cert_rep())
         self.assertFalse(self.ca_side.aborted)
         self.assertEqual(self.bytes_counted("to_ca"), 7)
-        self.assertEqual(self.bytes_counted("to_device"), len(cert_rep()) - 1)
+        self.assertEqual(self.bytes_counted("to_device"), len(cert_rep()))
 
     def test_failed_at_once(self) -> None:
         """

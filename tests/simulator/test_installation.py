@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.installation import install, read_profile
 from scepd.simulator.keychain import InstalledProfile, Keychain
+from scepd.simulator.patience import Waiting
 from scepd.simulator.push_address import PushToken
 from scepd.simulator.subjects import subject_of
 from tests.simulator.server import HARDWARE, Server, configuration, profile
@@ -158,7 +159,10 @@ class InstallTests(SynchronousTestCase):
         told: list[tuple[str, str]] = []
         found = read_profile(profile(), _VARIABLES)
         installed = install(
-            found, Server().http(), lambda: _AT, lambda step, text: told.append((step, text))
+            found,
+            Server().http(),
+            Waiting(lambda: _AT),
+            lambda step, text: told.append((step, text)),
         )
         (identity,) = installed.identities
         subject = identity.summary.subject.rfc4514_string()
@@ -174,7 +178,7 @@ class InstallTests(SynchronousTestCase):
         """
         found = read_profile(profile(), _VARIABLES)
         first, second = (
-            install(found, Server().http(), lambda: _AT, lambda *_: None) for _ in range(2)
+            install(found, Server().http(), Waiting(lambda: _AT), lambda *_: None) for _ in range(2)
         )
         keychain = Keychain()
         keychain.install(first)
@@ -190,7 +194,7 @@ class InstallTests(SynchronousTestCase):
         A profile without SCEP payloads is installed without an identity.
         """
         found = read_profile(configuration({"PayloadType": "other"}), _VARIABLES)
-        installed = install(found, Server().http(), lambda: _AT, lambda *_: None)
+        installed = install(found, Server().http(), Waiting(lambda: _AT), lambda *_: None)
         self.assertEqual(
             installed,
             InstalledProfile(

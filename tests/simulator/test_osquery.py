@@ -15,9 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from scepd.errors import EncodingError
 from scepd.osquery.distributed import CERTIFICATES, PROFILES, QUERIES, USER_PROFILES
 from scepd.simulator.failures import DeviceError
+from scepd.simulator.identity import Identity
 from scepd.simulator.keychain import InstalledProfile
 from scepd.simulator.osquery_tables import certificate_rows, profile_rows, query
-from scepd.simulator.scep_client import Identity
 from tests.simulator.server import HARDWARE, Server, command, profile
 from tests.support.pki import issue, openssl, party, require, rsa_key
 

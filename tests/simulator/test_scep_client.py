@@ -13,7 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from scepd.scep.attributes import FailInfo
 from scepd.scep.replies import build_cert_rep_failure, build_cert_rep_pending
 from scepd.simulator.failures import DeviceError
-from scepd.simulator.scep_client import Identity, SCEPClient
+from scepd.simulator.identity import Identity
+from scepd.simulator.patience import NO_PATIENCE
+from scepd.simulator.scep_client import SCEPClient
 from tests.simulator.server import BASE, Server, authority, pki_message
 from tests.support.pki import openssl_decrypt, party, rsa_key
 from tests.support.scep_messages import cert_rep
@@ -35,7 +37,7 @@ class SCEPClientTests(SynchronousTestCase):
         self.url = f"{BASE}/scep"
 
     def _enroll(self, challenge: str = _CHALLENGE) -> Identity:
-        client = SCEPClient(self.url, self.server.http())
+        client = SCEPClient(self.url, self.server.http(), patience=NO_PATIENCE)
         return client.enroll_key(rsa_key(7), _SUBJECT, challenge)
 
     def _error(self) -> DeviceError:
@@ -130,7 +132,7 @@ class SCEPClientTests(SynchronousTestCase):
 
     def test_pending(self) -> None:
         """
-        PENDING: an error, for the device does not wait.
+        PENDING: an error, when the device has no patience.
         """
 
         def delay(request: httpx.Request) -> bytes:
@@ -164,7 +166,7 @@ class SCEPClientTests(SynchronousTestCase):
         self.server.replies["PKIOperation"] = lambda request: self.server.certify(
             request, subject=other
         )
-        self.assertIn("no certificate for the device's key", str(self._error()))
+        self.assertIn("no certificate for the key", str(self._error()))
 
     def test_hostile(self) -> None:
         """

@@ -22,6 +22,7 @@ from scepd.ports import (
     CertificateStore,
     CheckInStore,
     CommandStore,
+    DeliveryChallengeStore,
     DeliveryStore,
     EnrollmentStore,
     EnrollmentTokenStore,
@@ -45,6 +46,7 @@ from scepd.storage.checkins import SQLCheckInStore
 from scepd.storage.commands import SQLCommandStore
 from scepd.storage.database import Database
 from scepd.storage.delivery import SQLDeliveryStore
+from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
@@ -98,6 +100,7 @@ class StorageTestCase(TestCase):
         self.enrollment_tokens: EnrollmentTokenStore = SQLEnrollmentTokenStore(database, self.clock)
         self.checkins: CheckInStore = SQLCheckInStore(database)
         self.commands: CommandStore = SQLCommandStore(database)
+        self.challenges: DeliveryChallengeStore = SQLDeliveryChallengeStore(database)
         self.leases: LeaseStore = SQLLeaseStore(database, self.clock)
         self.delivery: DeliveryStore = SQLDeliveryStore(database, now=self.clock)
         self.pushes: PushStore = SQLPushStore(database, lambda: next(apns_ids))

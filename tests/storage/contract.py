@@ -7,7 +7,10 @@ database.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scepd.errors import Conflict, NotFound
+from scepd.pki.keyring import SealedSecret
 from tests.storage import records
 from tests.storage.base import StorageTestCase
 from tests.storage.records import HOUR, NOON
@@ -49,6 +52,11 @@ class CertificateAuthorityContract(StorageTestCase):
             allow_single_des=False,
             certificates=(),
             capabilities=(),
+            requests_per_second=None,
+            pinned_sha256=None,
+            client_certificate=None,
+            client_key=None,
+            outgoing_proxy=None,
         )
         await self.authorities.add_certificate_authority(bare, records.activity())
         self.assertEqual(await self.authorities.certificate_authority("corp"), bare)
@@ -105,6 +113,77 @@ class CertificateAuthorityContract(StorageTestCase):
         )
         self.assertEqual(await self.authorities.certificate_authority("a"), expected)
         self.assertEqual(await self.authorities.certificate_authority("b"), records.ca("b"))
+
+    async def test_record_check_with_activity(self) -> None:
+        """
+        What a check has to tell is stored with it, and not when there is nothing to check.
+        """
+        await self.authorities.add_certificate_authority(records.ca("a"), records.activity("a"))
+        told = records.activity("a", action="found another certificate")
+        await self.authorities.record_check("a", (b"new",), ("AES",), NOON, told)
+        self.assertEqual(await self.done(), [told, records.activity("a")])
+        check = self.authorities.record_check("b", (b"new",), ("AES",), NOON, told)
+        await self.refused(NotFound, check)
+        self.assertEqual(len(await self.done()), 2)
+
+    async def test_replace_certificates(self) -> None:
+        """
+        Other certificates are stored once, with an activity, and leave everything else alone.
+        """
+        for name in ("a", "b"):
+            await self.authorities.add_certificate_authority(records.ca(name), records.activity())
+        known = records.ca("a").certificates
+        told = records.activity("a", action="found another certificate")
+        self.assertTrue(await self.authorities.replace_certificates("a", known, (b"n",), told))
+        self.assertFalse(await self.authorities.replace_certificates("a", known, (b"o",), told))
+        self.assertFalse(await self.authorities.replace_certificates("c", known, (b"n",), told))
+        expected = records.ca("a", certificates=(b"n",))
+        self.assertEqual(await self.authorities.certificate_authority("a"), expected)
+        self.assertEqual(await self.authorities.certificate_authority("b"), records.ca("b"))
+        self.assertEqual((await self.done()).count(told), 1)
+
+    async def test_change(self) -> None:
+        """
+        A change replaces the settings of that one only, even when a check came between.
+        """
+        for name in ("a", "b"):
+            await self.authorities.add_certificate_authority(records.ca(name), records.activity())
+        await self.authorities.record_check("a", (b"new",), ("AES",), NOON + HOUR)
+        after = records.ca(
+            "a",
+            url="https://other.example.com/",
+            challenge=SealedSecret("key-2", b"other"),
+            client_key=None,
+            client_certificate=None,
+            requests_per_second=2.5,
+            certificates=(b"x",),
+        )
+        changed = records.activity("a", action="changed certificate authority")
+        await self.authorities.change_certificate_authority(records.ca("a"), after, changed)
+        self.assertEqual(await self.authorities.certificate_authority("a"), after)
+        self.assertEqual(await self.authorities.certificate_authority("b"), records.ca("b"))
+        self.assertEqual((await self.done())[0], changed)
+
+    async def test_change_after_another(self) -> None:
+        """
+        A change that does not know of another one is a conflict, and one of nothing is not found;
+        neither leaves anything.
+        """
+        await self.authorities.add_certificate_authority(records.ca("a"), records.activity("a"))
+        first = records.ca("a", max_concurrency=7)
+        await self.authorities.change_certificate_authority(
+            records.ca("a"), first, records.activity("1")
+        )
+        late = self.authorities.change_certificate_authority(
+            records.ca("a"), records.ca("a", max_concurrency=9), records.activity("2")
+        )
+        self.assertIn("'a'", await self.refused(Conflict, late))
+        nothing = self.authorities.change_certificate_authority(
+            records.ca("b"), records.ca("b"), records.activity("3")
+        )
+        await self.refused(NotFound, nothing)
+        self.assertEqual(await self.authorities.certificate_authority("a"), first)
+        self.assertEqual(len(await self.done()), 2)
 
     async def test_record_check_of_none(self) -> None:
         """
@@ -191,6 +270,43 @@ class APITokenContract(StorageTestCase):
         await self.tokens.add_api_token(records.token())
         text = await self.refused(Conflict, self.tokens.add_api_token(records.token()))
         self.assertNotIn("cdcd", text)
+
+    async def test_list(self) -> None:
+        """
+        All are told, the newest first; one that an operator adds is an activity.
+        """
+        await self.tokens.add_api_token(records.token())
+        second = replace(records.token("ef" * 32), name="second", created_at=NOON + HOUR)
+        await self.tokens.add_api_token(second, records.activity("second"))
+        self.assertEqual(await self.tokens.api_tokens(), [second, records.token()])
+        self.assertEqual(await self.done(), [records.activity("second")])
+
+    async def test_name_taken(self) -> None:
+        """
+        What an operator adds has a name of its own: activities are told by it.
+        """
+        await self.tokens.add_api_token(records.token())
+        second = self.tokens.add_api_token(records.token("ef" * 32), records.activity())
+        self.assertIn("'first'", await self.refused(Conflict, second))
+        self.assertIsNone(await self.tokens.api_token("ef" * 32))
+        self.assertEqual(await self.done(), [])
+
+    async def test_remove(self) -> None:
+        """
+        A removed one is not known any more, but the last admin's stays.
+        """
+        await self.tokens.add_api_token(records.token())
+        verifier = replace(records.token("ef" * 32), name="second", role="verifier")
+        await self.tokens.add_api_token(verifier)
+        remove = self.tokens.remove_api_token(records.token().sha256, records.activity())
+        await self.refused(Conflict, remove)
+        self.assertEqual(await self.tokens.api_token("cd" * 32), records.token())
+        self.assertEqual(await self.done(), [])
+        await self.tokens.remove_api_token(verifier.sha256, records.activity())
+        self.assertIsNone(await self.tokens.api_token(verifier.sha256))
+        self.assertEqual(await self.done(), [records.activity()])
+        gone = self.tokens.remove_api_token(verifier.sha256, records.activity())
+        await self.refused(NotFound, gone)
 
 
 class ActivityContract(StorageTestCase):

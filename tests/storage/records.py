@@ -12,6 +12,8 @@ from scepd.model import (
     APIToken,
     CAState,
     CertificateAuthority,
+    ChallengeMode,
+    DeliveryChallenge,
     DueRow,
     Enrollment,
     EnrollmentChallenge,
@@ -31,6 +33,7 @@ from scepd.model import (
 )
 from scepd.pki.keyring import SealedSecret
 from scepd.profiles.lifecycle import Event
+from scepd.profiles.requested_names import NamePattern, RequestedNames
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -53,6 +56,11 @@ def ca(name: str = "corp", **changes: object) -> CertificateAuthority:
         capabilities=("POSTPKIOperation", "SHA-256"),
         checked_at=NOON,
         created_at=NOON - HOUR,
+        requests_per_second=0.1,
+        pinned_sha256="5a" * 32,
+        client_certificate="-----BEGIN CERTIFICATE-----\nours",
+        client_key=SealedSecret("key-2", b"\xfesealed key"),
+        outgoing_proxy="http://proxy.example.com:3128",
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
 
@@ -281,4 +289,33 @@ def issued(serial: str = "0B", **changes: object) -> IssuedCertificate:
         not_after=NOON + timedelta(days=365),
         issued_at=NOON,
     )
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def one_time_ca(name: str = "corp", **changes: object) -> CertificateAuthority:
+    """
+    A certificate authority with one-time challenges and the webhook hook-1.
+    """
+    whole = ca(
+        name,
+        challenge=None,
+        challenge_mode=ChallengeMode.ONE_TIME,
+        webhook_id="hook-1",
+        webhook_secret=SealedSecret("key-1", b"\x00secret\xff"),
+    )
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def delivery_challenge(sha256: str = "d1", **changes: object) -> DeliveryChallenge:
+    """
+    The challenge of the delivery of a-1 to H-1 that opened the window w-1.
+    """
+    names = RequestedNames(
+        (
+            (NamePattern("2.5.4.3", ("zoë ", "")), NamePattern("2.5.4.11", ("sales",))),
+            (NamePattern("2.5.4.10", ("Example",)),),
+        ),
+        (NamePattern("dns", ("a.example",)),),
+    )
+    whole = DeliveryChallenge(sha256, "H-1", "a-1", "corp", "w-1", names, NOON + HOUR)
     return replace(whole, **changes)  # type: ignore[arg-type]

@@ -4,8 +4,11 @@ What every database must do with the hosts that a profile targets, and those tha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scepd.errors import Conflict
 from scepd.model import Admission
+from scepd.pki.keyring import SealedSecret
 from scepd.profiles.lifecycle import Event
 from tests.storage import records
 from tests.storage.base import StorageTestCase, reserve
@@ -156,6 +159,28 @@ class TargetContract(StorageTestCase):
         await self.authorities.add_certificate_authority(records.ca(), activity)
         row = await self.row()
         self.assertEqual((row.status, row.due_at, row.detail), ("pending", activity.at, ""))
+
+    async def test_authority_is_mended(self) -> None:
+        """
+        What failed is due again when its certificate authority gets another URL or challenge, but
+        not with other settings.
+        """
+        await self.enroll()
+        activity = records.activity()
+        ca = records.ca()
+        await self.authorities.add_certificate_authority(ca, activity)
+        await self.profiles.add_profile(records.profile(ca_names=("corp",)), activity)
+        failed = records.event(Event.RESOLUTION_FAILED, detail="can't be decrypted")
+        for change, status in (
+            ({"max_concurrency": 9}, "failed"),
+            ({"challenge": SealedSecret("key-2", b"again")}, "pending"),
+            ({"url": "https://new.example.com/"}, "pending"),
+        ):
+            await self.delivery.happen([failed], NOON, None)
+            self.assertEqual((await self.row()).status, "failed")
+            before, ca = ca, replace(ca, **change)
+            await self.authorities.change_certificate_authority(before, ca, activity)
+            self.assertEqual((await self.row()).status, status)
 
 
 class HostPageContract(StorageTestCase):

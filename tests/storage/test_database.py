@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, event, insert, text
+from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -101,19 +101,22 @@ class GroupCommitTests(DatabaseTestCase):
         """
         Units that wait at the same time share commits, at most 64 of them one.
         """
-        commits: list[Connection] = []
+        statements: list[str] = []
 
-        def committed(connection: Connection) -> None:
-            commits.append(connection)
+        def watch(connection: Connection) -> None:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.set_trace_callback(statements.append)
 
-        event.listen(Engine, "commit", committed)
-        self.addCleanup(event.remove, Engine, "commit", committed)
+        await self.database.write(watch)
+        self.batches.clear()
+        statements.clear()
         held = await self.hold()
         waiting = [self.write(lambda connection: None) for _ in range(100)]
         self.gate.open()
         for one in (held, *waiting):
             await one
-        self.assertEqual((len(commits), self.batches), (3, [1, 64, 36]))
+        self.assertEqual((statements.count("COMMIT"), self.batches), (3, [1, 64, 36]))
 
     async def test_nothing_seen_before_commit(self) -> None:
         """

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.assignments import SQLAssignmentStore
 from scepd.storage.bootstrap import add_first_token
+from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.engines import writing_engine
 from scepd.storage.hosts import SQLHostStore
 from scepd.storage.profiles import SQLProfileStore
@@ -119,6 +120,31 @@ class FirstRevisionTests(SQLiteFile):
                 self.assertIn(values, found)
         self.assertEqual(connection.execute("PRAGMA foreign_key_check").fetchall(), [])
         self.assertEqual(connection.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+
+
+class SecondRevisionTests(SQLiteFile):
+    """
+    A database of the second revision, with a certificate authority, is brought to the newest one.
+    """
+
+    async def test_authority_is_kept(self) -> None:
+        """
+        It has the static challenge that it had.
+        """
+        _migrate(self.path, "0002")
+        values = ("corp", "https://corp.example.com/scep", "key-1", b"\x00sealed\xff", "issuing")
+        rest = ("-----BEGIN CERTIFICATE-----\n", 3, 1, "[]", '["AES"]', _AT, _AT)
+        marks = ", ".join("?" * 12)
+        self.second_connection().execute(
+            f"INSERT INTO certificate_authority VALUES ({marks})",  # noqa: S608
+            values + rest,
+        )
+        database = self.make_database()
+        database.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(database.stop()))
+        found = await SQLCertificateAuthorityStore(database).certificate_authority("corp")
+        expected = records.ca(certificates=(), capabilities=("AES",), created_at=NOON)
+        self.assertEqual(found, expected)
 
 
 _AT = 1772366400123456

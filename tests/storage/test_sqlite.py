@@ -5,6 +5,7 @@ Tests of the stores on a SQLite file.
 from __future__ import annotations
 
 from tests.storage import (
+    challenge_contract,
     checkin_contract,
     command_contract,
     contract,
@@ -192,4 +193,16 @@ class ProofTests(MigratedFile, verification_contract.ProofContract):
 class RenewalTests(MigratedFile, verification_contract.RenewalContract):
     """
     The renewals of VerificationStore on SQLite.
+    """
+
+
+class DeliveryChallengeTests(MigratedFile, challenge_contract.DeliveryChallengeContract):
+    """
+    DeliveryChallengeStore on SQLite.
+    """
+
+
+class WebhookTests(MigratedFile, challenge_contract.WebhookContract):
+    """
+    Certificate authorities with one-time challenges on SQLite.
     """

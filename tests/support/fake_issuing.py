@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from scepd.errors import Conflict, NotFound, StorageUnavailable
+from scepd.errors import ChallengeUnknown, Conflict, NotFound, StorageUnavailable
 from scepd.model import (
     Activity,
     CARole,
     CAState,
+    ChallengeUse,
     EnrollmentChallenge,
     EnrollmentToken,
     IssuedCertificate,
     PendingRequest,
     RequestState,
 )
+from tests.support.fake_challenges import FakeDeliveryChallenges
 from tests.support.fakes import FakeActivities
 
 
@@ -29,6 +31,7 @@ class FakeIssuing:
 
     :param states: newest first.
     :param faster: what another process stored just before :meth:`create_ca_state`.
+    :param deliveries: what spends the challenges of deliveries.
     :param broken: whether every call raises StorageUnavailable.
     """
 
@@ -40,6 +43,7 @@ class FakeIssuing:
     challenges: dict[str, EnrollmentChallenge] = field(default_factory=dict)
     requests: dict[str, PendingRequest] = field(default_factory=dict)
     broken: bool = False
+    deliveries: FakeDeliveryChallenges = field(default_factory=lambda: FakeDeliveryChallenges())
 
     async def ca_states(self) -> Sequence[CAState]:
         """
@@ -97,7 +101,9 @@ class FakeIssuing:
         self._check()
         return self.challenges.get(sha256)
 
-    async def issue(self, certificate: IssuedCertificate, now: datetime) -> IssuedCertificate:
+    async def issue(
+        self, certificate: IssuedCertificate, now: datetime, use: ChallengeUse | None = None
+    ) -> IssuedCertificate:
         """
         As the port says.
         """
@@ -105,6 +111,8 @@ class FakeIssuing:
         if known is not None:
             return known
         self._refuse_other_key(certificate.transaction_id, certificate.public_key_sha256)
+        if use is not None:
+            await self.deliveries.use_challenge(use, now)
         if certificate.challenge_sha256 is not None:
             self._spend(certificate, certificate.challenge_sha256, now)
         if certificate.renewed_sha256 is not None:
@@ -292,7 +300,7 @@ class FakeIssuing:
     def _spend(self, certificate: IssuedCertificate, sha256: str, now: datetime) -> None:
         challenge, key = self.challenges.get(sha256), certificate.public_key_sha256
         if challenge is None:
-            raise Conflict("the challenge is not one of this authority")
+            raise ChallengeUnknown("the challenge is not one of this authority")
         if challenge.expires_at <= now:
             raise Conflict("the challenge has expired")
         if challenge.subject != certificate.subject:

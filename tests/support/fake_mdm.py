@@ -20,6 +20,7 @@ from scepd.model import (
     Activity,
     CommandRecord,
     Delivery,
+    DeliveryChallenge,
     DueRow,
     Enrollment,
     EnrollmentWindow,
@@ -165,6 +166,7 @@ class FakeCommands(_Breakable):
     :param queued: by uuid, whatever became of them.
     :param statuses: of those that were offered or answered.
     :param windows: what hand-overs opened.
+    :param challenges: what hand-overs brought.
     :param finished: (uuid, status, detail, event) of each result that counted.
     :param cancelled_at_pick_up: uuids that are cancelled just when they are handed over.
     :param sticky: whether cancelled ones stay in the queue.
@@ -174,6 +176,7 @@ class FakeCommands(_Breakable):
     queued: dict[str, QueuedCommand] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     windows: list[EnrollmentWindow | None] = field(default_factory=list)
+    challenges: list[DeliveryChallenge | None] = field(default_factory=list)
     finished: list[tuple[str, str, str, RowEvent | None]] = field(default_factory=list)
     cancelled_at_pick_up: set[str] = field(default_factory=set)
 
@@ -200,7 +203,11 @@ class FakeCommands(_Breakable):
         return min(waiting, key=lambda found: (found.priority, found.created_at), default=None)
 
     async def hand_over(
-        self, command_uuid: str, now: datetime, window: EnrollmentWindow | None
+        self,
+        command_uuid: str,
+        now: datetime,
+        window: EnrollmentWindow | None,
+        challenge: DeliveryChallenge | None = None,
     ) -> bool:
         """
         As the port says.
@@ -211,6 +218,7 @@ class FakeCommands(_Breakable):
             return False
         self.statuses[command_uuid] = "offered"
         self.windows.append(window)
+        self.challenges.append(challenge)
         return True
 
     async def finish(

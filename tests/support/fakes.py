@@ -89,6 +89,15 @@ class FakeCertificateAuthorities:
         self._check()
         return self.by_name.get(name)
 
+    async def certificate_authority_of_webhook(
+        self, webhook_id: str
+    ) -> CertificateAuthority | None:
+        """
+        As the port says.
+        """
+        self._check()
+        return next((ca for ca in self.by_name.values() if ca.webhook_id == webhook_id), None)
+
     async def certificate_authorities(
         self, *, after: str = "", limit: int = 100
     ) -> Sequence[CertificateAuthority]:
@@ -111,6 +120,7 @@ class FakeCertificateAuthorities:
         certificates: tuple[bytes, ...],
         capabilities: tuple[str, ...],
         checked_at: datetime,
+        activity: Activity | None = None,
     ) -> None:
         """
         As the port says.
@@ -118,12 +128,50 @@ class FakeCertificateAuthorities:
         self._check()
         if name not in self.by_name:
             raise NotFound(f"there is no certificate authority {name!r}")
+        if activity is not None:
+            self.activities.records.append(activity)
         self.by_name[name] = replace(
             self.by_name[name],
             certificates=certificates,
             capabilities=capabilities,
             checked_at=checked_at,
         )
+
+    async def replace_certificates(
+        self,
+        name: str,
+        before: tuple[bytes, ...],
+        after: tuple[bytes, ...],
+        activity: Activity,
+    ) -> bool:
+        """
+        As the port says.
+        """
+        self._check()
+        ca = self.by_name.get(name)
+        if ca is None or ca.certificates != before:
+            return False
+        self.by_name[name] = replace(ca, certificates=after)
+        self.activities.records.append(activity)
+        return True
+
+    async def change_certificate_authority(
+        self, before: CertificateAuthority, after: CertificateAuthority, activity: Activity
+    ) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        now = self.by_name.get(before.name)
+        if now is None:
+            raise NotFound(f"there is no certificate authority {before.name!r}")
+        checked = {
+            name: getattr(now, name) for name in ("certificates", "capabilities", "checked_at")
+        }
+        if replace(before, **checked) != now:
+            raise Conflict(f"{before.name!r} was changed meanwhile")
+        self.by_name[before.name] = after
+        self.activities.records.append(activity)
 
     async def remove_certificate_authority(
         self, name: str, activity: Activity, *, force: bool
@@ -384,12 +432,35 @@ class FakeAPITokens:
     """
 
     by_sha256: dict[str, APIToken] = field(default_factory=dict)
+    activities: FakeActivities = field(default_factory=FakeActivities)
 
-    async def add_api_token(self, token: APIToken) -> None:
+    async def add_api_token(self, token: APIToken, activity: Activity | None = None) -> None:
         """
         As the port says.
         """
+        if activity is not None:
+            if any(known.name == token.name for known in self.by_sha256.values()):
+                raise Conflict(f"there is an API token {token.name!r} already")
+            self.activities.records.append(activity)
         self.by_sha256[token.sha256] = token
+
+    async def api_tokens(self) -> Sequence[APIToken]:
+        """
+        As the port says.
+        """
+        return list(self.by_sha256.values())[::-1]
+
+    async def remove_api_token(self, sha256: str, activity: Activity) -> None:
+        """
+        As the port says.
+        """
+        if sha256 not in self.by_sha256:
+            raise NotFound("there is no such API token")
+        left = [one for one in self.by_sha256.values() if one.sha256 != sha256]
+        if not any(one.role == "admin" for one in left):
+            raise Conflict("the last API token of the role admin can't be revoked")
+        del self.by_sha256[sha256]
+        self.activities.records.append(activity)
 
     async def api_token(self, sha256: str) -> APIToken | None:
         """

@@ -17,6 +17,7 @@ from scepd.services.ca_keys import CAKeys
 from scepd.services.ca_rollover import CARollOver
 from scepd.services.certificates import Certificates
 from scepd.services.certification import Certification
+from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.issuing import EmbeddedCA, IssuingPorts
 from scepd.services.issuing_permission import IssuingPermission
 from scepd.services.issuing_queries import IssuingQueries
@@ -47,6 +48,7 @@ def issuing_parts(
     keyring: Callable[[], Keyring],
     settings: IssuingSettings,
     static_challenge: str | None,
+    deliveries: DeliveryChallenges | None = None,
     *,
     manual: bool = False,
 ) -> IssuingParts:
@@ -73,7 +75,7 @@ def issuing_parts(
         keys,
         store,
         certification,
-        IssuingPermission(store, clock, static_challenge, manual=manual),
+        IssuingPermission(store, clock, static_challenge, deliveries, manual=manual),
         approval,
         IssuingQueries(keys, store, lists),
         clock,

@@ -203,7 +203,9 @@ def tlv(tag: int, *parts: bytes) -> bytes:
         return bytes([tag, len(body)]) + body
     if len(body) < 256:
         return bytes([tag, 0x81, len(body)]) + body
-    return bytes([tag, 0x82]) + len(body).to_bytes(2, "big") + body
+    if len(body) < 65_536:
+        return bytes([tag, 0x82]) + len(body).to_bytes(2, "big") + body
+    return bytes([tag, 0x83]) + len(body).to_bytes(3, "big") + body
 
 
 def oid(dotted: str) -> bytes:

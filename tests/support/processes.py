@@ -60,15 +60,19 @@ class RunningProgram:
 
     :param argv: the program and its arguments.
     :param folder: its working directory.
+    :param environment: what it gets beside the environment of the tests.
     """
 
-    def __init__(self, argv: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
         self.process = subprocess.Popen(
             argv,
             cwd=folder,
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

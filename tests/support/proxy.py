@@ -18,13 +18,17 @@ from scepd.model import (
     SCEPExchange,
     WindowOutcome,
 )
-from scepd.pki.keyring import SealedSecret
+from scepd.pki.keyring import Keyring, SealedSecret
 from scepd.ports import SignedBy, Subject
+from scepd.services.ca_answers import AnswerLimits, CAAnswers
+from scepd.services.ca_directory import CADirectory
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.slots import Slots
+from scepd.services.upstream_targets import UpstreamTargets
 from scepd.web.scep_proxy import SCEPProxySite
 from scepd.web.streaming import StreamingSite
 from tests.support.fakes import (
+    Answer,
     FakeAssignments,
     FakeCertificateAuthorities,
     FakeUpstreamExchange,
@@ -78,9 +82,26 @@ class ProxyWorld:
         self.upstream = EagerUpstream()
         self.workers = HeldWorkers()
         self.slots = Slots(self.clock, self.metrics)
+        self.directory = CADirectory(
+            self.authorities,
+            self.clock,
+            UpstreamTargets(lambda: Keyring({"key-1": bytes(32)})),
+        )
+        self.noticed: list[tuple[str, bytes]] = []
         self._ids = 0
         self.settings = SCEPProxySection.model_validate(settings)
+        self.answers = CAAnswers(
+            self.upstream,
+            self.clock,
+            self.slots,
+            self.metrics,
+            AnswerLimits(self.settings.max_message_size, self.settings.queue_timeout),
+            self._notice,
+        )
         self.proxy = SCEPProxy(self._ports(), self.settings)
+
+    async def _notice(self, name: str, body: bytes) -> None:
+        self.noticed.append((name, body))
 
     def _ports(self) -> ProxyPorts:
         return ProxyPorts(
@@ -93,6 +114,8 @@ class ProxyWorld:
             slots=self.slots,
             metrics=self.metrics,
             new_id=self._new_id,
+            directory=self.directory,
+            answers=self.answers,
         )
 
     def _new_id(self) -> str:
@@ -122,6 +145,13 @@ class ProxyWorld:
         consumer.answer_started(status, None, length)
         consumer.answer_received(body)
         consumer.answer_finished()
+
+    def will_answer(self, operation: str, body: Answer | bytes) -> None:
+        """
+        What the certificate authority answers to an operation that is the same for all.
+        """
+        given: Answer = (b"", body) if isinstance(body, bytes) else body
+        self.upstream.answers[f"operation={operation}".encode()] = given
 
     def requests_counted(self, operation: str, result: str) -> float:
         """

@@ -148,7 +148,7 @@ class FakeDevice:
     heard: list[str] = field(default_factory=list)
     content_type: str | None = None
     length: int | None = None
-    answer: bytearray = field(default_factory=bytearray)
+    body: bytearray = field(default_factory=bytearray)
     paused: bool = True
     on_write: Callable[[], None] = lambda: None
 
@@ -164,6 +164,14 @@ class FakeDevice:
         """
         self.heard.append(error.code)
 
+    def answer(self, content_type: str, body: bytes) -> None:
+        """
+        As the protocol says.
+        """
+        self.heard += ["begin", "end"]
+        self.content_type, self.length = content_type, len(body)
+        self.body += body
+
     def begin_answer(self, content_type: str, length: int | None) -> None:
         """
         As the protocol says.
@@ -175,7 +183,7 @@ class FakeDevice:
         """
         As the protocol says.
         """
-        self.answer += data
+        self.body += data
         self.on_write()
 
     def end_answer(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.support.processes import PATIENCE, RunningProgram, free_port, program, run
+from tests.support.processes import PATIENCE, RunningProgram, free_port, program, run, tool
 
 CHALLENGE = "correct-horse-battery-staple"
 
@@ -19,10 +19,14 @@ CHALLENGE = "correct-horse-battery-staple"
 class SCEPServer:
     """
     A CA of its own folder and port; without ``-allowrenew 0`` it refuses second certificates.
+
+    :param verifier: the configuration of ``scepd-verify-csr``, which decides about requests in
+        place of the static challenge.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, verifier: Path | None = None) -> None:
         self.folder = folder
+        self._verifier = verifier
         self._path = program("scepserver")
         folder.mkdir(parents=True)
         made = run([self._path, "ca", "-init", "-depot", "depot", "-keySize", "2048"], folder)
@@ -50,8 +54,14 @@ class SCEPServer:
         Start it and wait until it listens.
         """
         argv = [self._path, "-depot", "depot", "-port", str(self.port)]
-        argv += ["-challenge", CHALLENGE, "-allowrenew", "0"]
-        self._running = RunningProgram(argv, self.folder)
+        argv += ["-allowrenew", "0"]
+        environment = {}
+        if self._verifier is None:
+            argv += ["-challenge", CHALLENGE]
+        else:
+            argv += ["-csrverifierexec", tool("scepd-verify-csr")]
+            environment = {"SCEPD_VERIFY_CONFIG": str(self._verifier)}
+        self._running = RunningProgram(argv, self.folder, environment)
         self._running.wait_for(lambda line: "msg=listening" in line, "sign of scepserver")
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:

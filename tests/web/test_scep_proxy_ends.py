@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from scepd.errors import UpstreamError, UpstreamFault
-from scepd.model import WindowOutcome
+from scepd.model import CertificateAuthority, WindowOutcome
 from tests.support.http_device import PATH
 from tests.support.scep_messages import cert_rep, pkcs_req, signed_by
 from tests.support.scep_proxy_case import SCEPProxyTestCase
@@ -48,7 +48,17 @@ class VanishingTests(SCEPProxyTestCase):
         """
         Nothing is reserved for who is gone already.
         """
-        self.vanish_while("is_assigned")
+        held: Deferred[None] = Deferred()
+        find = self.world.authorities.certificate_authority
+
+        async def find_later(name: str) -> CertificateAuthority | None:
+            await held
+            return await find(name)
+
+        self.world.authorities.certificate_authority = find_later  # type: ignore[method-assign]
+        self.device.post(pkcs_req())
+        self.device.vanish()
+        held.callback(None)
         self.assertEqual(self.world.enrollments.reserve_calls, [])
         self.assertEqual(self.world.requests_counted("PKIOperation", "device-gone"), 1)
 

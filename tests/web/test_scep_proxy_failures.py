@@ -58,8 +58,8 @@ class FailureTests(SCEPProxyTestCase):
         faults = dict.fromkeys(UpstreamFault, 502) | {UpstreamFault.TIMEOUT: 504}
         for fault, status in faults.items():
             device = DeviceEnd(self.world.site())
+            self.world.will_answer("GetCACert", UpstreamError(fault, "inside"))
             device.get(b"operation=GetCACert")
-            self.world.ca_side.consumer.answer_failed(UpstreamError(fault, "inside"))
             self.assertEqual(device.answer().status, status)
             self.assertNotIn(b"inside", device.answer().body)
 
@@ -82,9 +82,10 @@ class FailureTests(SCEPProxyTestCase):
         Who waited in vain for a slot is told when to come again.
         """
         self.world.authorities.by_name["CORP"] = make_ca(max_concurrency=1)
+        self.world.will_answer("GetCACert", None)
         self.device.get(b"operation=GetCACert")
         second = DeviceEnd(self.world.site())
-        second.get(b"operation=GetCACert")
+        second.post(pkcs_req())
         self.world.clock.advance(self.world.settings.queue_timeout)
         self.assertEqual(second.answer().status, 503)
         self.assertEqual(second.answer().headers["retry-after"], "5")
@@ -96,7 +97,8 @@ class FailureTests(SCEPProxyTestCase):
         for name in ("is_assigned", "reserve_window", "record_refusal", "settle_window"):
             world = ProxyWorld()
             world.enrollments.failing.add(name)
-            if name == "record_refusal":
+            if name in ("is_assigned", "record_refusal"):
+                # Of a device that has a window nothing more is asked.
                 world.enrollments.reservations.clear()
             device = DeviceEnd(world.site())
             device.post(b"message")
@@ -122,8 +124,9 @@ class LogTests(SCEPProxyTestCase):
                 (b"GetCACert", authority().certificate),
                 (b"PKIOperation", cert_rep()),
             ):
+                self.world.will_answer(operation.decode(), body)
                 self.device.get(b"operation=%b&message=%b&secret=hidden" % (operation, message))
-                self.world.answer(body)
+            self.world.answer(body)
         arrows = [event["step"] for event in events if event.get("step")]
         self.assertEqual(arrows, [f"B{number}" for number in range(13, 25)])
         everything = "\n".join(map(repr, events))

@@ -107,7 +107,7 @@ class StreamingTests(SCEPProxyTestCase):
         Until it is known who is let through, the device is not read beyond its first read; what
         that brought goes on.
         """
-        assigned = self.world.enrollments.hold("is_assigned")
+        assigned = self.world.enrollments.hold("reserve_window")
         self.device.send(_POST % (PATH, 10) + b"01234")
         self.assertFalse(self.device.is_read)
         self.world.clock.advance(REQUEST_TIMEOUT + 60)
@@ -119,7 +119,7 @@ class StreamingTests(SCEPProxyTestCase):
         """
         A request that is complete before anything is known goes on when all is, with its length.
         """
-        assigned = self.world.enrollments.hold("is_assigned")
+        assigned = self.world.enrollments.hold("reserve_window")
         self.device.send(_CHUNKED + in_chunks(b"0123456789") + b"0\r\n\r\n")
         assigned.callback(None)
         self.assertEqual(self.world.ca_side.request.content_length, 10)

@@ -84,6 +84,8 @@ issued_certificate = Table(
     Column("token_sha256", Text),
     Column("not_after", UTCDateTime, nullable=False),
     Column("issued_at", UTCDateTime, nullable=False),
+    Column("host_uuid", Text),
+    Column("profile_uuid", Text),
     Column("issuer_serial", Text, nullable=False, server_default=""),
     Column("renewed_sha256", Text),
     Column("revoked_at", UTCDateTime),

@@ -4,7 +4,17 @@ Certificate authorities and configuration profiles.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
 
 from scepd.storage.columns import EncodedCertificates, UTCDateTime, Words
 from scepd.storage.tables.naming import metadata
@@ -14,8 +24,8 @@ certificate_authority = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("url", Text, nullable=False),
-    Column("challenge_key_id", Text, nullable=False),
-    Column("challenge", LargeBinary, nullable=False),
+    Column("challenge_key_id", Text),
+    Column("challenge", LargeBinary),
     Column("ca_identifier", Text),
     Column("trusted_certificates", Text),
     Column("max_concurrency", Integer, nullable=False),
@@ -24,6 +34,17 @@ certificate_authority = Table(
     Column("capabilities", Words, nullable=False),
     Column("checked_at", UTCDateTime, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
+    Column("requests_per_second", Float),
+    Column("pinned_sha256", Text),
+    Column("client_certificate", Text),
+    Column("client_key_key_id", Text),
+    Column("client_key", LargeBinary),
+    Column("outgoing_proxy", Text),
+    Column("challenge_mode", Text, nullable=False, server_default="static"),
+    Column("webhook_id", Text),
+    Column("webhook_secret_key_id", Text),
+    Column("webhook_secret", LargeBinary),
+    Index(None, "webhook_id", unique=True),
 )
 
 profile = Table(

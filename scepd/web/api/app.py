@@ -13,12 +13,15 @@ from scepd.config import LimitsSection
 from scepd.pki.keyring import RandomBytes
 from scepd.ports import ActivityStore, CertificateAuthorityStore, EnrollmentStore, Health
 from scepd.services.access import Access
+from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
 from scepd.services.enrolling import Enrolling
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
+from scepd.web.api.api_tokens import APITokenEndpoints
 from scepd.web.api.call import Call
 from scepd.web.api.certificate_authorities import CertificateAuthorityEndpoints
+from scepd.web.api.challenges import ChallengeEndpoints
 from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.hosts import HostEndpoints
@@ -36,6 +39,8 @@ def make_api(
     hosts: Hosts,
     enrolling: Enrolling,
     embedded_ca: EmbeddedCAEndpoints,
+    tokens: APITokens,
+    challenges: ChallengeEndpoints,
     authority_store: CertificateAuthorityStore,
     enrollments: EnrollmentStore,
     activities: ActivityStore,
@@ -55,6 +60,8 @@ def make_api(
     HostEndpoints(hosts).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
     embedded_ca.add_to(routes)
+    APITokenEndpoints(tokens).add_to(routes)
+    challenges.add_to(routes)
     RecordEndpoints(enrollments, activities, authority_store, health, clock).add_to(routes)
     _add_document(routes)
     api = Resource()

@@ -50,13 +50,21 @@ class Call:
     actor: str
     body_size: int
 
-    def body(self) -> bytes:
+    def body(self, limit: int | None = None) -> bytes:
         """
         The whole body.
 
+        :param limit: its octets, where less than of all bodies.
         :raises LimitExceeded: it is larger than it may be.
         """
-        return read_body(self.request, self.body_size)
+        return read_body(self.request, min(self.body_size, limit or self.body_size))
+
+    def header(self, name: str) -> str:
+        """
+        The one header of this name; empty when there is none, or several.
+        """
+        values = self.request.requestHeaders.getRawHeaders(name.encode("ascii"), [])
+        return values[0].decode("ascii", "replace") if len(values) == 1 else ""
 
     def json(self, model: type[M]) -> M:
         """

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from scepd.services.authorities import CertificateAuthorities
+from scepd.web.api.authority_models import CertificateAuthorityChange
 from scepd.web.api.call import Call
 from scepd.web.api.models import (
     CertificateAuthorityCheck,
@@ -35,6 +36,7 @@ class CertificateAuthorityEndpoints:
             (_LIST, self.list),
             (_CREATE, self.create),
             (_SHOW, self.show),
+            (_CHANGE, self.change),
             (_DELETE, self.delete),
             (_CHECK, self.check),
         ):
@@ -65,6 +67,14 @@ class CertificateAuthorityEndpoints:
         """
         return CertificateAuthorityView.of(await self._service.show(name))
 
+    async def change(self, call: Call, name: str) -> CertificateAuthorityCheck:
+        """
+        Check one with other settings, and store these.
+        """
+        change = call.json(CertificateAuthorityChange).change()
+        report = await self._service.change(name, change, call.actor)
+        return CertificateAuthorityCheck.of(report)
+
     async def delete(self, call: Call, name: str) -> None:
         """
         Remove one.
@@ -75,7 +85,7 @@ class CertificateAuthorityEndpoints:
         """
         Ask one of them again.
         """
-        return CertificateAuthorityCheck.of(await self._service.check(name))
+        return CertificateAuthorityCheck.of(await self._service.check(name, call.actor))
 
 
 _LIST = Endpoint(
@@ -95,6 +105,14 @@ _CREATE = Endpoint(
     body_type=JSON,
 )
 _SHOW = Endpoint("GET", _ONE, "One certificate authority", answer=CertificateAuthorityView)
+_CHANGE = Endpoint(
+    "PATCH",
+    _ONE,
+    "Change some settings of a certificate authority, which is checked with them, live, before",
+    answer=CertificateAuthorityCheck,
+    body=CertificateAuthorityChange,
+    body_type=JSON,
+)
 _DELETE = Endpoint(
     "DELETE",
     _ONE,

@@ -11,10 +11,11 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scepd.model import Activity, CertificateAuthority, Profile, SCEPExchange
+from scepd.model import EMBEDDED_CA, Activity, CertificateAuthority, Profile, SCEPExchange
 from scepd.services.authority_check import CheckReport, own_certificate
 from scepd.services.authority_input import DEFAULT_CONCURRENCY, MASK, NewCertificateAuthority
 from scepd.services.profiles import UploadedProfile
+from scepd.web.api.authority_models import CACertificateView
 
 
 class CertificateAuthorityInput(BaseModel):
@@ -27,18 +28,42 @@ class CertificateAuthorityInput(BaseModel):
         extra="forbid",
         strict=True,
         hide_input_in_errors=True,
-        json_schema_extra={"required": ["name", "url", "challenge"]},
+        json_schema_extra={"required": ["name", "url"]},
     )
 
     name: str = Field("", description="1 to 255 of A-Z a-z 0-9 _; can't be changed later")
     url: str = Field("", description="absolute http or https URL of its SCEP service")
-    challenge: str = Field("", repr=False, description="its static challenge; never shown again")
+    challenge: str = Field(
+        "", repr=False, description="its static challenge, needed with the mode static; never shown"
+    )
     max_concurrency: int = Field(
         DEFAULT_CONCURRENCY, description="exchanges with it at one time, 1 to 1000"
     )
     ca_identifier: str | None = Field(None, description="sent as `message` of GetCACert")
     trusted_certificates: str | None = Field(None, description="PEM of the roots for its URL")
     allow_single_des: bool = Field(False, description="whether its answers may use single DES")
+    requests_per_second: float | None = Field(
+        None, description="the most requests to it in a second, 0.1 to 10000; null: no limit"
+    )
+    pinned_sha256: str | None = Field(
+        None, description="fingerprint of the only certificate that its https URL may show, hex"
+    )
+    client_certificate: str | None = Field(
+        None, repr=False, description="PEM of ours for its https URL"
+    )
+    client_key: str | None = Field(
+        None, repr=False, description="PEM of its private key, not encrypted; never shown again"
+    )
+    outgoing_proxy: str | None = Field(
+        None, description="http://host:port of the HTTP proxy on the way to it"
+    )
+    challenge_mode: str = Field("static", description="static or one_time")
+    webhook_id: str | None = Field(
+        None, description="of the webhook by which it asks about one-time challenges"
+    )
+    webhook_secret: str | None = Field(
+        None, repr=False, description="what the webhook signs with, in base64; never shown"
+    )
 
     def described(self) -> NewCertificateAuthority:
         """
@@ -56,7 +81,7 @@ class CertificateAuthorityView(BaseModel):
 
     name: str
     url: str
-    challenge: str = Field(description="always the mask ********")
+    challenge: str | None = Field(description="the mask ********; null when it has none")
     ca_identifier: str | None
     trusted_certificates: str | None
     max_concurrency: int
@@ -67,6 +92,14 @@ class CertificateAuthorityView(BaseModel):
     capabilities: list[str] = Field(description="GetCACaps; empty when it gave none")
     checked_at: datetime
     created_at: datetime
+    requests_per_second: float | None
+    pinned_sha256: str | None = Field(description="64 lower-case hex digits")
+    client_certificate: str | None
+    client_key: str | None = Field(description="the mask ********; null: there is none")
+    outgoing_proxy: str | None
+    challenge_mode: str = Field(description="static or one_time")
+    webhook_id: str | None
+    built_in: bool = Field(description="whether it is scepd's own, which can't be changed")
 
     @classmethod
     def of(cls, ca: CertificateAuthority) -> CertificateAuthorityView:
@@ -77,7 +110,7 @@ class CertificateAuthorityView(BaseModel):
         return cls(
             name=ca.name,
             url=ca.url,
-            challenge=MASK,
+            challenge=MASK if ca.challenge else None,
             ca_identifier=ca.ca_identifier,
             trusted_certificates=ca.trusted_certificates,
             max_concurrency=ca.max_concurrency,
@@ -88,6 +121,14 @@ class CertificateAuthorityView(BaseModel):
             capabilities=list(ca.capabilities),
             checked_at=ca.checked_at,
             created_at=ca.created_at,
+            requests_per_second=ca.requests_per_second,
+            pinned_sha256=ca.pinned_sha256,
+            client_certificate=ca.client_certificate,
+            client_key=None if ca.client_key is None else MASK,
+            outgoing_proxy=ca.outgoing_proxy,
+            challenge_mode=ca.challenge_mode.value,
+            webhook_id=ca.webhook_id,
+            built_in=ca.name == EMBEDDED_CA,
         )
 
 
@@ -113,6 +154,8 @@ class CertificateAuthorityCheck(BaseModel):
     warnings: list[str] = Field(description="sentences about what works but is unwise")
     checked_at: datetime
     fingerprint_changed: bool = Field(description="another certificate than at the last check")
+    previous_sha256: str | None = Field(description="its fingerprint before, when that changed")
+    certificates: list[CACertificateView] = Field(description="all of GetCACert, as they came")
 
     @classmethod
     def of(cls, report: CheckReport) -> CertificateAuthorityCheck:
@@ -129,6 +172,8 @@ class CertificateAuthorityCheck(BaseModel):
             warnings=list(report.warnings),
             checked_at=report.checked_at,
             fingerprint_changed=report.fingerprint_changed,
+            previous_sha256=report.previous_sha256,
+            certificates=[CACertificateView.of(der) for der in report.certificates.ders],
         )
 
 

@@ -33,6 +33,7 @@ class Endpoint:
     :param body_type: media type of the request's body; empty: it has none.
     :param answer_type: media type of the answer; empty: it has no body.
     :param public: whether it needs no token.
+    :param roles: those whose tokens are let through.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Endpoint:
     body_type: str = ""
     answer_type: str = JSON
     public: bool = False
+    roles: frozenset[str] = frozenset({"admin"})
 
 
 def document(endpoints: Sequence[Endpoint]) -> dict[str, JsonValue]:

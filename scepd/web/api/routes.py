@@ -62,7 +62,7 @@ class Routes:
             """
             Let the caller in, call the endpoint's function and write what it returns.
             """
-            actor = "" if endpoint.public else await self._actor(request)
+            actor = "" if endpoint.public else await self._actor(request, endpoint)
             result = await function(Call(request, actor, self._body_size), **captured)
             return _succeeded(request, endpoint, result)
 
@@ -76,10 +76,10 @@ class Routes:
         """
         return _APIResource(self._app.resource(), self._request_id, self._failed)
 
-    async def _actor(self, request: Request) -> str:
+    async def _actor(self, request: Request, endpoint: Endpoint) -> str:
         client = request.getClientAddress()
         address = str(getattr(client, "host", "local"))
-        token = await self._access.authenticate(bearer_token(request), address)
+        token = await self._access.authenticate(bearer_token(request), address, endpoint.roles)
         return token.name
 
     def _request_id(self, request: Request) -> str:

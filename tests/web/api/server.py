@@ -17,21 +17,27 @@ from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 
 from scepd.config import LimitsSection, ProfilesSection, SCEPProxySection
+from scepd.metrics import Metrics
 from scepd.model import APIToken
 from scepd.pki.keyring import Keyring
 from scepd.services.access import Access
+from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
 from scepd.services.ca_keys import CAKeys
+from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.enrolling import Enrolling
 from scepd.services.hosts import Hosts
 from scepd.services.issuing_settings import IssuingSettings
 from scepd.services.profiles import Profiles
 from scepd.services.rendering import ProfileRendering
+from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.web.api.app import make_api
+from scepd.web.api.challenges import ChallengeEndpoints
 from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.errors import problem_refusal
 from scepd.web.streaming import StreamingSite
 from tests.services.ca_certificates import NOW, certificate, der
+from tests.support.fake_challenges import FakeDeliveryChallenges
 from tests.support.fake_issuing import FakeIssuing
 from tests.support.fake_mdm import FakeCheckIns, FakePushes, FakeVerification
 from tests.support.fakes import (
@@ -116,6 +122,7 @@ class Server:
     commands: FakeCommandRecords = field(default_factory=FakeCommandRecords)
     verification: FakeVerification = field(default_factory=FakeVerification)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
+    challenges: FakeDeliveryChallenges = field(default_factory=FakeDeliveryChallenges)
 
     def __post_init__(self) -> None:
         self.clock.advance(NOW.timestamp())
@@ -141,9 +148,10 @@ class Server:
             self.authorities, lambda: keyring, workers, "https://mdm.example.com"
         )
         digest = sha256(TOKEN.encode()).hexdigest()
-        tokens = FakeAPITokens({digest: APIToken(digest, "alice", "admin", datetime.now(UTC))})
+        alice = APIToken(digest, "alice", "admin", datetime.now(UTC))
+        self.tokens = FakeAPITokens({digest: alice}, self.activities)
         return make_api(
-            access=Access(tokens, self.clock),
+            access=Access(self.tokens, self.clock),
             authorities=CertificateAuthorities(
                 self.authorities,
                 self.upstream,
@@ -180,6 +188,12 @@ class Server:
                 lambda: None,
             ),
             embedded_ca=embedded_ca_endpoints(FakeIssuing(self.activities), self.clock),
+            tokens=APITokens(self.tokens, self.clock, os.urandom),
+            challenges=ChallengeEndpoints(
+                DeliveryChallenges(self.challenges, self.clock, workers, Metrics()),
+                StepCAWebhook(self.authorities, lambda: keyring),
+                self.authorities,
+            ),
             authority_store=self.authorities,
             enrollments=self.enrollments,
             activities=self.activities,

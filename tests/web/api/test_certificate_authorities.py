@@ -55,6 +55,15 @@ class CertificateAuthorityEndpointTests(SynchronousTestCase):
                 "warnings": [],
                 "checked_at": "2026-06-01T12:00:00Z",
                 "fingerprint_changed": False,
+                "previous_sha256": None,
+                "certificates": [
+                    {
+                        "subject": "CN=Test CA",
+                        "sha256": sha256(certificate()),
+                        "not_after": "2036-05-29T12:00:00Z",
+                        "is_ca": True,
+                    }
+                ],
             },
         )
         self.assertEqual(self.server.activities.records[0].actor, "alice")

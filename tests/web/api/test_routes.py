@@ -107,10 +107,10 @@ class ProblemTests(SynchronousTestCase):
         """
         A method that a path does not have is a problem with status 405 that names the others.
         """
-        for method in ("PUT", "PATCH"):
+        for method in ("PUT", "POST"):
             answer = self.server.request(method, "/certificate_authorities/x", b"{}")
             self.assertEqual(answer.status, 405)
-            self.assertEqual(answer.headers["allow"], "DELETE, GET, HEAD")
+            self.assertEqual(answer.headers["allow"], "DELETE, GET, HEAD, PATCH")
 
     def test_odd_host(self) -> None:
         """
@@ -291,12 +291,16 @@ class DocumentTests(SynchronousTestCase):
             sorted(paths),
             [
                 "/api/v1/activities",
+                "/api/v1/api_tokens",
+                "/api/v1/api_tokens/{id}",
                 "/api/v1/certificate_authorities",
                 "/api/v1/certificate_authorities/{name}",
                 "/api/v1/certificate_authorities/{name}/check",
                 "/api/v1/certificates",
                 "/api/v1/certificates/{serial}/revoke",
                 "/api/v1/embedded_ca/rollover",
+                "/api/v1/challenges/step-ca",
+                "/api/v1/challenges/verify",
                 "/api/v1/enrollment_tokens",
                 "/api/v1/enrollment_tokens/{id}",
                 "/api/v1/exchanges",
@@ -337,5 +341,5 @@ class DocumentTests(SynchronousTestCase):
         assert isinstance(schemas, dict)
         schema = schemas["CertificateAuthorityInput"]
         assert isinstance(schema, dict)
-        self.assertEqual(schema["required"], ["name", "url", "challenge"])
+        self.assertEqual(schema["required"], ["name", "url"])
         self.assertIs(schema["additionalProperties"], False)

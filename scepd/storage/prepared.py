@@ -1,0 +1,143 @@
+"""
+Statements that are compiled once and then go straight to the driver.
+
+SQLAlchemy spends ten times what SQLite needs for a look-up by key. That doesn't matter to an
+operator's request; it does to those of thousands of devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ClauseElement, Select
+
+_Processor = Callable[[object], object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    """
+    One place in the SQL text that a value goes to.
+
+    :param given: whether the caller gives the value; otherwise the statement itself holds it.
+    """
+
+    name: str
+    processor: _Processor
+    given: bool
+    fixed: object
+
+    def value(self, values: dict[str, object]) -> object:
+        """
+        What the driver is given.
+        """
+        value = values[self.name] if self.given else self.fixed
+        return value if self.processor is None else self.processor(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """
+    A statement as one kind of database takes it.
+    """
+
+    sql: str
+    parameters: tuple[_Parameter, ...]
+    columns: tuple[_Processor, ...]
+
+
+class Prepared:
+    """
+    A statement with named parameters (``bindparam``), and none that expands to several.
+
+    :param column_keys: of an INSERT: the columns whose values are given by their names.
+    """
+
+    def __init__(self, statement: ClauseElement, column_keys: Sequence[str] | None = None) -> None:
+        self._statement = statement
+        self._column_keys = column_keys
+        self._plans: dict[str, _Plan] = {}
+
+    def first(self, connection: Connection, **values: object) -> tuple[object, ...] | None:
+        """
+        The first row, its values in the order of the statement's columns; None when there is none.
+
+        :raises DBAPIError: the database refused.
+        """
+        plan = self._plan(connection.dialect)
+        cursor = self._execute(connection, plan, values)
+        row = cursor.fetchone()
+        cursor.close()
+        if row is None:
+            return None
+        return tuple(
+            value if process is None else process(value)
+            for process, value in zip(plan.columns, row, strict=True)
+        )
+
+    def change(self, connection: Connection, **values: object) -> int:
+        """
+        Run an INSERT, UPDATE or DELETE; how many rows it changed.
+
+        :raises DBAPIError: the database refused.
+        """
+        cursor = self._execute(connection, self._plan(connection.dialect), values)
+        count: int = cursor.rowcount
+        cursor.close()
+        return count
+
+    def _plan(self, dialect: Dialect) -> _Plan:
+        plan = self._plans.get(dialect.name)
+        if plan is None:
+            plan = self._plans[dialect.name] = self._compile(dialect)
+        return plan
+
+    def _compile(self, dialect: Dialect) -> _Plan:
+        keys = None if self._column_keys is None else list(self._column_keys)
+        compiled = self._statement.compile(dialect=dialect, column_keys=keys)
+        if not isinstance(compiled, SQLCompiler) or compiled.positiontup is None:
+            raise TypeError("only statements with positional parameters can be prepared")
+        parameters = tuple(_parameter(compiled, name, dialect) for name in compiled.positiontup)
+        columns: tuple[_Processor, ...] = ()
+        if isinstance(self._statement, Select):
+            columns = tuple(
+                column.type.dialect_impl(dialect).result_processor(dialect, None)
+                for column in self._statement.selected_columns
+            )
+        return _Plan(compiled.string, parameters, columns)
+
+    def _execute(
+        self, connection: Connection, plan: _Plan, values: dict[str, object]
+    ) -> DBAPICursor:
+        given = tuple(parameter.value(values) for parameter in plan.parameters)
+        return run(connection, plan.sql, given)
+
+
+def run(connection: Connection, sql: str, values: Sequence[object] = ()) -> DBAPICursor:
+    """
+    Give SQL to the driver as it is; its errors are those of SQLAlchemy.
+
+    :raises DBAPIError: the database refused; the text has no values in it.
+    """
+    cursor = connection.connection.cursor()
+    errors = connection.dialect.loaded_dbapi.Error
+    try:
+        cursor.execute(sql, values)
+    except errors as error:
+        cursor.close()
+        dialect = connection.dialect
+        raise DBAPIError.instance(
+            sql, None, error, errors, hide_parameters=True, dialect=dialect
+        ) from error
+    return cursor
+
+
+def _parameter(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Parameter:
+    bound = compiled.binds[name]
+    processor = bound.type.dialect_impl(dialect).bind_processor(dialect)
+    return _Parameter(name, processor, bound.required, bound.value)

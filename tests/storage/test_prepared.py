@@ -1,0 +1,96 @@
+"""
+Tests for statements that are compiled once.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import bindparam, create_engine, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.types import BigInteger
+from twisted.trial.unittest import SynchronousTestCase
+
+from scepd.storage.prepared import Prepared, run
+from scepd.storage.tables import lease, metadata
+
+_NOW = datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
+_COLUMNS = tuple(column.name for column in lease.c)
+_INSERT = Prepared(insert(lease), _COLUMNS)
+_SELECT = Prepared(select(lease).where(lease.c.name == bindparam("of"), lease.c.owner != "nobody"))
+_UPDATE = Prepared(
+    update(lease).where(lease.c.name == bindparam("of")).values(expires_at=bindparam("until"))
+)
+
+
+class PreparedTests(SynchronousTestCase):
+    """
+    Tests against SQLAlchemy's own way.
+    """
+
+    def setUp(self) -> None:
+        """
+        An empty database.
+        """
+        engine = create_engine("sqlite://")
+        metadata.create_all(engine)
+        self.connection = engine.connect()
+        self.addCleanup(engine.dispose)
+        self.addCleanup(self.connection.close)
+
+    def insert(self, name: str, owner: str = "me") -> None:
+        """
+        Store a row.
+        """
+        _INSERT.change(self.connection, name=name, owner=owner, epoch=7, expires_at=_NOW)
+
+    def test_same_as_core(self) -> None:
+        """
+        Values are written and read in the columns' own form.
+        """
+        self.insert("one")
+        [row] = self.connection.execute(select(lease)).all()
+        self.assertEqual(tuple(row), ("one", "me", 7, _NOW))
+        self.assertEqual(_SELECT.first(self.connection, of="one"), tuple(row))
+        raw = self.connection.scalar(select(lease.c.expires_at.cast(BigInteger)))
+        self.assertEqual(raw, int(_NOW.timestamp() * 1_000_000))
+
+    def test_nothing_found(self) -> None:
+        """
+        No row is None, also when the statement's own value is in the way.
+        """
+        self.insert("two", owner="nobody")
+        self.assertIsNone(_SELECT.first(self.connection, of="one"))
+        self.assertIsNone(_SELECT.first(self.connection, of="two"))
+
+    def test_changed_rows(self) -> None:
+        """
+        How many rows were changed is told.
+        """
+        self.insert("one")
+        self.assertEqual(_UPDATE.change(self.connection, of="one", until=_NOW), 1)
+        self.assertEqual(_UPDATE.change(self.connection, of="two", until=_NOW), 0)
+
+    def test_missing_value(self) -> None:
+        """
+        A value that is not given is an error, never NULL.
+        """
+        with self.assertRaises(KeyError):
+            _SELECT.first(self.connection)
+
+    def test_errors(self) -> None:
+        """
+        Errors are SQLAlchemy's, and hold no values.
+        """
+        self.insert("secret-name")
+        caught = self.assertRaises(IntegrityError, self.insert, "secret-name")
+        self.assertNotIn("secret-name", str(caught))
+        self.assertRaises(DBAPIError, run, self.connection, "SELEC 1")
+
+    def test_several_values(self) -> None:
+        """
+        A statement that depends on how many values there are can't be prepared.
+        """
+        several = Prepared(select(lease).where(lease.c.name.in_(bindparam("of", expanding=True))))
+        with self.assertRaises((TypeError, DBAPIError)):
+            several.first(self.connection, of=("one",))
