@@ -81,6 +81,8 @@ def given_settings(options: Mapping[str, object]) -> dict[str, JsonValue]:
         if option == name:
             if value is not None:
                 settings[name] = _read(value)
+                if name == "webhook_secret":
+                    settings[name] = str(settings[name]).strip()
         elif value:
             if options.get(name) is not None:
                 words = name.replace("_", "-")
@@ -91,7 +93,7 @@ def given_settings(options: Mapping[str, object]) -> dict[str, JsonValue]:
 
 def _read(value: object) -> JsonValue:
     if isinstance(value, Path):
-        return text_of(value).strip()
+        return text_of(value)
     assert isinstance(value, str | int | float)
     return value
 

@@ -92,15 +92,13 @@ class TargetTests(ProxiedExchangeTestCase):
 
     def test_unreadable_key(self) -> None:
         """
-        A client key that does not open fails the exchange before anything is sent; its window is
-        open again.
+        A client key that does not open fails the exchange before anything is sent or reserved.
         """
         self.trust(opens=False)
         self.begin(pkcs_req())
         self.assertEqual(self.world.upstream.exchanges, [])
-        exchange, outcome, _ = self.world.settled
-        self.assertIs(outcome, WindowOutcome.REOPEN)
-        self.assertIn("certificate_authority.client_key", exchange.detail)
+        self.assertEqual(self.world.enrollments.reserve_calls, [])
+        self.assertEqual(self.device.heard, ["secret-unreadable"])
 
 
 class WindowTests(ProxiedExchangeTestCase):
