@@ -94,6 +94,15 @@ class DecryptionFailed(MessageError):
     fail_info = 1
 
 
+class CertificateUnknown(MessageError):
+    """
+    A question for a certificate or request that is not there, or not for who asks (badCertId).
+    """
+
+    code = "unknown-certificate"
+    fail_info = 4
+
+
 # -- what operators and devices asked for ----------------------------------------------------------
 
 
@@ -138,6 +147,12 @@ class Conflict(PermanentError):
     """
 
     code = "conflict"
+
+
+class ChallengeUnknown(Conflict):
+    """
+    A challenge that is not of the kind that it was taken for.
+    """
 
 
 class AccessDenied(PermanentError):

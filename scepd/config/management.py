@@ -4,6 +4,8 @@ The sections of what happens to devices: their identities, pushes, profiles, pro
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from scepd.config.fields import FILE, FLAG, ConfiguredPath, Section, count, resolve, seconds
@@ -22,6 +24,17 @@ class CASection(Section):
     certificate_lifetime: float = seconds(_YEAR, 10 * _YEAR)
     allow_single_des: bool = Field(False, description=FLAG)
     allow_sha1: bool = Field(True, description=FLAG)
+    allow_small_keys: bool = Field(False, description=FLAG)
+    approval: Literal["automatic", "manual"] = Field(
+        "automatic", description='"automatic" or "manual"'
+    )
+    crl_url: str | None = Field(
+        None,
+        pattern=r"^https?://[A-Za-z0-9.:_\[\]-]+/[A-Za-z0-9/._~%-]*$",
+        max_length=500,
+        description="an http:// or https:// URL without a query, of at most 500 characters",
+    )
+    crl_lifetime: float = seconds(604_800, 31_536_000)
 
     _resolve_paths = field_validator("challenge_file")(resolve)
 

@@ -13,6 +13,7 @@ from scepd.ctl.api_tokens import api_tokens
 from scepd.ctl.authority_change import change
 from scepd.ctl.certificate_authorities import authorities
 from scepd.ctl.connection import DEFAULT_SERVER, DEFAULT_TOKEN_FILE, Connection
+from scepd.ctl.embedded_ca import certificates, requests, roll_over
 from scepd.ctl.enrollment_tokens import enrollment_tokens
 from scepd.ctl.failures import EXIT_CODES
 from scepd.ctl.hosts import hosts
@@ -69,8 +70,11 @@ for _command in (
     enrollment_tokens,
     api_tokens,
     hosts,
+    certificates,
+    requests,
     exchanges,
     activities,
     status,
 ):
     main.add_command(_command)
+authorities.add_command(roll_over)

@@ -80,15 +80,18 @@ class Connection:
         """
         self.send("DELETE", *path, parameters=parameters)
 
-    def items(self, *path: str) -> Iterator[JSONObject]:
+    def items(
+        self, *path: str, parameters: Mapping[str, str] | None = None
+    ) -> Iterator[JSONObject]:
         """
         Everything that a list holds, page after page.
 
         :raises click.ClickException: as :meth:`get`.
         """
         after: JsonValue = ""
+        wanted = {"limit": "200", **(parameters or {})}
         while after is not None:
-            page = self.get(*path, parameters={"after": str(after), "limit": "200"})
+            page = self.get(*path, parameters=wanted | {"after": str(after)})
             yield from objects(page, "items")
             after = page.get("next")
 

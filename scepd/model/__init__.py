@@ -15,6 +15,8 @@ from scepd.model.breaker import BreakerSettings as BreakerSettings
 from scepd.model.breaker import BreakerState as BreakerState
 from scepd.model.challenges import ChallengeUse as ChallengeUse
 from scepd.model.challenges import DeliveryChallenge as DeliveryChallenge
+from scepd.model.issuing import REVOCATION_REASONS as REVOCATION_REASONS
+from scepd.model.issuing import CARole as CARole
 from scepd.model.issuing import CAState as CAState
 from scepd.model.issuing import EnrollmentChallenge as EnrollmentChallenge
 from scepd.model.issuing import EnrollmentToken as EnrollmentToken
@@ -31,6 +33,9 @@ from scepd.model.mdm import QueuedCommand as QueuedCommand
 from scepd.model.mdm import RowEvent as RowEvent
 from scepd.model.mdm import WishedPush as WishedPush
 from scepd.model.mdm import push_place as push_place
+from scepd.model.pending_requests import PendingRequest as PendingRequest
+from scepd.model.pending_requests import RequestState as RequestState
+from scepd.model.pending_requests import pending_request_place as pending_request_place
 from scepd.model.profiles import Host as Host
 from scepd.model.profiles import HostProfile as HostProfile
 from scepd.model.profiles import Profile as Profile

@@ -6,8 +6,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from scepd.pki.keyring import SealedSecret, SecretPlace
+
+
+class CARole(StrEnum):
+    """
+    What a certificate of the embedded certificate authority is for at the moment.
+    """
+
+    NEXT = "next"
+    """
+    Clients may learn of it; nothing is issued with it yet.
+    """
+    CURRENT = "current"
+    """
+    All certificates are issued with it.
+    """
+    PREVIOUS = "previous"
+    """
+    Clients that know no other one are answered with it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +44,20 @@ class CAState:
     certificate: bytes
     private_key: SealedSecret
     created_at: datetime
+    role: CARole = CARole.CURRENT
+
+
+REVOCATION_REASONS = (
+    "unspecified",
+    "keyCompromise",
+    "affiliationChanged",
+    "superseded",
+    "cessationOfOperation",
+    "privilegeWithdrawn",
+)
+"""
+Why a certificate may be revoked for good (RFC 5280 section 5.3.1).
+"""
 
 
 def ca_key_place(serial: str) -> SecretPlace:
@@ -85,9 +119,14 @@ class IssuedCertificate:
     :param request_sha256: of messageType, transactionID, CSR and signer certificate: the same
         request gets the same certificate again.
     :param public_key_sha256: of the certified SubjectPublicKeyInfo, hex.
-    :param challenge_sha256: the enrollment challenge that was spent; None for any other one.
+    :param challenge_sha256: the enrollment challenge that was spent; None: another thing allowed
+        the request.
     :param host_uuid: whose delivery it was issued for; None: for none.
     :param profile_uuid: likewise.
+    :param issuer_serial: of the authority's certificate that it was issued with, hex.
+    :param renewed_sha256: of the certificate that it renews, hex; None: it renews none.
+    :param revoked_at: since when it counts no more; None: it counts.
+    :param revocation_reason: one of :data:`REVOCATION_REASONS`, when it was revoked.
     """
 
     serial: str
@@ -103,3 +142,7 @@ class IssuedCertificate:
     issued_at: datetime
     host_uuid: str | None = None
     profile_uuid: str | None = None
+    issuer_serial: str = ""
+    renewed_sha256: str | None = None
+    revoked_at: datetime | None = None
+    revocation_reason: str | None = None

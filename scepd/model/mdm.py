@@ -61,6 +61,7 @@ class KnownIdentity:
     :param host_uuid: of that enrollment.
     :param labels: of the enrollment token that it was issued for.
     :param allow_reenrollment: of that token.
+    :param revoked: whether an operator revoked it.
     """
 
     certificate_sha256: str
@@ -70,6 +71,7 @@ class KnownIdentity:
     labels: tuple[str, ...]
     allow_reenrollment: bool
     not_after: datetime
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

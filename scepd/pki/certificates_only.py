@@ -44,11 +44,10 @@ def parse_certificates_only(data: bytes, *, max_elements: int = 50_000) -> Certi
     """
     encoded = to_der(data, max_elements=max_elements)
     with reading("the certificates"):
-        content_type, reader = read_content_info(encoded)
+        content_type, content = read_content_info(encoded)
         if content_type != SIGNED_DATA:
             raise EncodingError("the certificates are not in a SignedData")
-        signed = reader.enter(SEQUENCE)
-        reader.finish()
+        signed = DERReader(content).enter(SEQUENCE)
         signed.skip(INTEGER, SET, SEQUENCE)
         certificates = _sequences(signed, _CERTIFICATES, MAX_CERTIFICATES)
         crls = _sequences(signed, _REVOCATION_LISTS, MAX_CRLS)

@@ -7,6 +7,7 @@ What a certificate is good for follows from its purpose, never from the request 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,11 +16,13 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
 
 from scepd.errors import EncodingError, MessageError
-from scepd.pki.certificates import load_certificate
+from scepd.pki import der
+from scepd.pki.ber import encode_length
+from scepd.pki.certificates import load_certificate, summarize
 from scepd.pki.decoding import reading
 from scepd.pki.issuing_names import check_subject, checked_alternative_names
 from scepd.pki.requests import CertificationRequest
@@ -63,14 +66,57 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Authority:
+class IssuerDescription:
     """
-    What of an authority's certificate is in all that it issues.
+    What the authority's certificate says of it.
+
+    :param name: the DER of its subject.
+    :param serial: of the certificate, hex.
+    :param key_identifier: of its key.
+    :param not_after: aware, UTC.
     """
 
-    subject: x509.Name
+    name: bytes
+    serial: str
+    key_identifier: bytes
     not_after: datetime
-    key_identifier: x509.AuthorityKeyIdentifier
+
+
+@dataclass(frozen=True, slots=True)
+class NewCertificate:
+    """
+    A certificate that was made, and what one would else read from it.
+
+    :param der: the certificate.
+    :param serial: as ``summarize`` writes it.
+    :param sha256: fingerprint, hex.
+    :param not_after: aware, UTC.
+    """
+
+    der: bytes
+    serial: str
+    sha256: str
+    not_after: datetime
+
+
+@lru_cache(maxsize=16)
+def describe_issuer(certificate: bytes) -> IssuerDescription:
+    """
+    Read the certificate of an authority.
+
+    :param certificate: DER, as :func:`build_ca_certificate` made it.
+    :returns: what it says; the same object for the same certificate.
+    :raises EncodingError: it is not such a one.
+    """
+    loaded = load_certificate(certificate)
+    with reading("the authority's certificate"):
+        found = loaded.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return IssuerDescription(
+            loaded.subject.public_bytes(),
+            summarize(certificate).serial,
+            found.digest,
+            loaded.not_valid_after_utc,
+        )
 
 
 def generate_ca_key(bits: int = 3072) -> rsa.RSAPrivateKey:
@@ -118,75 +164,120 @@ def issue_certificate(
     now: datetime,
     lifetime: timedelta,
     random: Random,
-) -> bytes:
+    crl_url: str | None = None,
+) -> NewCertificate:
     """
-    Certify the key of a request under the name that it asks for.
+    Make a certificate for TLS clients; only subject, alternative names and key are the request's.
 
-    :param request: checked by ``parse_request``.
-    :param purpose: alternative names are for ``PROFILE`` only.
-    :param issuer: the authority; its own end is the certificate's at the latest.
-    :param now: aware.
-    :param lifetime: from ``now`` on.
-    :param random: makes the serial number.
-    :returns: the DER of the certificate.
-    :raises EncodingError: a name that can't be read, or with characters that a name may not hold,
-        alternative names where there may be none, or it asks to be an authority or for more than
-        clientAuth.
+    It is put together here, and not by a builder, as that would take as long as all else that a
+    request needs but the signatures.
+
+    :param request: as ``parse_request`` checked it.
+    :param purpose: a profile's may have alternative names, an MDM identity may not.
+    :param issuer: whose name and key it gets.
+    :param now: aware; it is valid from 5 minutes before.
+    :param lifetime: from now on; cut to the issuer's.
+    :param random: makes the serial number, of 16 octets.
+    :param crl_url: where the revocation list of this issuer is; None: the certificate does not say.
+    :returns: the certificate.
+    :raises EncodingError: a name that is no text or holds control characters, or alternative names
+        where there may be none, or it asks to be an authority or for more than clientAuth.
     :raises LimitExceeded: too many names, or too long ones.
     :raises MessageError: the authority's own certificate has expired.
     """
+    asked, names = _checked(request, purpose)
     with reading("the certification request"):
-        # That it is in DER is known of every request that was parsed.
-        asked = x509.load_der_x509_csr(request.der)
-        _check_extensions(asked.extensions)
-        check_subject(asked.subject)
-        names = checked_alternative_names(asked.extensions, allowed=purpose is Purpose.PROFILE)
-        public_key = asked.public_key()
-        assert isinstance(public_key, rsa.RSAPublicKey), "parse_request takes no other"
-    authority = _authority(issuer.certificate)
+        key_identifier = x509.SubjectKeyIdentifier.from_public_key(asked.public_key())
+    authority = describe_issuer(issuer.certificate)
     if now >= authority.not_after:
         raise MessageError("the authority's own certificate has expired")
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(asked.subject)
-        .issuer_name(authority.subject)
-        .public_key(public_key)
-        .serial_number(_serial_number(random))
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(min(now + lifetime, authority.not_after))
-    )
-    for extension, critical in _extensions(public_key, authority.key_identifier):
-        builder = builder.add_extension(extension, critical)
+    not_after = min(now + lifetime, authority.not_after).replace(microsecond=0)
+    number = _serial_number(random)
+    wanted = [
+        *_SAME_EXTENSIONS,
+        _extension(key_identifier),
+        _authority_key_identifier(authority.key_identifier),
+    ]
     if names:
         # RFC 5280 section 4.2.1.6: the only name of a certificate must be understood.
         only_name = not list(asked.subject)
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=only_name)
-    certificate = builder.sign(issuer.key, hashes.SHA256())
-    return certificate.public_bytes(serialization.Encoding.DER)
-
-
-def _extensions(
-    public_key: rsa.RSAPublicKey, authority: x509.AuthorityKeyIdentifier
-) -> list[tuple[x509.ExtensionType, bool]]:
-    return [
-        (x509.BasicConstraints(ca=False, path_length=None), True),
-        (_key_usage(ca=False), True),
-        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False),
-        (x509.SubjectKeyIdentifier.from_public_key(public_key), False),
-        (authority, False),
-    ]
-
-
-@lru_cache(maxsize=4)
-def _authority(certificate: bytes) -> _Authority:
-    # Of a few certificates in all, which stay the same for years.
-    loaded = load_certificate(certificate)
-    found = loaded.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return _Authority(
-        loaded.subject,
-        loaded.not_valid_after_utc,
-        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(found),
+        wanted.append(_extension(x509.SubjectAlternativeName(names), critical=only_name))
+    if crl_url is not None:
+        wanted.append(_distribution_point(crl_url))
+    encoded = _signed(
+        issuer.key,
+        der.tagged(0, der.integer(2)),
+        der.integer(number),
+        _SHA256_WITH_RSA,
+        authority.name,
+        der.sequence(_time(now - _BACKDATED), _time(not_after)),
+        request.subject_der,
+        request.public_key_info,
+        der.tagged(3, der.sequence(*wanted)),
     )
+    sha256 = hashlib.sha256(encoded).hexdigest()
+    return NewCertificate(encoded, _serial_text(number), sha256, not_after)
+
+
+def check_request(request: CertificationRequest, purpose: Purpose) -> None:
+    """
+    Check that a certificate can be issued for a request, as :func:`issue_certificate` does.
+
+    :param request: as ``parse_request`` checked it.
+    :param purpose: of the certificate.
+    :raises EncodingError: as there.
+    :raises LimitExceeded: as there.
+    """
+    _checked(request, purpose)
+
+
+def _checked(
+    request: CertificationRequest, purpose: Purpose
+) -> tuple[x509.CertificateSigningRequest, list[x509.GeneralName]]:
+    asked = x509.load_der_x509_csr(request.der)
+    with reading("the certification request"):
+        _check_extensions(asked.extensions)
+        check_subject(asked.subject)
+        allowed = purpose is Purpose.PROFILE
+        return asked, checked_alternative_names(asked.extensions, allowed=allowed)
+
+
+def _signed(key: rsa.RSAPrivateKey, *parts: bytes) -> bytes:
+    to_be_signed = der.sequence(*parts)
+    signature = key.sign(to_be_signed, padding.PKCS1v15(), hashes.SHA256())
+    # A BIT STRING begins with the number of bits that are not used.
+    bits = b"\x03" + encode_length(len(signature) + 1) + b"\x00" + signature
+    return der.sequence(to_be_signed, _SHA256_WITH_RSA, bits)
+
+
+def _time(moment: datetime) -> bytes:
+    # RFC 5280 section 4.1.2.5: UTCTime until 2049.
+    if moment.year < 2050:
+        return b"\x17\x0d" + moment.strftime("%y%m%d%H%M%SZ").encode("ascii")
+    return b"\x18\x0f" + moment.strftime("%Y%m%d%H%M%SZ").encode("ascii")
+
+
+def _serial_text(number: int) -> str:
+    digits = f"{number:X}"
+    return "0" * (len(digits) % 2) + digits
+
+
+def _extension(value: x509.ExtensionType, *, critical: bool = False) -> bytes:
+    marked = (b"\x01\x01\xff",) if critical else ()
+    encoded = der.octet_string(value.public_bytes())
+    return der.sequence(der.object_identifier(value.oid.dotted_string), *marked, encoded)
+
+
+@lru_cache(maxsize=16)
+def _authority_key_identifier(key_identifier: bytes) -> bytes:
+    return _extension(x509.AuthorityKeyIdentifier(key_identifier, None, None))
+
+
+@lru_cache(maxsize=16)
+def _distribution_point(url: str) -> bytes:
+    name = x509.UniformResourceIdentifier(url)
+    point = x509.DistributionPoint([name], None, None, None)
+    return _extension(x509.CRLDistributionPoints([point]))
 
 
 def _check_extensions(extensions: x509.Extensions) -> None:
@@ -194,6 +285,8 @@ def _check_extensions(extensions: x509.Extensions) -> None:
     for extension in extensions:
         match extension.value:
             case x509.BasicConstraints(ca=True):
+                raise EncodingError("the request asks for a certificate authority's")
+            case x509.KeyUsage(key_cert_sign=True) | x509.KeyUsage(crl_sign=True):
                 raise EncodingError("the request asks for a certificate authority's")
             case x509.ExtendedKeyUsage() as usages:
                 if set(usages) - {ExtendedKeyUsageOID.CLIENT_AUTH}:
@@ -217,3 +310,13 @@ def _key_usage(*, ca: bool) -> x509.KeyUsage:
 def _serial_number(random: Random) -> int:
     # RFC 5280 section 4.1.2.2: positive, at most 20 octets.
     return int.from_bytes(random(16), "big") or 1
+
+
+_SHA256_WITH_RSA = der.sequence(
+    der.object_identifier(SignatureAlgorithmOID.RSA_WITH_SHA256.dotted_string), der.NULL
+)
+_SAME_EXTENSIONS = (
+    _extension(x509.BasicConstraints(ca=False, path_length=None), critical=True),
+    _extension(_key_usage(ca=False), critical=True),
+    _extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])),
+)

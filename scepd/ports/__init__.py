@@ -17,8 +17,11 @@ from scepd.ports.delivery import LeaseStore as LeaseStore
 from scepd.ports.delivery import PushGateway as PushGateway
 from scepd.ports.delivery import PushStore as PushStore
 from scepd.ports.delivery import VerificationStore as VerificationStore
+from scepd.ports.issuing import CAStateStore as CAStateStore
+from scepd.ports.issuing import CertificateStore as CertificateStore
 from scepd.ports.issuing import EnrollmentTokenStore as EnrollmentTokenStore
 from scepd.ports.issuing import IssuingStore as IssuingStore
+from scepd.ports.issuing import PendingRequestStore as PendingRequestStore
 from scepd.ports.mdm import CheckInStore as CheckInStore
 from scepd.ports.mdm import CommandStore as CommandStore
 from scepd.ports.profiles import AssignmentStore as AssignmentStore

@@ -29,7 +29,8 @@ class CheckInStore(Protocol):
 
     async def identity(self, certificate_sha256: str) -> KnownIdentity | None:
         """
-        What is known of a certificate: None unless it was issued for an enrollment challenge.
+        What is known of a certificate: None unless it was issued for an enrollment challenge, or
+        renews such a one.
         """
 
     async def enrollment(self, enrollment_id: str) -> Enrollment | None:

@@ -1,5 +1,5 @@
 """
-The embedded certificate authority's own key and certificate.
+The embedded certificate authority's own keys and certificates.
 """
 
 from __future__ import annotations
@@ -12,21 +12,26 @@ from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from scepd.errors import EncodingError
-from scepd.model import CAState, ca_key_place
+from scepd.errors import EncodingError, StorageUnavailable
+from scepd.model import CARole, CAState, ca_key_place
 from scepd.pki.certificates import summarize
 from scepd.pki.decoding import reading
 from scepd.pki.issuing import Issuer, build_ca_certificate, generate_ca_key
 from scepd.pki.keyring import Keyring, RandomBytes
-from scepd.ports import IssuingStore, Workers
+from scepd.ports import CAStateStore, Workers
 from scepd.services.clock import utc_now
+from scepd.services.issuers import Issuers
+
+# Another process may have rolled over.
+_READ_AGAIN_AFTER = 30.0
 
 _log = Logger()
 
 
 class CAKeys:
     """
-    Makes the key and certificate when they are first needed, and keeps them open from then on.
+    Makes the first key and certificate when they are first needed, keeps all open from then on, and
+    looks from time to time whether there are others.
 
     :param keyring: gives the keyring as it was read last.
     :param key_bits: of a new key.
@@ -35,7 +40,7 @@ class CAKeys:
 
     def __init__(
         self,
-        store: IssuingStore,
+        store: CAStateStore,
         keyring: Callable[[], Keyring],
         clock: IReactorTime,
         random: RandomBytes,
@@ -50,36 +55,77 @@ class CAKeys:
         self._workers = workers
         self._key_bits = key_bits
         self._generate_key = generate_key
-        self._issuer: Issuer | None = None
+        self._issuers: Issuers | None = None
+        self._opened: dict[str, Issuer] = {}
+        self._read_again_at = 0.0
         self._one_at_a_time = DeferredLock()
 
     async def issuer(self) -> Issuer:
         """
-        The key and certificate; made and stored first, where there are none.
+        The current key and certificate; as :meth:`issuers`.
+        """
+        return (await self.issuers()).current
 
-        :raises SecretUnreadable: no key of the keyring opens the stored key.
+    async def issuers(self) -> Issuers:
+        """
+        All keys and certificates; made and stored first, where there are none.
+
+        :raises SecretUnreadable: no key of the keyring opens a stored key.
+        :raises StorageUnavailable: the database did not answer, and never did before.
+        """
+        known = self._issuers
+        if known is None:
+            return await self._first()
+        if self._clock.seconds() < self._read_again_at:
+            return known
+        # Only one looks; the others go on with what is known.
+        self._read_again_at = self._clock.seconds() + _READ_AGAIN_AFTER
+        try:
+            return await self._read()
+        except StorageUnavailable:
+            return known
+
+    async def read_again(self) -> Issuers:
+        """
+        All keys and certificates, as they are stored now.
+
+        :raises SecretUnreadable: no key of the keyring opens a stored key.
         :raises StorageUnavailable: the database did not answer.
         """
-        if self._issuer is None:
-            await self._one_at_a_time.acquire()
-            try:
-                if self._issuer is None:
-                    self._issuer = await self._stored()
-            finally:
-                self._one_at_a_time.release()
-        return self._issuer
+        await self.issuers()
+        return await self._read()
 
-    async def _stored(self) -> Issuer:
-        state = await self._store.ca_state()
-        if state is None:
-            made = await self._workers(self._make)
+    async def make(self, role: CARole) -> CAState:
+        """
+        A new key and certificate, which nobody stores.
+        """
+        return await self._workers(lambda: self._make(role))
+
+    async def _first(self) -> Issuers:
+        await self._one_at_a_time.acquire()
+        try:
+            return self._issuers or await self._read()
+        finally:
+            self._one_at_a_time.release()
+
+    async def _read(self) -> Issuers:
+        states = await self._store.ca_states()
+        if not states:
+            made = await self.make(CARole.CURRENT)
             # Another process may have been faster: what is stored counts.
-            state = await self._store.create_ca_state(made)
-            _log.info("Made the embedded certificate authority's key", serial=state.serial)
-        found = state
-        return await self._workers(lambda: self._open(found))
+            states = [await self._store.create_ca_state(made)]
+            _log.info("Made the embedded certificate authority's key", serial=states[0].serial)
+        opened = {
+            state.serial: self._opened.get(state.serial) or await self._open(state)
+            for state in states
+        }
+        found = [(state.role, opened[state.serial]) for state in states]
+        self._opened = opened
+        self._issuers = Issuers.of(found, utc_now(self._clock))
+        self._read_again_at = self._clock.seconds() + _READ_AGAIN_AFTER
+        return self._issuers
 
-    def _make(self) -> CAState:
+    def _make(self, role: CARole) -> CAState:
         now = utc_now(self._clock)
         key = self._generate_key(self._key_bits)
         certificate = build_ca_certificate(key, now, self._random)
@@ -90,9 +136,12 @@ class CAKeys:
             serialization.NoEncryption(),
         )
         sealed = self._keyring().seal(encoded, ca_key_place(serial), self._random)
-        return CAState(serial, certificate, sealed, now)
+        return CAState(serial, certificate, sealed, now, role)
 
-    def _open(self, state: CAState) -> Issuer:
+    async def _open(self, state: CAState) -> Issuer:
+        return await self._workers(lambda: self._opened_state(state))
+
+    def _opened_state(self, state: CAState) -> Issuer:
         encoded = self._keyring().open(state.private_key, ca_key_place(state.serial))
         with reading("the embedded certificate authority's key"):
             key = serialization.load_der_private_key(encoded, None)

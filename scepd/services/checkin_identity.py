@@ -43,7 +43,8 @@ class Identities:
 
         :param signature: the ``Mdm-Signature`` header.
         :raises MessageError: it is no signature of the body.
-        :raises DeviceRefused: the certificate was not issued for an enrollment, or has expired.
+        :raises DeviceRefused: the certificate was not issued for an enrollment, has expired, or has
+            been revoked.
         """
         certificate = await self._workers(lambda: verify_mdm_signature(signature, body))
         fingerprint = sha256(certificate).hexdigest()
@@ -51,6 +52,13 @@ class Identities:
         if identity is None:
             _log.warn("Refused a message signed by the unknown {identity}", identity=fingerprint)
             raise DeviceRefused("the certificate was not issued for an enrollment")
+        if identity.revoked:
+            _log.warn(
+                "Refused a message of {enrollment}, whose identity {identity} is revoked",
+                enrollment=identity.enrollment_id,
+                identity=fingerprint,
+            )
+            raise DeviceRefused("the certificate has been revoked")
         if identity.not_after <= utc_now(self._clock):
             _log.warn(
                 "Refused a message of {enrollment}, whose identity {identity} has expired",

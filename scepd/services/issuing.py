@@ -4,100 +4,124 @@ The embedded certificate authority: it answers SCEP requests with certificates (
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
-from datetime import timedelta
-from hashlib import sha256
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from scepd.errors import AccessDenied, Conflict, MessageError, ScepdError
-from scepd.model import EMBEDDED_CA, EnrollmentChallenge, IssuedCertificate
-from scepd.pki.certificates import summarize
-from scepd.pki.issuing import Issuer, Purpose, issue_certificate
+from scepd.errors import (
+    AccessDenied,
+    ChallengeUnknown,
+    Conflict,
+    MessageError,
+    NotFound,
+    ScepdError,
+)
+from scepd.model import ChallengeUse, IssuedCertificate
+from scepd.pki.issuing import Issuer
 from scepd.pki.keyring import RandomBytes
-from scepd.pki.requests import CertificationRequest
+from scepd.pki.signing import build_certificates_only, build_signed_data
 from scepd.ports import IssuingStore, Workers
-from scepd.scep.attributes import FailInfo
 from scepd.scep.capabilities import Capabilities
-from scepd.scep.messages import MessageHeader, PKIMessage
-from scepd.scep.replies import build_cert_rep_failure, build_cert_rep_success
 from scepd.services.ca_keys import CAKeys
+from scepd.services.certification import Certification
 from scepd.services.clock import utc_now
-from scepd.services.delivery_challenges import DeliveryChallenges, JudgedChallenge
-from scepd.services.issuing_requests import FaultyRequest, ReceivedRequest, receive_request
+from scepd.services.issuers import Issuers
+from scepd.services.issuing_answers import (
+    Granted,
+    Outcome,
+    build_answer,
+    build_refusal,
+    fail_info_of,
+)
+from scepd.services.issuing_permission import IssuingPermission, Permission
+from scepd.services.issuing_queries import IssuingQueries
+from scepd.services.issuing_requests import (
+    FaultyRequest,
+    Received,
+    ReceivedPoll,
+    ReceivedQuery,
+    ReceivedRequest,
+    receive_message,
+)
+from scepd.services.issuing_settings import IssuingSettings
+from scepd.services.request_approval import RequestApproval
 
 # strongSwan looks for SHA-384 when it means AES and SHA-256.
-_CAPABILITIES = ("AES", "DES3", "POSTPKIOperation", "SHA-256", "SHA-384", "SHA-512", "SCEPStandard")
+_CAPABILITIES = (
+    "AES",
+    "DES3",
+    "GetNextCACert",
+    "POSTPKIOperation",
+    "Renewal",
+    "SHA-1",
+    "SHA-256",
+    "SHA-384",
+    "SHA-512",
+    "SCEPStandard",
+)
 
 _log = Logger()
 
 
 @dataclass(frozen=True, slots=True)
-class IssuingSettings:
+class IssuingPorts:
     """
-    How certificates are issued.
-
-    :param key_bits: of the authority's own key, when it is made.
-    :param identity_lifetime: seconds, of a device's MDM identity.
-    :param certificate_lifetime: seconds, of any other certificate.
-    :param allow_single_des: whether requests may come in single DES.
-    :param allow_sha1: whether messages may be signed with SHA-1.
+    What :class:`EmbeddedCA` works with.
     """
 
-    key_bits: int = 3072
-    identity_lifetime: float = 157_680_000
-    certificate_lifetime: float = 31_536_000
-    allow_single_des: bool = False
-    allow_sha1: bool = True
+    keys: CAKeys
+    store: IssuingStore
+    certification: Certification
+    permission: IssuingPermission
+    approval: RequestApproval
+    queries: IssuingQueries
+    clock: IReactorTime
+    random: RandomBytes
+    workers: Workers
 
 
 class EmbeddedCA:
     """
-    Answers SCEP requests; what takes long is done in threads.
-
-    :param static_challenge: lets whoever knows it have certificates that are no MDM identities;
-        None: there is none.
-    :param deliveries: knows the challenges of deliveries that name this authority.
+    Answers SCEP messages; what takes long is done in threads.
     """
 
-    def __init__(
-        self,
-        keys: CAKeys,
-        store: IssuingStore,
-        clock: IReactorTime,
-        random: RandomBytes,
-        workers: Workers,
-        settings: IssuingSettings,
-        static_challenge: str | None = None,
-        deliveries: DeliveryChallenges | None = None,
-    ) -> None:
-        self._keys = keys
-        self._store = store
-        self._clock = clock
-        self._random = random
-        self._workers = workers
+    def __init__(self, ports: IssuingPorts, settings: IssuingSettings) -> None:
+        self._ports = ports
         self._settings = settings
-        self._static = _digest(static_challenge) if static_challenge else None
-        self._deliveries = deliveries
 
     def capabilities(self) -> bytes:
         """
         The answer to GetCACaps (RFC 8894 section 3.5.2).
         """
-        sha1 = ("SHA-1",) if self._settings.allow_sha1 else ()
-        return Capabilities(_CAPABILITIES + sha1).render()
+        left_out = () if self._settings.allow_sha1 else ("SHA-1",)
+        return Capabilities(tuple(w for w in _CAPABILITIES if w not in left_out)).render()
 
     async def certificate(self) -> bytes:
         """
-        The answer to GetCACert: the DER of the authority's one certificate.
+        The answer to GetCACert: the DER of the authority's current certificate.
         """
-        return (await self._keys.issuer()).certificate
+        return (await self._ports.keys.issuer()).certificate
+
+    async def next_certificate(self) -> bytes:
+        """
+        The answer to GetNextCACert: the next certificate, signed with the current key (RFC 8894
+        section 4.7).
+
+        :raises NotFound: no roll-over is planned.
+        """
+        issuers = await self._ports.keys.issuers()
+        if issuers.next is None:
+            raise NotFound("there is no next certificate of the authority")
+        content = build_certificates_only([issuers.next.certificate])
+        current = issuers.current
+        return await self._ports.workers(
+            lambda: build_signed_data(content, [], current.key, current.certificate)
+        )
 
     async def answer(self, message: bytes) -> bytes:
         """
-        The answer to a PKIOperation: a CertRep SUCCESS or FAILURE.
+        The answer to a PKIOperation: a CertRep.
 
         The same request gets the same certificate again, also when its challenge is spent.
 
@@ -105,138 +129,95 @@ class EmbeddedCA:
         :raises MessageError: it is no SCEP message, so that SCEP has no answer to it.
         :raises StorageUnavailable: the database did not answer; nothing was issued.
         """
-        issuer, settings = await self._keys.issuer(), self._settings
-        received = await self._workers(
-            lambda: receive_request(
-                message,
-                issuer,
-                self._random,
-                allow_single_des=settings.allow_single_des,
-                allow_sha1=settings.allow_sha1,
-            )
-        )
+        workers, random = self._ports.workers, self._ports.random
+        issuers = await self._ports.keys.issuers()
+        received, offer = await workers(lambda: self._receive(message, issuers))
         if isinstance(received, FaultyRequest):
-            return await self._refuse(received.header, received.fault, issuer)
+            return await self._refuse(received, received.fault)
         try:
-            issued = await self._issue(received, issuer)
+            outcome = await self._outcome(received, offer, issuers)
         except (MessageError, AccessDenied, Conflict) as reason:
-            return await self._refuse(received.message, reason, issuer)
-        return await self._workers(
-            lambda: build_cert_rep_success(
-                received.message,
-                issued.certificate,
-                issuer.key,
-                issuer.certificate,
-                self._random,
-                request_cipher=received.cipher,
-            )
-        )
+            return await self._refuse(received, reason)
+        return await workers(lambda: build_answer(received, outcome, random))
 
-    async def _issue(self, received: ReceivedRequest, issuer: Issuer) -> IssuedCertificate:
+    def _receive(
+        self, message: bytes, issuers: Issuers
+    ) -> tuple[Received, IssuedCertificate | None]:
+        """
+        Read a message and, where it is likely to be allowed, make its certificate on the same way
+        to a thread; nobody gets that one unless the store takes it.
+        """
+        received = receive_message(message, issuers, self._ports.random, self._settings)
+        if not isinstance(received, ReceivedRequest):
+            return received, None
+        permission = self._ports.permission.guess(received)
+        if permission is None or permission.waits:
+            return received, None
+        try:
+            return received, self._make(received, permission, issuers.current)
+        except MessageError:
+            # It is told only to who may have a certificate.
+            return received, None
+
+    async def _outcome(
+        self,
+        received: ReceivedRequest | ReceivedPoll | ReceivedQuery,
+        offer: IssuedCertificate | None,
+        issuers: Issuers,
+    ) -> Outcome:
+        match received:
+            case ReceivedPoll():
+                return await self._ports.approval.poll(received)
+            case ReceivedQuery():
+                return await self._ports.queries.answer(received)
+        if offer is not None:
+            try:
+                return await self._store(offer)
+            except ChallengeUnknown:
+                # The guess was wrong: there are challenges of other kinds.
+                pass
+        return await self._judged(received, issuers)
+
+    async def _judged(self, received: ReceivedRequest, issuers: Issuers) -> Outcome:
         # A device that lost the answer asks again, with a challenge that is spent by now.
-        known = await self._store.issued(received.sha256)
+        known = await self._ports.store.issued(received.sha256)
         if known is not None:
             _log_issue("Answered a repeated request with {serial}", known)
-            return known
-        challenge = await self._challenge(received.request)
-        made = await self._workers(lambda: self._make(received, challenge, issuer))
-        use = challenge.use if isinstance(challenge, JudgedChallenge) else None
-        issued = await self._store.issue(made, utc_now(self._clock), use)
-        _log_issue("Issued {serial} for {subject!r} until {not_after}", issued)
-        return issued
+            return Granted(known.certificate)
+        permission = await self._ports.permission.judge(received)
+        if permission.waits:
+            return await self._ports.approval.submit(received)
+        made = await self._ports.workers(lambda: self._make(received, permission, issuers.current))
+        return await self._store(made, permission.use)
 
-    async def _challenge(
-        self, request: CertificationRequest
-    ) -> EnrollmentChallenge | JudgedChallenge | None:
-        """
-        What allows a request: its enrollment challenge, that of a delivery, or None for the static
-        challenge.
-
-        :raises AccessDenied: nothing does.
-        """
-        if not request.challenge_password:
-            raise AccessDenied("the request has no challenge")
-        digest = _digest(request.challenge_password)
-        challenge = await self._store.challenge(digest)
-        if challenge is not None:
-            self._check_challenge(challenge, request)
-            return challenge
-        delivery = await self._delivery(request)
-        if delivery is not None:
-            return delivery
-        if self._static is None or not hmac.compare_digest(digest, self._static):
-            raise AccessDenied("the challenge is not one of this authority")
-        return None
-
-    async def _delivery(self, request: CertificationRequest) -> JudgedChallenge | None:
-        if self._deliveries is None:
-            return None
-        return await self._deliveries.judge(EMBEDDED_CA, request)
-
-    def _check_challenge(
-        self, challenge: EnrollmentChallenge, request: CertificationRequest
-    ) -> None:
-        if challenge.expires_at <= utc_now(self._clock):
-            raise AccessDenied("the challenge has expired")
-        if challenge.subject != request.subject:
-            raise AccessDenied("the challenge is for another subject")
-        if challenge.used_by not in (None, request.public_key_sha256):
-            raise AccessDenied("the challenge was used for another key")
+    async def _store(self, made: IssuedCertificate, use: ChallengeUse | None = None) -> Granted:
+        stored = await self._ports.store.issue(made, utc_now(self._ports.clock), use)
+        if stored.serial == made.serial:
+            _log_issue("Issued {serial} for {subject!r} until {not_after}", stored)
+        else:
+            _log_issue("Answered a repeated request with {serial}", stored)
+        return Granted(stored.certificate)
 
     def _make(
-        self,
-        received: ReceivedRequest,
-        challenge: EnrollmentChallenge | JudgedChallenge | None,
-        issuer: Issuer,
+        self, received: ReceivedRequest, permission: Permission, issuer: Issuer
     ) -> IssuedCertificate:
-        now = utc_now(self._clock)
-        delivery = challenge.challenge if isinstance(challenge, JudgedChallenge) else None
-        # Only who enrolls gets an identity: its challenge is what the record holds.
-        enrollment = challenge if isinstance(challenge, EnrollmentChallenge) else None
-        purpose = Purpose.ENROLL if enrollment else Purpose.PROFILE
-        settings = self._settings
-        seconds = settings.identity_lifetime if enrollment else settings.certificate_lifetime
-        lifetime = timedelta(seconds=seconds)
-        request = received.request
-        der = issue_certificate(request, purpose, issuer, now, lifetime, self._random)
-        summary = summarize(der)
-        return IssuedCertificate(
-            serial=summary.serial,
-            certificate=der,
-            sha256=summary.sha256,
-            subject=summary.subject,
-            purpose=purpose.value,
+        return self._ports.certification.certify(
+            received.request,
+            permission,
+            issuer,
             transaction_id=received.message.transaction_id,
             request_sha256=received.sha256,
-            public_key_sha256=request.public_key_sha256,
-            challenge_sha256=None if enrollment is None else enrollment.sha256,
-            not_after=summary.not_after,
-            issued_at=now,
-            host_uuid=None if delivery is None else delivery.host_uuid,
-            profile_uuid=None if delivery is None else delivery.profile_uuid,
         )
 
-    async def _refuse(
-        self, header: MessageHeader | PKIMessage, reason: ScepdError, issuer: Issuer
-    ) -> bytes:
-        fail_info = FailInfo.BAD_REQUEST
-        if isinstance(reason, MessageError):
-            fail_info = FailInfo(reason.fail_info)
+    async def _refuse(self, received: Received, reason: ScepdError) -> bytes:
         _log.warn(
-            "Refused a certificate: {reason}",
+            "Refused a request: {reason}",
             reason=str(reason),
-            fail_info=fail_info.word,
-            transaction_id=header.transaction_id,
+            fail_info=fail_info_of(reason).word,
+            transaction_id=received.message.transaction_id,
         )
-        return await self._workers(
-            lambda: build_cert_rep_failure(
-                header, fail_info, issuer.key, issuer.certificate, self._random, text=str(reason)
-            )
-        )
-
-
-def _digest(challenge: str) -> str:
-    return sha256(challenge.encode()).hexdigest()
+        random = self._ports.random
+        return await self._ports.workers(lambda: build_refusal(received, reason, random))
 
 
 def _log_issue(sentence: str, issued: IssuedCertificate) -> None:

@@ -1,5 +1,5 @@
 """
-Requests to the embedded certificate authority: as they are read, and what they may be.
+Messages to the embedded certificate authority: as they are read, and what they may be.
 """
 
 from __future__ import annotations
@@ -17,8 +17,17 @@ from scepd.scep.messages import (
     PKIMessage,
     open_request,
     parse_pki_message,
+    read_envelope,
     read_header,
 )
+from scepd.scep.queries import (
+    IssuerAndSerial,
+    IssuerAndSubject,
+    parse_issuer_and_serial,
+    parse_issuer_and_subject,
+)
+from scepd.services.issuers import Issuers
+from scepd.services.issuing_settings import IssuingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +36,22 @@ class ReceivedRequest:
     A request that is right in itself; whether its sender may have a certificate is not judged.
 
     :param cipher: the name of the content cipher that it came in.
+    :param issuer: whose certificate the client encrypted to; the answer is signed with it.
+    :param signer_is_ours: whether the signer's certificate says that this authority issued it.
     """
 
     message: PKIMessage
     request: CertificationRequest
     cipher: str
+    issuer: Issuer
+    signer_is_ours: bool
+
+    @property
+    def is_renewal(self) -> bool:
+        """
+        Whether nothing but the signer's certificate can allow it.
+        """
+        return self.message.message_type is MessageType.RENEWAL_REQ
 
     @property
     def sha256(self) -> str:
@@ -52,42 +72,110 @@ class ReceivedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceivedPoll:
+    """
+    A CertPoll: a client asks what became of its request.
+
+    :param asked: the names in it.
+    """
+
+    message: PKIMessage
+    asked: IssuerAndSubject
+    cipher: str
+    issuer: Issuer
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedQuery:
+    """
+    A GetCert or GetCRL.
+
+    :param asked: the certificate that is meant.
+    """
+
+    message: PKIMessage
+    asked: IssuerAndSerial
+    cipher: str
+    issuer: Issuer
+
+
+@dataclass(frozen=True, slots=True)
 class FaultyRequest:
     """
     A SCEP message that can't be accepted, but can be answered.
 
-    :param header: what is known of it.
+    :param message: what is known of it.
     """
 
-    header: MessageHeader | PKIMessage
+    message: MessageHeader | PKIMessage
     fault: MessageError
+    issuer: Issuer
 
 
-def receive_request(
-    data: bytes, issuer: Issuer, random: RandomBytes, *, allow_single_des: bool, allow_sha1: bool
-) -> ReceivedRequest | FaultyRequest:
+Received = ReceivedRequest | ReceivedPoll | ReceivedQuery | FaultyRequest
+
+
+def receive_message(
+    data: bytes, issuers: Issuers, random: RandomBytes, settings: IssuingSettings
+) -> Received:
     """
     Read, verify and open a message; takes milliseconds.
 
     :param data: what came as a pkiMessage.
-    :param issuer: whom it must be for.
-    :returns: the request, or what is wrong with it.
+    :param issuers: whom it may be for.
+    :returns: the message, or what is wrong with it.
     :raises MessageError: it is no SCEP message, so that SCEP has no answer to it.
     """
     try:
-        message = parse_pki_message(data, allow_sha1=allow_sha1)
-    except MessageError as fault:
-        return FaultyRequest(_header_of(data, fault), fault)
-    try:
-        # An allow-list: what is not named here is refused, whatever it is.
-        if message.message_type is not MessageType.PKCS_REQ:
-            raise EncodingError(f"a {message.message_type.word} is not accepted here")
-        opened = open_request(
-            message, issuer.key, issuer.certificate, random, allow_des=allow_single_des
+        message = parse_pki_message(
+            data, allow_sha1=settings.allow_sha1, minimum_key_bits=settings.minimum_key_bits
         )
     except MessageError as fault:
-        return FaultyRequest(message, fault)
-    return ReceivedRequest(message, opened.request, opened.cipher)
+        return FaultyRequest(_header_of(data, fault), fault, issuers.current)
+    issuer = issuers.addressed_by(message.content)
+    try:
+        return _opened(message, issuer, issuers, random, settings)
+    except MessageError as fault:
+        return FaultyRequest(message, fault, issuer)
+
+
+def _opened(
+    message: PKIMessage,
+    issuer: Issuer,
+    issuers: Issuers,
+    random: RandomBytes,
+    settings: IssuingSettings,
+) -> ReceivedRequest | ReceivedPoll | ReceivedQuery:
+    # An allow-list: what is not named here is refused, whatever it is.
+    match message.message_type:
+        case MessageType.PKCS_REQ | MessageType.RENEWAL_REQ:
+            opened = open_request(
+                message,
+                issuer.key,
+                issuer.certificate,
+                random,
+                allow_des=settings.allow_single_des,
+                minimum_key_bits=settings.minimum_key_bits,
+            )
+            ours = issuers.may_have_issued(message.signer_certificate)
+            return ReceivedRequest(message, opened.request, opened.cipher, issuer, ours)
+        case MessageType.CERT_POLL:
+            content, cipher = _content(message, issuer, random, settings)
+            return ReceivedPoll(message, parse_issuer_and_subject(content), cipher, issuer)
+        case MessageType.GET_CERT | MessageType.GET_CRL:
+            content, cipher = _content(message, issuer, random, settings)
+            return ReceivedQuery(message, parse_issuer_and_serial(content), cipher, issuer)
+        case _:
+            raise EncodingError(f"a {message.message_type.word} is not accepted here")
+
+
+def _content(
+    message: PKIMessage, issuer: Issuer, random: RandomBytes, settings: IssuingSettings
+) -> tuple[bytes, str]:
+    opened = read_envelope(
+        message, issuer.key, issuer.certificate, random, allow_des=settings.allow_single_des
+    )
+    return opened.content, opened.cipher
 
 
 def _header_of(data: bytes, fault: MessageError) -> MessageHeader:

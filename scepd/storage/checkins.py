@@ -47,8 +47,8 @@ class SQLCheckInStore:
 
     async def identity(self, certificate_sha256: str) -> KnownIdentity | None:
         """
-        What is known of a certificate: None unless it was issued for an enrollment challenge, nor
-        when it is not pinned and the token of that challenge is gone.
+        What is known of a certificate: None unless it was issued for an enrollment challenge, or
+        renews such a one, nor when it is not pinned and the token of that challenge is gone.
         """
         return await self._database.read(
             lambda connection: known_identity(connection, certificate_sha256)

@@ -19,6 +19,8 @@ from scepd.storage.tables import (
     push,
 )
 
+_MDM_IDENTITY = "enroll"
+
 
 def enrollment_record(row: Row[tuple[object, ...]]) -> Enrollment:
     """
@@ -90,12 +92,14 @@ def refuse_enabled(connection: Connection, enrollment_id: str) -> None:
 
 def known_identity(connection: Connection, certificate_sha256: str) -> KnownIdentity | None:
     """
-    What is known of a certificate that was issued for an enrollment challenge.
+    What is known of a certificate that was issued for an enrollment challenge, or renews such a
+    one.
     """
     issued = issued_certificate.c
     one = (
         select(
             issued.not_after,
+            issued.revoked_at,
             device_identity.c.enrollment_id,
             enrollment.c.enabled,
             enrollment.c.host_uuid,
@@ -106,7 +110,7 @@ def known_identity(connection: Connection, certificate_sha256: str) -> KnownIden
         .outerjoin(device_identity, device_identity.c.certificate_sha256 == issued.sha256)
         .outerjoin(enrollment, enrollment.c.id == device_identity.c.enrollment_id)
         .outerjoin(enrollment_token, enrollment_token.c.sha256 == issued.token_sha256)
-        .where(issued.sha256 == certificate_sha256, issued.challenge_sha256.is_not(None))
+        .where(issued.sha256 == certificate_sha256, issued.purpose == _MDM_IDENTITY)
     )
     row = connection.execute(one).first()
     # With the token goes the right to enroll, also with what was issued for it.
@@ -120,4 +124,5 @@ def known_identity(connection: Connection, certificate_sha256: str) -> KnownIden
         row.labels or (),
         bool(row.allow_reenrollment),
         row.not_after,
+        row.revoked_at is not None,
     )

@@ -1,20 +1,56 @@
 """
-The embedded certificate authority's own keys and what it issued, in the database.
+What the embedded certificate authority issues, and what allows it, in the database.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from scepd.errors import Conflict
-from scepd.model import CAState, ChallengeUse, EnrollmentChallenge, IssuedCertificate
-from scepd.pki.keyring import SealedSecret
-from scepd.storage import tables
+from scepd.errors import ChallengeUnknown, Conflict
+from scepd.model import ChallengeUse, EnrollmentChallenge, IssuedCertificate
 from scepd.storage.database import Database
 from scepd.storage.delivery_challenges import spend_challenge
-from scepd.storage.tables import enrollment_challenge, enrollment_token, issued_certificate
+from scepd.storage.issued_certificates import (
+    by_request,
+    by_serial,
+    by_sha256,
+    insert_certificate,
+    issued_or_refused,
+)
+from scepd.storage.tables import (
+    device_identity,
+    enrollment_challenge,
+    enrollment_token,
+    issued_certificate,
+)
+
+# Made once: each request for a certificate runs them.
+_CHALLENGE = select(enrollment_challenge).where(
+    enrollment_challenge.c.sha256 == bindparam("challenge")
+)
+_SPEND = (
+    update(enrollment_challenge)
+    .where(enrollment_challenge.c.sha256 == bindparam("challenge"))
+    .values(used_by=bindparam("key"))
+)
+_TOKEN = (
+    select(enrollment_token)
+    .where(enrollment_token.c.sha256 == bindparam("token"))
+    .with_for_update()
+)
+_USE_TOKEN = (
+    update(enrollment_token)
+    .where(enrollment_token.c.sha256 == bindparam("token"))
+    .values(uses_left=enrollment_token.c.uses_left - 1)
+)
+_TOKEN_OF = select(issued_certificate.c.token_sha256).where(
+    issued_certificate.c.sha256 == bindparam("renewed")
+)
+_PINNED_TO = select(device_identity.c.enrollment_id).where(
+    device_identity.c.certificate_sha256 == bindparam("renewed")
+)
 
 
 class SQLIssuingStore:
@@ -25,41 +61,11 @@ class SQLIssuingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ca_state(self) -> CAState | None:
-        """
-        Its current certificate and key, or None before the first start.
-        """
-        return await self._database.read(_ca_state)
-
-    async def create_ca_state(self, state: CAState) -> CAState:
-        """
-        Store its first certificate and key, and return what is stored: another process may have
-        been faster.
-        """
-
-        def unit(connection: Connection) -> CAState:
-            stored = _ca_state(connection)
-            if stored is not None:
-                return stored
-            connection.execute(
-                insert(tables.ca_state).values(
-                    serial=state.serial,
-                    certificate=state.certificate,
-                    private_key_key_id=state.private_key.key_id,
-                    private_key=state.private_key.data,
-                    created_at=state.created_at,
-                )
-            )
-            return state
-
-        return await self._database.write(unit)
-
     async def issued(self, request_sha256: str) -> IssuedCertificate | None:
         """
         What was issued for the same request before, or None.
         """
-        same = issued_certificate.c.request_sha256 == request_sha256
-        return await self._database.read(lambda connection: _issued(connection, same))
+        return await self._database.read(lambda connection: by_request(connection, request_sha256))
 
     async def challenge(self, sha256: str) -> EnrollmentChallenge | None:
         """
@@ -71,28 +77,38 @@ class SQLIssuingStore:
         self, certificate: IssuedCertificate, now: datetime, use: ChallengeUse | None = None
     ) -> IssuedCertificate:
         """
-        Store a certificate and spend its challenge, in one transaction, and return what is stored:
+        Store a certificate and spend what allows it, in one transaction, and return what is stored:
         for the same request what was issued before.
 
         With a challenge, the first issue for it counts one use of its token; the same key may have
-        it again. Certificates of one transactionID are all for one key.
+        it again. With a renewed certificate, what that one may be used for goes on: its purpose,
+        its token, and the enrollment that it is pinned to. Certificates of one transactionID are
+        all for one key.
 
         :param use: of the challenge of a delivery, which is bound to the request.
-        :raises Conflict: another key lives under this transactionID; or the challenge is unknown,
-            expired, or spent by another key; or its token is gone, expired or used up; or, with
-            ``use``, as :meth:`~scepd.ports.DeliveryChallengeStore.use_challenge`.
+        :raises ChallengeUnknown: the challenge is none of an enrollment.
+        :raises Conflict: another key lives under this transactionID; or the challenge is expired,
+            for another subject, or spent by another key; or its token is gone, expired or used up;
+            or the renewed certificate is unknown, expired or revoked; or, with ``use``, as
+            :meth:`~scepd.ports.DeliveryChallengeStore.use_challenge`.
         """
-        same = issued_certificate.c.request_sha256 == certificate.request_sha256
 
         def unit(connection: Connection) -> IssuedCertificate:
-            stored = _issued(connection, same)
+            stored = issued_or_refused(
+                connection,
+                certificate.request_sha256,
+                certificate.transaction_id,
+                certificate.public_key_sha256,
+                now,
+            )
             if stored is not None:
                 return stored
-            _refuse_other_key(connection, certificate)
             if use is not None:
                 spend_challenge(connection, use, now)
             token_sha256 = _spend(connection, certificate, now)
-            _insert(connection, certificate, token_sha256)
+            if certificate.renewed_sha256 is not None:
+                token_sha256 = _renew(connection, certificate, certificate.renewed_sha256, now)
+            insert_certificate(connection, certificate, token_sha256)
             return certificate
 
         return await self._database.write(unit)
@@ -101,27 +117,13 @@ class SQLIssuingStore:
         """
         What was issued with that fingerprint, or None.
         """
-        same = issued_certificate.c.sha256 == sha256
-        return await self._database.read(lambda connection: _issued(connection, same))
+        return await self._database.read(lambda connection: by_sha256(connection, sha256))
 
-
-def _ca_state(connection: Connection) -> CAState | None:
-    newest = select(tables.ca_state).order_by(tables.ca_state.c.created_at.desc()).limit(1)
-    row = connection.execute(newest).first()
-    if row is None:
-        return None
-    key = SealedSecret(row.private_key_key_id, row.private_key)
-    return CAState(row.serial, row.certificate, key, row.created_at)
-
-
-def _refuse_other_key(connection: Connection, certificate: IssuedCertificate) -> None:
-    columns = issued_certificate.c
-    other = select(columns.serial).where(
-        columns.transaction_id == certificate.transaction_id,
-        columns.public_key_sha256 != certificate.public_key_sha256,
-    )
-    if connection.execute(other.limit(1)).first() is not None:
-        raise Conflict("another key was certified under this transactionID")
+    async def certificate_by_serial(self, serial: str) -> IssuedCertificate | None:
+        """
+        What was issued under that serial number, or None.
+        """
+        return await self._database.read(lambda connection: by_serial(connection, serial))
 
 
 def _spend(connection: Connection, certificate: IssuedCertificate, now: datetime) -> str | None:
@@ -133,17 +135,15 @@ def _spend(connection: Connection, certificate: IssuedCertificate, now: datetime
         return None
     challenge = _challenge(connection, sha256)
     if challenge is None:
-        raise Conflict("there is no such enrollment challenge")
+        raise ChallengeUnknown("the challenge is not one of this authority")
     if challenge.expires_at <= now:
-        raise Conflict("the enrollment challenge has expired")
+        raise Conflict("the challenge has expired")
+    if challenge.subject != certificate.subject:
+        raise Conflict("the challenge is for another subject")
     if challenge.used_by not in (None, key):
-        raise Conflict("the enrollment challenge was spent by another key")
+        raise Conflict("the challenge was used for another key")
     _use_token(connection, challenge, now)
-    connection.execute(
-        update(enrollment_challenge)
-        .where(enrollment_challenge.c.sha256 == sha256)
-        .values(used_by=key)
-    )
+    connection.execute(_SPEND, {"challenge": sha256, "key": key})
     return challenge.token_sha256
 
 
@@ -151,8 +151,7 @@ def _use_token(connection: Connection, challenge: EnrollmentChallenge, now: date
     """
     Count a use of the challenge's token, unless the challenge was spent before.
     """
-    same = enrollment_token.c.sha256 == challenge.token_sha256
-    token = connection.execute(select(enrollment_token).where(same).with_for_update()).first()
+    token = connection.execute(_TOKEN, {"token": challenge.token_sha256}).first()
     if token is None:
         raise Conflict("the enrollment token of this challenge is gone")
     if token.expires_at <= now:
@@ -161,61 +160,35 @@ def _use_token(connection: Connection, challenge: EnrollmentChallenge, now: date
         return
     if token.uses_left < 1:
         raise Conflict("the enrollment token of this challenge is used up")
-    uses_left = enrollment_token.c.uses_left - 1
-    connection.execute(update(enrollment_token).where(same).values(uses_left=uses_left))
+    connection.execute(_USE_TOKEN, {"token": challenge.token_sha256})
+
+
+def _renew(
+    connection: Connection, certificate: IssuedCertificate, renewed_sha256: str, now: datetime
+) -> str | None:
+    """
+    Let a certificate follow another one, and return the token of both.
+    """
+    renewed = by_sha256(connection, renewed_sha256)
+    if renewed is None or renewed.purpose != certificate.purpose:
+        raise Conflict("the signer's certificate is not one of this authority")
+    if renewed.revoked_at is not None:
+        raise Conflict("the signer's certificate has been revoked")
+    if renewed.not_after <= now:
+        raise Conflict("the signer's certificate has expired")
+    same = {"renewed": renewed_sha256}
+    enrollment_id = connection.scalar(_PINNED_TO, same)
+    if enrollment_id is not None:
+        pinned = {"certificate_sha256": certificate.sha256, "enrollment_id": enrollment_id}
+        connection.execute(insert(device_identity), pinned)
+    token_sha256: str | None = connection.scalar(_TOKEN_OF, same)
+    return token_sha256
 
 
 def _challenge(connection: Connection, sha256: str) -> EnrollmentChallenge | None:
-    one = select(enrollment_challenge).where(enrollment_challenge.c.sha256 == sha256)
-    row = connection.execute(one).first()
+    row = connection.execute(_CHALLENGE, {"challenge": sha256}).first()
     if row is None:
         return None
     return EnrollmentChallenge(
         row.sha256, row.token_sha256, row.subject, row.expires_at, row.used_by
-    )
-
-
-def _insert(
-    connection: Connection, certificate: IssuedCertificate, token_sha256: str | None
-) -> None:
-    connection.execute(
-        insert(issued_certificate).values(
-            serial=certificate.serial,
-            certificate=certificate.certificate,
-            sha256=certificate.sha256,
-            subject=certificate.subject,
-            purpose=certificate.purpose,
-            transaction_id=certificate.transaction_id,
-            request_sha256=certificate.request_sha256,
-            public_key_sha256=certificate.public_key_sha256,
-            challenge_sha256=certificate.challenge_sha256,
-            token_sha256=token_sha256,
-            not_after=certificate.not_after,
-            issued_at=certificate.issued_at,
-            host_uuid=certificate.host_uuid,
-            profile_uuid=certificate.profile_uuid,
-        )
-    )
-
-
-def _issued(connection: Connection, same: ColumnElement[bool]) -> IssuedCertificate | None:
-    row = connection.execute(select(issued_certificate).where(same)).first()
-    return None if row is None else _record(row)
-
-
-def _record(row: Row[tuple[object, ...]]) -> IssuedCertificate:
-    return IssuedCertificate(
-        serial=row.serial,
-        certificate=row.certificate,
-        sha256=row.sha256,
-        subject=row.subject,
-        purpose=row.purpose,
-        transaction_id=row.transaction_id,
-        request_sha256=row.request_sha256,
-        public_key_sha256=row.public_key_sha256,
-        challenge_sha256=row.challenge_sha256,
-        not_after=row.not_after,
-        issued_at=row.issued_at,
-        host_uuid=row.host_uuid,
-        profile_uuid=row.profile_uuid,
     )

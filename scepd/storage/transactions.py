@@ -27,7 +27,8 @@ class GroupCommit:
     A unit that fails takes only its own savepoint back. When the database fails, every unit of the
     batch has failed: SQLite may have ended the transaction at any statement.
 
-    :param batch_seconds: after that long the units so far are committed, and the rest follows.
+    :param batch_seconds: after that long the units so far are committed, and the rest follows; so
+        long, too, is waited for more of them while many come at once.
     """
 
     batch_limit = _BATCH_UNITS
@@ -35,6 +36,7 @@ class GroupCommit:
     def __init__(self, engine: Engine, batch_seconds: float) -> None:
         self._kept = KeptConnection(engine, BEGIN_WRITING)
         self._batch_seconds = batch_seconds
+        self.gathering_seconds = batch_seconds
 
     def serve(self, units: Sequence[PendingUnit]) -> int:
         """
@@ -89,6 +91,7 @@ class Reading:
     """
 
     batch_limit = 1
+    gathering_seconds = 0.0
 
     def __init__(self, engine: Engine) -> None:
         self._kept = KeptConnection(engine, BEGIN_READING)

@@ -36,6 +36,12 @@ class Server(Protocol):
         How many units it takes at a time.
         """
 
+    @property
+    def gathering_seconds(self) -> float:
+        """
+        How long it waits for more units after a batch of several: a sign that more will come.
+        """
+
     def serve(self, units: Sequence[PendingUnit]) -> int:
         """
         Run units from the first one on and decide what each of them is answered.
@@ -70,6 +76,7 @@ class Worker:
         self._on_batch = on_batch
         self._queue: SimpleQueue[PendingUnit | None] = SimpleQueue()
         self._closed = False
+        self._gathers = False
         self._ended: Deferred[None] = Deferred()
         # Units are answered after COMMIT, so a process that ends in mid-batch loses nothing that
         # was promised.
@@ -110,20 +117,25 @@ class Worker:
         open_ended = True
         while open_ended or units:
             if open_ended:
-                open_ended = self._fill(units)
+                open_ended = self._fill(units, wait=not units)
+            if open_ended and self._gathers:
+                # A commit costs more than a unit: when many ask at once, they share it.
+                time.sleep(self._server.gathering_seconds)
+                open_ended = self._fill(units, wait=False)
             if units:
                 units = self._serve(units)
         self._close()
         self._reactor.callFromThread(self._finished)
 
-    def _fill(self, units: list[PendingUnit]) -> bool:
+    def _fill(self, units: list[PendingUnit], *, wait: bool) -> bool:
         """
-        Add what waits, up to a batch; wait only when there is nothing to do. False: it was the
-        last.
+        Add what waits, up to a batch. False: it was the last.
+
+        :param wait: whether to wait for the first one.
         """
         while len(units) < self._server.batch_limit:
             try:
-                unit = self._queue.get(block=not units)
+                unit = self._queue.get(block=wait and not units)
             except Empty:
                 return True
             if unit is None:
@@ -141,6 +153,8 @@ class Worker:
             for unit in units:
                 unit.lose("the database thread failed")
         seconds = time.monotonic() - begun
+        # What is left over is reason enough to go on at once.
+        self._gathers = count > 1 and count == len(units)
         self._reactor.callFromThread(partial(self._answer, units[:count], seconds))
         return units[count:]
 

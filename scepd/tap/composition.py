@@ -236,6 +236,7 @@ class Composition:
                 stores.pushes,
             ),
             enrolling=self.management.enrolling,
+            embedded_ca=self.management.issuing.endpoints(),
             tokens=APITokens(stores.api_tokens, around.reactor, around.random_bytes),
             challenges=ChallengeEndpoints(
                 self.challenges,

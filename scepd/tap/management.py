@@ -14,7 +14,6 @@ from scepd.network.apns_client import APNsClient
 from scepd.network.apns_limits import APNsLimits
 from scepd.network.apns_route import APNsRoute
 from scepd.profiles.certificate_renewal import RenewalRule
-from scepd.services.ca_keys import CAKeys
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
@@ -23,7 +22,6 @@ from scepd.services.delivery import ProcessorSettings, ProfileProcessor
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.delivery_resolving import Resolving
 from scepd.services.enrolling import Enrolling
-from scepd.services.issuing import EmbeddedCA, IssuingSettings
 from scepd.services.last_seen import LastSeen
 from scepd.services.leases import Leases
 from scepd.services.periodic import Periodic
@@ -35,6 +33,7 @@ from scepd.services.verification import Verification, VerificationSettings
 from scepd.services.verification_agents import Agents
 from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.tap.files import DeviceSecrets
+from scepd.tap.issuing import Issuing
 from scepd.tap.protecting import Protecting
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
@@ -42,7 +41,6 @@ from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
 from scepd.web.mdm import make_mdm_endpoint
 from scepd.web.osquery import OsqueryAPI
-from scepd.web.scep_ca import SCEPCAResource
 
 _LAST_SEEN_SECONDS = 5.0
 # One transaction of a batch of this size holds the database for about a tenth of a second.
@@ -68,7 +66,8 @@ class Management:
         self._stores = stores
         self._rendering = rendering
         self._secrets = secrets
-        self.ca = self._make_ca(challenges)
+        self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges)
+        self.ca = self.issuing.authority
         self._protecting = protecting
         self._gateway = self._make_gateway(secrets.push)
         self._pushes = self._make_pushes()
@@ -107,6 +106,7 @@ class Management:
         if self._gateway is not None:
             await self._gateway.close()
         await self.last_seen.flush()
+        self.issuing.stop()
 
     def trouble(self) -> str:
         """
@@ -146,7 +146,7 @@ class Management:
         mdm.putChild(b"checkin", check_in)
         mdm.putChild(b"connect", check_in)
         mdm.putChild(b"scep", scep)
-        scep.putChild(b"ca", SCEPCAResource(self.ca))
+        self.issuing.add_resources(scep)
         root.putChild(b"api", api)
         osquery = self._make_osquery().resource()
         api.putChild(b"osquery", osquery)
@@ -205,33 +205,6 @@ class Management:
             self._wake_pushes,
             ProcessorSettings(settings.deliveries_per_tick, _BATCH),
             self._protecting.breakers,
-        )
-
-    def _make_ca(self, challenges: DeliveryChallenges) -> EmbeddedCA:
-        around, settings = self._around, self._around.configuration.ca
-        keys = CAKeys(
-            self._stores.issuing,
-            around.keyring,
-            around.reactor,
-            around.random_bytes,
-            around.in_thread,
-            settings.key_bits,
-        )
-        return EmbeddedCA(
-            keys,
-            self._stores.issuing,
-            around.reactor,
-            around.random_bytes,
-            around.in_thread,
-            IssuingSettings(
-                settings.key_bits,
-                settings.identity_lifetime,
-                settings.certificate_lifetime,
-                settings.allow_single_des,
-                settings.allow_sha1,
-            ),
-            self._secrets.ca_challenge,
-            challenges,
         )
 
     def _make_check_in(self) -> CheckIn:

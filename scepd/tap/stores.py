@@ -11,6 +11,7 @@ from scepd.storage.activities import SQLActivityStore
 from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.assignments import SQLAssignmentStore
 from scepd.storage.breakers import SQLBreakerStore
+from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
 from scepd.storage.commands import SQLCommandStore
@@ -20,8 +21,10 @@ from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
+from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.verification import SQLVerificationStore
@@ -43,7 +46,10 @@ class Stores:
         self.windows = SQLEnrollmentStore(database)
         self.api_tokens = SQLAPITokenStore(database)
         self.activities = SQLActivityStore(database)
+        self.ca_states = SQLCAStateStore(database)
         self.issuing = SQLIssuingStore(database)
+        self.certificates = SQLCertificateStore(database)
+        self.pending_requests = SQLPendingRequestStore(database)
         self.enrollment_tokens = SQLEnrollmentTokenStore(database)
         self.check_ins = SQLCheckInStore(database, retries)
         self.commands = SQLCommandStore(database, retries)

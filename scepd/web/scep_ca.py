@@ -1,20 +1,26 @@
 """
-The embedded certificate authority's resource: ``/mdm/scep/ca``.
+The embedded certificate authority's resources: ``/mdm/scep/ca`` and its revocation lists.
 """
 
 from __future__ import annotations
 
+import re
+from urllib.parse import parse_qsl
+
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from scepd.errors import NotFound
+from scepd.errors import EncodingError, NotFound
 from scepd.scep.messages import MAX_MESSAGE_SIZE
-from scepd.scep.transport import CA_CERTIFICATE, PKI_MESSAGE
+from scepd.scep.transport import CA_CERTIFICATE, NEXT_CA_CERTIFICATES, PKI_MESSAGE
 from scepd.services.issuing import EmbeddedCA
 from scepd.services.proxying import Operation
+from scepd.services.revocation_lists import RevocationLists
 from scepd.web.device_answers import begin_answer, refuse_method, write_answer
 from scepd.web.scep_request import METHODS, PROGRAM, SCEPRequest, read_request
 
+_REVOCATION_LIST = "application/pkix-crl"
+_SERIAL = re.compile("[0-9A-Fa-f]{1,40}")
 _PATHS: tuple[tuple[bytes, ...], ...] = ((), (b"",), (PROGRAM,))
 
 
@@ -51,10 +57,45 @@ class SCEPCAResource(Resource):
             case Operation.GET_CA_CERT:
                 return CA_CERTIFICATE, await self._ca.certificate()
             case Operation.GET_NEXT_CA_CERT:
-                raise NotFound("there is no next certificate of the authority")
+                return NEXT_CA_CERTIFICATES, await self._ca.next_certificate()
             case Operation.PKI_OPERATION:
                 message = _body(request) if asked.message is None else asked.message
                 return PKI_MESSAGE, await self._ca.answer(message)
+
+
+class RevocationListResource(Resource):
+    """
+    The revocation list of the current certificate, or of the one that ``issuer`` names by its
+    serial number (RFC 2585).
+    """
+
+    isLeaf = True
+
+    def __init__(self, lists: RevocationLists) -> None:
+        super().__init__()
+        self._lists = lists
+
+    def render(self, request: Request) -> int:
+        """
+        Begin to answer.
+        """
+        if request.method != b"GET":
+            return refuse_method(request, "GET")
+        return begin_answer(request, self._answer(request))
+
+    async def _answer(self, request: Request) -> None:
+        if request.postpath:
+            raise NotFound("there is nothing under this path")
+        serial = _issuer_of(request.uri.partition(b"?")[2])
+        write_answer(request, _REVOCATION_LIST, await self._lists.with_serial(serial))
+
+
+def _issuer_of(query: bytes) -> str | None:
+    pairs = dict(parse_qsl(query.decode("ascii", "replace")[:1024]))
+    serial = pairs.get("issuer")
+    if serial is not None and not _SERIAL.fullmatch(serial):
+        raise EncodingError("issuer is not a serial number in hexadecimal digits")
+    return serial
 
 
 def _body(request: Request) -> bytes:

@@ -63,7 +63,13 @@ class StreamingSite(Site):
             lambda status, text: (b"text/plain; charset=utf-8", text)
         ),
     ) -> None:
-        super().__init__(resource, requestFactory=StreamedRequest, reactor=reactor)
+        # No body here is a form, and the look whether it is one takes as long as the request.
+        super().__init__(
+            resource,
+            requestFactory=StreamedRequest,
+            reactor=reactor,
+            parsePOSTFormSubmission=False,
+        )
         self._body_limit = body_limit
         self._body_limits = body_limits or {}
         self.request_timeout = request_timeout

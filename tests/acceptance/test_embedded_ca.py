@@ -20,10 +20,11 @@ from scepd.ports import Workers
 from scepd.scep.messages import MAX_MESSAGE_SIZE
 from scepd.services.ca_keys import CAKeys
 from scepd.services.enrolling import Enrolling, NewEnrollmentToken
-from scepd.services.issuing import EmbeddedCA, IssuingSettings
+from scepd.services.issuing_settings import IssuingSettings
 from scepd.web.scep_ca import SCEPCAResource
 from scepd.web.streaming import StreamingSite
 from tests.support.fake_issuing import FakeIssuing
+from tests.support.issuing_parts import issuing_parts
 from tests.support.processes import program, run_aside
 from tests.support.scepserver import CHALLENGE, scepclient_command
 
@@ -45,22 +46,30 @@ class EmbeddedCATests(TestCase):
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
         self.store = FakeIssuing()
-        keyring = Keyring({"k1": os.urandom(32)})
+        self.keyring = Keyring({"k1": os.urandom(32)})
         workers: Workers = deferToThread
-        self.keys = CAKeys(self.store, lambda: keyring, self.reactor, os.urandom, workers, 2048)
+        self.keys = CAKeys(
+            self.store, lambda: self.keyring, self.reactor, os.urandom, workers, 2048
+        )
         self.workers = workers
 
     def listen(self, settings: IssuingSettings) -> str:
         """
         Listen on loopback, and return the URL.
         """
-        ca = EmbeddedCA(
-            self.keys, self.store, self.reactor, os.urandom, self.workers, settings, CHALLENGE
+        parts = issuing_parts(
+            self.keys,
+            self.store,
+            self.reactor,
+            self.workers,
+            lambda: self.keyring,
+            settings,
+            CHALLENGE,
         )
         root, mdm, scep = Resource(), Resource(), Resource()
         root.putChild(b"mdm", mdm)
         mdm.putChild(b"scep", scep)
-        scep.putChild(b"ca", SCEPCAResource(ca))
+        scep.putChild(b"ca", SCEPCAResource(parts.ca))
         site = StreamingSite(
             root, reactor=self.reactor, body_limit=MAX_MESSAGE_SIZE, request_timeout=30
         )

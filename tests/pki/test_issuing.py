@@ -61,7 +61,7 @@ def issue(
     The certificate for a request.
     """
     parsed = parse_request(asked.public_bytes(serialization.Encoding.DER))
-    der = issue_certificate(parsed, purpose, issuer(), NOW, lifetime, os.urandom)
+    der = issue_certificate(parsed, purpose, issuer(), NOW, lifetime, os.urandom).der
     return x509.load_der_x509_certificate(der)
 
 
@@ -189,7 +189,9 @@ class IssueTests(SynchronousTestCase):
         """
         parsed = parse_request(request().public_bytes(serialization.Encoding.DER))
         for octet, number in ((b"\xff", 2**128 - 1), (b"\0", 1)):
-            der = issue_certificate(parsed, Purpose.ENROLL, issuer(), NOW, LIFETIME, octet.__mul__)
+            der = issue_certificate(
+                parsed, Purpose.ENROLL, issuer(), NOW, LIFETIME, octet.__mul__
+            ).der
             self.assertEqual(x509.load_der_x509_certificate(der).serial_number, number)
 
     def test_not_longer_than_the_authority(self) -> None:

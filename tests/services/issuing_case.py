@@ -5,13 +5,14 @@ The embedded certificate authority on fakes, and clients of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -21,10 +22,18 @@ from scepd.pki.keyring import Keyring
 from scepd.pki.requests import build_request
 from scepd.scep.attributes import FailInfo, MessageType, PKIStatus
 from scepd.scep.messages import PKIMessage, parse_pki_message
-from scepd.scep.requesting import SentRequest, build_pkcs_req, check_answer, open_cert_rep
+from scepd.scep.requesting import (
+    SentRequest,
+    build_pkcs_req,
+    build_pki_request,
+    check_answer,
+    open_cert_rep,
+)
 from scepd.services.ca_keys import CAKeys
-from scepd.services.issuing import EmbeddedCA, IssuingSettings
+from scepd.services.delivery_challenges import DeliveryChallenges
+from scepd.services.issuing_settings import IssuingSettings
 from tests.support.fake_issuing import FakeIssuing
+from tests.support.issuing_parts import issuing_parts
 from tests.support.pki import NOW, Party, party, rsa_key
 
 T = TypeVar("T")
@@ -77,6 +86,31 @@ class Sender:
             allow_des=True,
         )
 
+    def ask(
+        self, message_type: MessageType, content: bytes, recipient: bytes, transaction_id: str
+    ) -> SentRequest:
+        """
+        A CertPoll, GetCert or GetCRL.
+
+        :param content: of the envelope.
+        """
+        return build_pki_request(
+            message_type,
+            content,
+            self.identity.key,
+            self.identity.certificate,
+            recipient,
+            os.urandom,
+            transaction_id=transaction_id,
+        )
+
+    def holding(self, certificate: x509.Certificate) -> Sender:
+        """
+        The same client with a certificate that it was issued, and no challenge.
+        """
+        identity = Party(self.identity.key, certificate.public_bytes(Encoding.DER))
+        return replace(self, identity=identity, challenge=None)
+
     def open(self, answer: PKIMessage) -> x509.Certificate:
         """
         The one certificate in a CertRep SUCCESS.
@@ -118,6 +152,8 @@ class IssuingCase(SynchronousTestCase):
     """
 
     settings = IssuingSettings()
+    manual = False
+    deliveries: DeliveryChallenges | None = None
     static_challenge: str | None = STATIC
 
     def setUp(self) -> None:
@@ -134,6 +170,7 @@ class IssuingCase(SynchronousTestCase):
         self.keys = self.make_keys()
         self.configure(self.settings)
         self.certificate = self.successResultOf(Deferred.fromCoroutine(self.ca.certificate()))
+        self.signer = self.certificate
         self.authority = x509.load_der_x509_certificate(self.certificate)
 
     def make_keys(self) -> CAKeys:
@@ -153,15 +190,32 @@ class IssuingCase(SynchronousTestCase):
         """
         Start anew with other settings.
         """
-        self.ca = EmbeddedCA(
+        self.parts = issuing_parts(
             self.keys,
             self.store,
             self.clock,
-            os.urandom,
             self.workers,
+            lambda: self.keyring,
             settings,
             self.static_challenge,
+            self.deliveries,
+            manual=self.manual,
         )
+        self.ca = self.parts.ca
+
+    def revoke(self, certificate: x509.Certificate, reason: str = "keyCompromise") -> None:
+        """
+        As an operator does.
+        """
+        serial = f"{certificate.serial_number:X}"
+        serial = "0" * (len(serial) % 2) + serial
+        self.done(self.parts.certificates.revoke(serial, reason, "alice"))
+
+    def done(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
+        """
+        What comes of work that never waits.
+        """
+        return self.successResultOf(Deferred.fromCoroutine(work))
 
     def add_challenge(self, challenge: EnrollmentChallenge, **changes: str) -> None:
         """
@@ -181,7 +235,7 @@ class IssuingCase(SynchronousTestCase):
         """
         answer = parse_pki_message(self.successResultOf(self.begin(sent.message)))
         check_answer(answer, sent)
-        self.assertEqual(answer.signer_certificate, self.certificate)
+        self.assertEqual(answer.signer_certificate, self.signer)
         return answer
 
     def enroll(self, sender: Sender) -> x509.Certificate:
@@ -198,8 +252,16 @@ class IssuingCase(SynchronousTestCase):
         """
         A request is answered with FAILURE, and nothing was issued for it.
         """
+        self.assert_failure(sender.request(self.certificate), text, fail_info)
+
+    def assert_failure(
+        self, sent: SentRequest, text: str, fail_info: FailInfo = FailInfo.BAD_REQUEST
+    ) -> None:
+        """
+        A message is answered with FAILURE, and nothing was issued for it.
+        """
         before = list(self.store.certificates)
-        answer = self.exchange(sender.request(self.certificate))
+        answer = self.exchange(sent)
         self.assertEqual(answer.pki_status, PKIStatus.FAILURE)
         self.assertEqual((answer.fail_info, answer.fail_info_text), (fail_info, text))
         self.assertIsNone(answer.content)

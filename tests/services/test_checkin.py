@@ -121,6 +121,22 @@ class IdentityTests(CheckInTestCase):
         self.world.clock.advance(86_400)
         self.refused(self.world.send(report("Idle")))
 
+    def test_revoked_identity(self) -> None:
+        """
+        An identity that an operator revoked is refused, with a line in the log.
+        """
+        self.world.enroll()
+        self.world.issue(
+            self.world.identity,
+            enrollment_id="UDID-1",
+            enabled=True,
+            host_uuid="UDID-1",
+            revoked=True,
+        )
+        with capturedLogs() as events:
+            self.refused(self.world.send(report("Idle")))
+        self.assertIn("is revoked", events[-1]["log_format"])
+
     def test_other_device(self) -> None:
         """
         A message that names another device than the one its identity is pinned to is refused, with

@@ -4,7 +4,6 @@ Tests for the embedded certificate authority as one that profiles name.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -15,7 +14,7 @@ from scepd.metrics import Metrics
 from scepd.model import EMBEDDED_CA, DeliveryChallenge
 from scepd.profiles.requested_names import NamePattern, RequestedNames
 from scepd.services.delivery_challenges import DeliveryChallenges
-from scepd.services.issuing import EmbeddedCA, IssuingSettings
+from scepd.services.issuing_settings import IssuingSettings
 from tests.services.issuing_case import IssuingCase, Sender
 from tests.support.pki import NOW, party
 
@@ -37,17 +36,10 @@ class DeliveryTests(IssuingCase):
         )
         self.digest = sha256(TEXT.encode()).hexdigest()
         self.add(EMBEDDED_CA, names)
-        deliveries = DeliveryChallenges(self.store.deliveries, self.clock, self.workers, Metrics())
-        self.ca = EmbeddedCA(
-            self.keys,
-            self.store,
-            self.clock,
-            os.urandom,
-            self.workers,
-            settings,
-            self.static_challenge,
-            deliveries,
+        self.deliveries = DeliveryChallenges(
+            self.store.deliveries, self.clock, self.workers, Metrics()
         )
+        super().configure(settings)
 
     def add(self, ca_name: str, names: RequestedNames) -> None:
         """

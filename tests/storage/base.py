@@ -18,7 +18,9 @@ from scepd.ports import (
     APITokenStore,
     AssignmentStore,
     BreakerStore,
+    CAStateStore,
     CertificateAuthorityStore,
+    CertificateStore,
     CheckInStore,
     CommandStore,
     DeliveryChallengeStore,
@@ -29,6 +31,7 @@ from scepd.ports import (
     HostStore,
     IssuingStore,
     LeaseStore,
+    PendingRequestStore,
     ProfileStore,
     PushStore,
     SignedBy,
@@ -39,6 +42,7 @@ from scepd.storage.activities import SQLActivityStore
 from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.assignments import SQLAssignmentStore
 from scepd.storage.breakers import SQLBreakerStore
+from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
 from scepd.storage.commands import SQLCommandStore
@@ -48,8 +52,10 @@ from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
+from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.verification import SQLVerificationStore
@@ -90,6 +96,9 @@ class StorageTestCase(TestCase):
         self.tokens: APITokenStore = SQLAPITokenStore(database)
         self.activities: ActivityStore = SQLActivityStore(database)
         self.issuing: IssuingStore = SQLIssuingStore(database)
+        self.ca_states: CAStateStore = SQLCAStateStore(database)
+        self.certificates: CertificateStore = SQLCertificateStore(database)
+        self.requests: PendingRequestStore = SQLPendingRequestStore(database)
         self.enrollment_tokens: EnrollmentTokenStore = SQLEnrollmentTokenStore(database, self.clock)
         self.checkins: CheckInStore = SQLCheckInStore(database)
         self.commands: CommandStore = SQLCommandStore(database)

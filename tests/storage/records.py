@@ -23,6 +23,7 @@ from scepd.model import (
     HostProfile,
     IssuedCertificate,
     ManagedCertificate,
+    PendingRequest,
     Profile,
     PushAddress,
     QueuedCommand,
@@ -248,6 +249,26 @@ def challenge(sha256: str = "c1", **changes: object) -> EnrollmentChallenge:
     A challenge of an hour for the token e1.
     """
     whole = EnrollmentChallenge(sha256, "e1", "CN=H-1", NOON + HOUR)
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def pending_request(id: str = "r-1", **changes: object) -> PendingRequest:
+    """
+    A request of the key k1 by the signer s-1, in a transaction of its own, that waits for a week.
+    """
+    whole = PendingRequest(
+        id=id,
+        transaction_id=f"t-{id}",
+        request_sha256=f"q-{id}",
+        signer_key_sha256="s-1",
+        signer_certificate=b"\x30\x00",
+        public_key_sha256="k1",
+        request=SealedSecret("key-1", b"\x00request\xff"),
+        subject="CN=router",
+        alternative_names=("dns:router.example",),
+        created_at=NOON,
+        expires_at=NOON + timedelta(days=7),
+    )
     return replace(whole, **changes)  # type: ignore[arg-type]
 
 

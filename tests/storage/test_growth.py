@@ -16,6 +16,7 @@ from scepd.model import WindowOutcome
 from scepd.profiles.lifecycle import Event
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.assignments import SQLAssignmentStore
+from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
 from scepd.storage.commands import SQLCommandStore
@@ -23,8 +24,10 @@ from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
+from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.verification import SQLVerificationStore
@@ -143,13 +146,25 @@ class GrowthTests(SynchronousTestCase):
         What the embedded certificate authority does.
         """
         tokens, issuing = SQLEnrollmentTokenStore(self.database), SQLIssuingStore(self.database)
-        await issuing.create_ca_state(records.ca_state())
+        await SQLCAStateStore(self.database).create_ca_state(records.ca_state())
         await tokens.add_enrollment_token(records.enrollment_token(), records.activity())
         await tokens.enrollment_tokens()
         await tokens.add_challenge(records.challenge())
         await issuing.issue(records.issued(), NOON)
         await issuing.issued("request-0B")
         await issuing.certificate_by_sha256("sha-0B")
+        renewal = {"challenge_sha256": None, "renewed_sha256": "sha-0B"}
+        await issuing.issue(records.issued("0C", **renewal), NOON)
+        certificates = SQLCertificateStore(self.database)
+        await certificates.certificate_page(after="0B", limit=9)
+        await certificates.revoke("0B", "superseded", records.activity())
+        await certificates.count_revoked("")
+        await certificates.revoked("", NOON)
+        requests = SQLPendingRequestStore(self.database)
+        await requests.add_request(records.pending_request(), 10)
+        await requests.polled_request("t-r-1", "s-1", NOON)
+        for waiting in (True, False):
+            await requests.pending_requests(NOON, waiting=waiting, after="r-1", limit=9)
         await tokens.remove_enrollment_token("e1", records.activity())
 
     async def add_fleet(self) -> None:

@@ -107,6 +107,18 @@ class IssuingTests(MigratedFile, issuing_contract.IssuingContract):
     """
 
 
+class RevocationTests(MigratedFile, issuing_contract.RevocationContract):
+    """
+    CertificateStore.
+    """
+
+
+class PendingRequestTests(MigratedFile, issuing_contract.PendingRequestContract):
+    """
+    PendingRequestStore.
+    """
+
+
 class EnrollmentTokenTests(MigratedFile, issuing_contract.EnrollmentTokenContract):
     """
     EnrollmentTokenStore on SQLite.

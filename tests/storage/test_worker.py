@@ -22,6 +22,7 @@ class BrokenServer:
     """
 
     batch_limit = 10
+    gathering_seconds = 0.0
 
     def __init__(self) -> None:
         self.served = 0

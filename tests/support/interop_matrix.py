@@ -56,18 +56,7 @@ WANTED: Mapping[Action, Result] = {
 What a "yes" stands for.
 """
 
-_OURS = (Server.OUR_CA, Server.OUR_CA_BY_PROXY)
-
-NOT_YET: frozenset[Cell] = frozenset(
-    [
-        *((server, Client.SCEPCLIENT, Action.RENEW) for server in _OURS),
-        *((server, Client.STRONGSWAN, Action.RENEW) for server in _OURS),
-        *((server, Client.SIMULATED, Action.RENEW) for server in Server),
-        *((server, Client.STRONGSWAN, Action.POLL) for server in _OURS),
-        *((server, Client.CERTMONGER, Action.POLL) for server in _OURS),
-        *((server, Client.SIMULATED, Action.POLL) for server in _OURS),
-    ]
-)
+NOT_YET: frozenset[Cell] = frozenset()
 """
 Cells that are not tried, because the embedded CA or the simulated device can't do that yet.
 """

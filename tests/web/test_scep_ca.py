@@ -13,13 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.web.resource import Resource
 
+from scepd.pki.certificates import summarize
 from scepd.scep.attributes import PKIStatus
 from scepd.scep.messages import MAX_MESSAGE_SIZE, parse_pki_message
 from scepd.scep.transport import CA_CERTIFICATE, PKI_MESSAGE
-from scepd.web.scep_ca import SCEPCAResource
+from scepd.web.scep_ca import RevocationListResource, SCEPCAResource
 from scepd.web.streaming import StreamingSite
 from tests.services.issuing_case import IssuingCase, Sender
 from tests.support.http_device import DeviceEnd, HTTPAnswer, in_chunks
+from tests.support.pki import openssl
 
 PATH = b"/mdm/scep/ca"
 OPERATION = b"operation=PKIOperation"
@@ -40,6 +42,7 @@ class ResourceCase(IssuingCase):
         root.putChild(b"mdm", mdm)
         mdm.putChild(b"scep", scep)
         scep.putChild(b"ca", SCEPCAResource(self.ca))
+        scep.putChild(b"ca.crl", RevocationListResource(self.parts.lists))
         self.site = StreamingSite(
             root, reactor=self.clock, body_limit=MAX_MESSAGE_SIZE, request_timeout=30
         )
@@ -105,9 +108,16 @@ class QuestionTests(ResourceCase):
 
     def test_next_certificate(self) -> None:
         """
-        There is no next certificate yet.
+        Until a roll-over is planned there is no next certificate, and 404 says so.
         """
-        self.assertEqual(self.get(b"operation=GetNextCACert").status, 404)
+        answer = self.get(b"operation=GetNextCACert")
+        self.assertEqual(answer.status, 404)
+        self.assertEqual(answer.body, b"there is no next certificate of the authority\n")
+        self.done(self.parts.roll_over.plan("alice"))
+        answer = self.get(b"operation=GetNextCACert")
+        kind = "application/x-x509-next-ca-cert"
+        self.assertEqual((answer.status, answer.headers["content-type"]), (200, kind))
+        openssl("pkcs7", "-inform", "DER", "-noout", stdin=answer.body)
 
     def test_unknown_operations(self) -> None:
         """
@@ -143,6 +153,52 @@ class QuestionTests(ResourceCase):
         self.store.broken = True
         answer = self.send(DEVICE.request(self.certificate).message)
         self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "5"))
+
+
+class RevocationListTests(ResourceCase):
+    """
+    Tests for ``/mdm/scep/ca.crl``.
+    """
+
+    path = PATH + b".crl"
+
+    def test_list(self) -> None:
+        """
+        It is the list of the current certificate, or of the one that is named.
+        """
+        serial = summarize(self.certificate).serial.lower().encode()
+        for query in (b"", b"issuer=" + serial, b"x=y"):
+            answer = self.get(query, self.path)
+            kind = answer.headers["content-type"]
+            self.assertEqual((answer.status, kind), (200, "application/pkix-crl"))
+            text = openssl("crl", "-inform", "DER", "-noout", "-issuer", stdin=answer.body)
+            name = self.authority.subject.rfc4514_string().removeprefix("CN=")
+            self.assertIn(name.encode(), text)
+
+    def test_unknown(self) -> None:
+        """
+        Other certificates have none; junk is told so without an echo; nothing is below it.
+        """
+        for query, status in ((b"issuer=AA", 404), (b"issuer=abracadabra", 400)):
+            answer = self.get(query, self.path)
+            self.assertEqual(answer.status, status)
+            self.assertNotIn(b"abracadabra", answer.body)
+        self.assertEqual(self.get(b"", self.path + b"/x").status, 404)
+
+    def test_other_methods(self) -> None:
+        """
+        GET is all.
+        """
+        answer = self.send(path=self.path)
+        self.assertEqual((answer.status, answer.headers["allow"]), (405, "GET"))
+
+    @given(st.text(max_size=40))
+    def test_junk(self, text: str) -> None:
+        """
+        Whatever is asked, the answer is a list, 400 or 404.
+        """
+        query = b"issuer=" + quote(text).encode()
+        self.assertIn(self.get(query, self.path).status, (200, 400, 404))
 
 
 class OperationTests(ResourceCase):

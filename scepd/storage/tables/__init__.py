@@ -23,6 +23,7 @@ from scepd.storage.tables.issuing import ca_state as ca_state
 from scepd.storage.tables.issuing import enrollment_challenge as enrollment_challenge
 from scepd.storage.tables.issuing import enrollment_token as enrollment_token
 from scepd.storage.tables.issuing import issued_certificate as issued_certificate
+from scepd.storage.tables.issuing import pending_request as pending_request
 from scepd.storage.tables.naming import metadata as metadata
 from scepd.storage.tables.profiles import certificate_authority as certificate_authority
 from scepd.storage.tables.profiles import profile as profile

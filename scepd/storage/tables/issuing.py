@@ -4,10 +4,23 @@ The embedded certificate authority: its keys, who may enroll, and what was issue
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 
 from scepd.storage.columns import UTCDateTime, Words
 from scepd.storage.tables.naming import metadata
+
+_IS_ONLY_ONE = text("role <> 'previous'")
+_IS_REVOKED = text("revoked_at IS NOT NULL")
 
 ca_state = Table(
     "ca_state",
@@ -17,7 +30,15 @@ ca_state = Table(
     Column("private_key_key_id", Text, nullable=False),
     Column("private_key", LargeBinary, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
+    Column("role", Text, nullable=False, server_default="current"),
     Index(None, "created_at"),
+    Index(
+        "uq_ca_state_role",
+        "role",
+        unique=True,
+        sqlite_where=_IS_ONLY_ONE,
+        postgresql_where=_IS_ONLY_ONE,
+    ),
 )
 
 enrollment_token = Table(
@@ -65,6 +86,43 @@ issued_certificate = Table(
     Column("issued_at", UTCDateTime, nullable=False),
     Column("host_uuid", Text),
     Column("profile_uuid", Text),
+    Column("issuer_serial", Text, nullable=False, server_default=""),
+    Column("renewed_sha256", Text),
+    Column("revoked_at", UTCDateTime),
+    Column("revocation_reason", Text),
     Index(None, "transaction_id"),
-    Index(None, "not_after"),
+    Index(None, "issued_at", "serial"),
+    # Holds what is revoked only: the revocation lists are read from it.
+    Index(
+        None,
+        "issuer_serial",
+        "revoked_at",
+        sqlite_where=_IS_REVOKED,
+        postgresql_where=_IS_REVOKED,
+    ),
+)
+
+pending_request = Table(
+    "pending_request",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("transaction_id", Text, nullable=False),
+    Column("request_sha256", Text, nullable=False, unique=True),
+    Column("signer_key_sha256", Text, nullable=False),
+    Column("signer_certificate", LargeBinary, nullable=False),
+    Column("public_key_sha256", Text, nullable=False),
+    Column("request_key_id", Text, nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("alternative_names", Words, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("decided_at", UTCDateTime),
+    Column("decided_by", Text),
+    Column("serial", Text),
+    Index(None, "transaction_id", "created_at"),
+    Index(None, "created_at", "id"),
+    Index(None, "state", "created_at", "id"),
+    Index(None, "expires_at"),
 )

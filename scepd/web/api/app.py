@@ -28,6 +28,7 @@ from scepd.web.api.api_tokens import APITokenEndpoints
 from scepd.web.api.call import Call
 from scepd.web.api.certificate_authorities import CertificateAuthorityEndpoints
 from scepd.web.api.challenges import ChallengeEndpoints
+from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.hosts import HostEndpoints
 from scepd.web.api.openapi import Endpoint, document
@@ -43,6 +44,7 @@ def make_api(
     profiles: Profiles,
     hosts: Hosts,
     enrolling: Enrolling,
+    embedded_ca: EmbeddedCAEndpoints,
     tokens: APITokens,
     challenges: ChallengeEndpoints,
     authority_store: CertificateAuthorityStore,
@@ -64,6 +66,7 @@ def make_api(
     ProfileEndpoints(profiles, hosts).add_to(routes)
     HostEndpoints(hosts).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
+    embedded_ca.add_to(routes)
     APITokenEndpoints(tokens).add_to(routes)
     challenges.add_to(routes)
     RecordEndpoints(enrollments, activities, authority_store, health, clock).add_to(routes)

@@ -23,14 +23,17 @@ from scepd.pki.keyring import Keyring
 from scepd.services.access import Access
 from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
+from scepd.services.ca_keys import CAKeys
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.enrolling import Enrolling
 from scepd.services.hosts import Hosts
+from scepd.services.issuing_settings import IssuingSettings
 from scepd.services.profiles import Profiles
 from scepd.services.rendering import ProfileRendering
 from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.web.api.app import make_api
 from scepd.web.api.challenges import ChallengeEndpoints
+from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.errors import problem_refusal
 from scepd.web.streaming import StreamingSite
 from tests.services.ca_certificates import NOW, certificate, der
@@ -51,9 +54,25 @@ from tests.support.fakes import (
     FakeUpstream,
     InlineWorkers,
 )
+from tests.support.issuing_parts import issuing_parts
+from tests.support.pki import rsa_key
 
 TOKEN = "the-token-of-alice"
 BODY_LIMIT = 20_000
+
+
+def embedded_ca_endpoints(store: FakeIssuing, clock: Clock) -> EmbeddedCAEndpoints:
+    """
+    The endpoints of an embedded certificate authority on fakes.
+    """
+    workers, keyring = InlineWorkers(), Keyring({"k1": bytes(32)})
+    keys = CAKeys(
+        store, lambda: keyring, clock, os.urandom, workers, generate_key=lambda bits: rsa_key(77)
+    )
+    parts = issuing_parts(
+        keys, store, clock, workers, lambda: keyring, IssuingSettings(), None, manual=True
+    )
+    return EmbeddedCAEndpoints(parts.certificates, parts.approval, parts.roll_over)
 
 
 @dataclass
@@ -170,6 +189,7 @@ class Server:
                 "https://mdm.example.com",
                 lambda: None,
             ),
+            embedded_ca=embedded_ca_endpoints(FakeIssuing(self.activities), self.clock),
             tokens=APITokens(self.tokens, self.clock, os.urandom),
             challenges=ChallengeEndpoints(
                 DeliveryChallenges(self.challenges, self.clock, workers, Metrics()),

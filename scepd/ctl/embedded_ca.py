@@ -1,0 +1,162 @@
+"""
+``scepctl certificate`` and ``request``, and ``ca rollover``: the embedded certificate authority.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+from pydantic import JsonValue
+
+from scepd.ctl.connection import Connection, JSONObject, objects
+from scepd.ctl.options import as_json, reaches_server
+from scepd.ctl.output import show_fields, show_json, show_table
+from scepd.model import REVOCATION_REASONS
+
+_LIMIT = click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many."
+)
+_CERTIFICATE_COLUMNS = (
+    "serial",
+    "subject",
+    "purpose",
+    "issued_at",
+    "not_after",
+    "revoked_at",
+    "revocation_reason",
+)
+_REQUEST_COLUMNS = ("id", "state", "subject", "alternative_names", "created_at", "decided_by")
+_AUTHORITY_COLUMNS = ("role", "subject", "serial", "key_bits", "not_before", "not_after")
+_ROLL_OVER_EXAMPLES = """\b
+Examples:
+  scepctl ca rollover --plan
+  scepctl ca rollover --status
+  scepctl ca rollover --commit
+"""
+
+
+@click.group("certificate")
+def certificates() -> None:
+    """
+    Certificates that the embedded CA issued: list, revoke.
+    """
+
+
+@certificates.command("list")
+@_LIMIT
+@as_json
+@reaches_server
+def list_certificates(connection: Connection, limit: int, as_json: bool) -> None:
+    """
+    The newest certificates.
+    """
+    items = list(islice(connection.items("certificates"), limit))
+    _show(items, _CERTIFICATE_COLUMNS, "The embedded CA has issued no certificates.", as_json)
+
+
+@certificates.command("revoke")
+@click.argument("serial")
+@click.option(
+    "--reason",
+    type=click.Choice(REVOCATION_REASONS),
+    default="unspecified",
+    show_default=True,
+    help="Stands in the revocation list.",
+)
+@as_json
+@reaches_server
+def revoke(connection: Connection, serial: str, reason: str, as_json: bool) -> None:
+    """
+    Revoke the certificate with the number SERIAL (hexadecimal), for good.
+
+    A device whose MDM identity it is can't check in any more, and has to enroll again.
+    """
+    revoked = connection.post("certificates", serial, "revoke", json={"reason": reason})
+    if as_json:
+        show_json(revoked)
+    else:
+        click.echo(f"Revoked {revoked.get('serial')} of {revoked.get('subject')}.", err=True)
+
+
+@click.group("request")
+def requests() -> None:
+    """
+    Requests for certificates that wait for an operator: list, approve, deny.
+    """
+
+
+@requests.command("list")
+@click.option("--all", "everything", is_flag=True, help="Those that were decided on, too.")
+@_LIMIT
+@as_json
+@reaches_server
+def list_requests(connection: Connection, everything: bool, limit: int, as_json: bool) -> None:
+    """
+    The newest requests that wait.
+    """
+    parameters = {} if everything else {"waiting": "1"}
+    items = list(islice(connection.items("requests", parameters=parameters), limit))
+    _show(items, _REQUEST_COLUMNS, "No requests wait.", as_json)
+
+
+@requests.command("approve")
+@click.argument("id")
+@as_json
+@reaches_server
+def approve(connection: Connection, id: str, as_json: bool) -> None:
+    """
+    Issue the certificate that the request ID waits for.
+    """
+    _decided(connection.post("requests", id, "approve"), as_json)
+
+
+@requests.command("deny")
+@click.argument("id")
+@as_json
+@reaches_server
+def deny(connection: Connection, id: str, as_json: bool) -> None:
+    """
+    Refuse the request ID.
+    """
+    _decided(connection.post("requests", id, "deny"), as_json)
+
+
+@click.command("rollover", epilog=_ROLL_OVER_EXAMPLES)
+@click.option("--plan", "step", flag_value="plan", help="Make the next key and certificate.")
+@click.option("--commit", "step", flag_value="commit", help="Issue with them from now on.")
+@click.option(
+    "--status", "step", flag_value="status", default="status", help="Show them. [the default]"
+)
+@as_json
+@reaches_server
+def roll_over(connection: Connection, step: str, as_json: bool) -> None:
+    """
+    Change the embedded CA's key and certificate.
+
+    After --plan clients can fetch the next certificate. After --commit new certificates are issued
+    with it; those of before stay good until they expire.
+    """
+    path = ("embedded_ca", "rollover")
+    if step == "status":
+        found = connection.get(*path)
+    else:
+        found = connection.post(*path, json={"step": step})
+    _show(list(objects(found, "items")), _AUTHORITY_COLUMNS, "There are none.", as_json)
+
+
+def _decided(request: JSONObject, as_json: bool) -> None:
+    if as_json:
+        show_json(request)
+        return
+    keys = ("id", "state", "subject", "serial")
+    show_fields([(key, request.get(key)) for key in keys])
+
+
+def _show(items: list[JSONObject], columns: tuple[str, ...], empty: str, as_json: bool) -> None:
+    if as_json:
+        show_json([*items])
+        return
+    titles = [column.replace("_", " ").upper() for column in columns]
+    rows: list[list[JsonValue]] = [[item.get(column) for column in columns] for item in items]
+    show_table(titles, rows, empty)
