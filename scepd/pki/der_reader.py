@@ -163,12 +163,6 @@ class DERReader:
         """
         return identifier_of(self.encoded(OBJECT_IDENTIFIER))
 
-    def integer(self) -> int:
-        """
-        Take an INTEGER of any sign and size; one with more octets than it needs will do.
-        """
-        return integer_of(self.encoded(INTEGER))
-
     def remaining(self) -> list[bytes]:
         """
         Take all elements that are left, and return each as it came.
