@@ -5,6 +5,7 @@ Tests for the log's two forms.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from io import StringIO
 
 from hypothesis import given
@@ -276,3 +277,72 @@ class LevelTests(SynchronousTestCase):
                 globalLogPublisher.removeObserver(each.writer)
         self.assertEqual(log.lines, [])
         self.assertIn("Starting factory", noisy.lines[0])
+
+
+class _Flushed(StringIO):
+    """
+    A stream that counts how often it was flushed.
+    """
+
+    flushes = 0
+
+    def flush(self) -> None:
+        """
+        Count.
+        """
+        self.flushes += 1
+        super().flush()
+
+
+class GatheringTests(SynchronousTestCase):
+    """
+    Tests of lines that are written together.
+    """
+
+    def setUp(self) -> None:
+        """
+        A log whose lines wait for the end of the turn.
+        """
+        self.log = _Log()
+        self.stream = self.log.stream = _Flushed()
+        self.log.writer = LogWriter(self.stream, "text", "info")
+        self.log.logger = Logger("scepd.example", observer=self.log.writer)
+        self.turn: list[Callable[[], None]] = []
+        self.log.writer.gather(self.turn.append)
+        self.stream.flushes = 0
+
+    def test_one_turn(self) -> None:
+        """
+        The lines of a turn are flushed once, at its end.
+        """
+        for number in range(3):
+            self.log.logger.info("line {number}", number=number)
+        self.assertEqual((self.stream.flushes, len(self.turn)), (0, 1))
+        self.turn.pop()()
+        self.assertEqual((self.stream.flushes, len(self.log.lines)), (1, 3))
+        self.log.logger.info("next turn")
+        self.assertEqual(len(self.turn), 1)
+
+    def test_warning(self) -> None:
+        """
+        What is worse than info does not wait, nor what came before it.
+        """
+        self.log.logger.info("before")
+        self.log.logger.warn("now")
+        self.assertEqual((self.stream.flushes, len(self.log.lines)), (1, 2))
+
+    def test_ended(self) -> None:
+        """
+        When nobody tells of turns any more, each line goes at once.
+        """
+        self.log.logger.info("waits")
+        self.log.writer.gather(None)
+        self.log.logger.info("goes")
+        self.assertEqual(self.stream.flushes, 2)
+
+    def test_levels(self) -> None:
+        """
+        What is written is known beforehand.
+        """
+        told = [self.log.writer.tells(level) for level in ("debug", "info", "warn", "error")]
+        self.assertEqual(told, [False, True, True, True])
