@@ -231,14 +231,16 @@ class UpstreamError(TemporaryError):
 
     :param fault: which of the ways.
     :param sentence: one sentence that an operator can act on.
+    :param status: what it answered, where that is the fault.
     """
 
     code = "upstream"
 
-    def __init__(self, fault: UpstreamFault, sentence: str) -> None:
+    def __init__(self, fault: UpstreamFault, sentence: str, status: int | None = None) -> None:
         super().__init__(sentence)
         self.fault = fault
         self.sentence = sentence
+        self.status = status
 
 
 class QueueTimeout(TemporaryError):
@@ -247,6 +249,28 @@ class QueueTimeout(TemporaryError):
     """
 
     code = "queue-timeout"
+
+
+class RateLimited(QueueTimeout):
+    """
+    A certificate authority's requests per second are used up beyond the deadline.
+    """
+
+    code = "rate-limited"
+
+
+class BreakerOpen(TemporaryError):
+    """
+    A certificate authority is out: nothing is sent to it for now.
+
+    :param retry_after: seconds after which it may be back.
+    """
+
+    code = "breaker-open"
+
+    def __init__(self, sentence: str, retry_after: int = 5) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
 
 
 # -- a device's request to the proxy ---------------------------------------------------------------

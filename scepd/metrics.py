@@ -66,7 +66,8 @@ class Metrics:
         )
         self.upstream_failures = Counter(
             "scepd_upstream_failures",
-            "Exchanges that a certificate authority failed, by kind of failure.",
+            "Exchanges that a certificate authority failed, or that its breaker (breaker), slots "
+            "(queue) or rate (rate) kept from it, by kind of failure.",
             ("ca", "fault"),
             registry=registry,
         )
@@ -75,6 +76,12 @@ class Metrics:
             "Answers to GetCACaps and GetCACert: kept ones (hit), asked for (miss), refreshes that"
             " failed while a kept one goes on (stale).",
             ("ca", "result"),
+            registry=registry,
+        )
+        self.breaker_state = Gauge(
+            "scepd_ca_breaker_state",
+            "Circuit breaker of a certificate authority: 0 closed, 1 half-open, 2 open.",
+            ("ca",),
             registry=registry,
         )
         self.slots_in_use = Gauge(

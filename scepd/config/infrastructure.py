@@ -99,6 +99,17 @@ class SCEPProxySection(Section):
     max_idle_connections: int = count(16, 1000, least=0)
     idle_timeout: float = seconds(15, 3600)
     allow_private_upstreams: bool = Field(True, description=FLAG)
+    breaker_failures: int = count(5, 1000)
+    probe_after: float = seconds(30, 3600)
+    probe_longest: float = seconds(600, 86_400)
+    minimum_speed: float = Field(
+        1024.0,
+        ge=0,
+        le=1_048_576,
+        description="a number of bytes per second from 0 (no floor) to 1048576",
+    )
+    minimum_speed_after: float = seconds(5, 300)
+    one_time_urls: bool = Field(False, description=FLAG)
 
 
 class LimitsSection(Section):

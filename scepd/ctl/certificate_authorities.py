@@ -18,6 +18,7 @@ from scepd.ctl.authority_settings import (
     text_of,
     trust_options,
 )
+from scepd.ctl.breakers import breaker_fields, breaker_state
 from scepd.ctl.connection import Connection, JSONObject, objects
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import show_fields, show_json, show_table, show_warnings, waiting
@@ -119,8 +120,8 @@ def list_all(connection: Connection, as_json: bool) -> None:
         return
     keys = ("name", "url", "subject", "not_after", "challenge_mode", "built_in")
     show_table(
-        ("NAME", "URL", "SUBJECT", "EXPIRES", "CHALLENGES", "BUILT IN"),
-        [[item.get(key) for key in keys] for item in items],
+        ("NAME", "URL", "SUBJECT", "EXPIRES", "CHALLENGES", "BUILT IN", "BREAKER"),
+        [[*(item.get(key) for key in keys), breaker_state(item)] for item in items],
         "There are no certificate authorities; `scepctl ca add --help` tells how to add one.",
     )
 
@@ -140,7 +141,9 @@ def show(connection: Connection, name: str, as_json: bool) -> None:
     else:
         for key in _IN_PEM:
             found[key] = certificates_in(found.get(key))
-        show_fields([(key.replace("_", " "), value) for key, value in found.items()])
+        fields = [(key, value) for key, value in found.items() if key != "breaker"]
+        shown = [(key.replace("_", " "), value) for key, value in fields]
+        show_fields([*shown, *breaker_fields(found)])
 
 
 @authorities.command("check")

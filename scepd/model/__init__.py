@@ -10,6 +10,9 @@ from scepd.model.authorities import ChallengeMode as ChallengeMode
 from scepd.model.authorities import challenge_place as challenge_place
 from scepd.model.authorities import client_key_place as client_key_place
 from scepd.model.authorities import webhook_secret_place as webhook_secret_place
+from scepd.model.breaker import Breaker as Breaker
+from scepd.model.breaker import BreakerSettings as BreakerSettings
+from scepd.model.breaker import BreakerState as BreakerState
 from scepd.model.challenges import ChallengeUse as ChallengeUse
 from scepd.model.challenges import DeliveryChallenge as DeliveryChallenge
 from scepd.model.issuing import REVOCATION_REASONS as REVOCATION_REASONS

@@ -32,6 +32,7 @@ class EnrollmentWindow:
     :param signer_key_sha256: hex, of the SubjectPublicKeyInfo that a locked window admits; empty:
         none.
     :param transaction_id: what a locked window admits with that key.
+    :param token_sha256: hex, of the token that the URL must end with; None: any URL will do.
     """
 
     id: str
@@ -45,6 +46,7 @@ class EnrollmentWindow:
     reserved_until: datetime | None = None
     signer_key_sha256: str | None = None
     transaction_id: str | None = None
+    token_sha256: str | None = None
 
 
 class Admission(Enum):
@@ -100,6 +102,8 @@ class SCEPExchange:
     :param http_status: what the device was answered; 0 when its connection had ended before.
     :param detail: what went wrong, in a sentence; empty when nothing did.
     :param milliseconds: from the device's headers to this record.
+    :param failure: how the certificate authority failed, or what kept the request from it: a word
+        that is a metric's label, too; None: neither.
     """
 
     id: str
@@ -115,3 +119,4 @@ class SCEPExchange:
     detail: str
     started_at: datetime
     milliseconds: int
+    failure: str | None = None

@@ -37,7 +37,7 @@ class _Collector:
             sentence = f"{self._host} answered with HTTP status {status}"
             if 300 <= status < 400:
                 sentence += "; redirects are not followed"
-            self._refuse(UpstreamFault.STATUS, sentence)
+            self.answer_failed(UpstreamError(UpstreamFault.STATUS, sentence, status))
         elif length is not None and length > self._limit:
             self._refuse_long()
 

@@ -26,7 +26,7 @@ MAX_ELEMENTS = 50_000
 LONGEST_IDENTIFIER = 64
 
 _LONG_TAG = 0x1F
-_IMPOSSIBLE, _PRIMITIVE, _CONSTRUCTED, _IDENTIFIER, _LONG = range(5)
+_OTHER, _PRIMITIVE, _CONSTRUCTED, _IDENTIFIER = range(4)
 
 
 def is_der(data: bytes, max_depth: int = MAX_DEPTH, max_elements: int = MAX_ELEMENTS) -> bool:
@@ -38,7 +38,8 @@ def is_der(data: bytes, max_depth: int = MAX_DEPTH, max_elements: int = MAX_ELEM
     :param data: any octets.
     :param max_depth: how many elements may be nested in each other.
     :param max_elements: how many elements there may be in all.
-    :returns: False for anything else, and above the limits: ``to_der`` tells what it is.
+    :returns: False for anything else, above the limits, and for tags of several octets, which no
+        message of ours has: ``to_der`` tells what it is.
     """
     try:
         return _is_der(data, max_depth, max_elements)
@@ -52,26 +53,25 @@ def _is_der(data: bytes, max_depth: int, max_elements: int) -> bool:
     # Behind a first element that is primitive there must be nothing.
     for _ in range(max_elements if data[0] & CONSTRUCTED else min(max_elements, 1)):
         kind, length = kinds[data[at]], data[at + 1]
-        if kind == _LONG:
-            kind, length, at = _long_tag(data, at)
         at += 2
-        # Most lengths that are long have one octet or two; the others are left to a function.
-        if length == 0x82 and data[at]:
-            length, at = data[at] << 8 | data[at + 1], at + 2
-        elif length == 0x81 and data[at] > 0x7F:
-            length, at = data[at], at + 1
-        elif length > 0x7F:
-            length, at = _long_length(data, length, at)
+        if length > 0x7F:
+            # Nearly all that are long have these; the others are left to a function.
+            if length == 0x82 and data[at]:
+                length, at = data[at] << 8 | data[at + 1], at + 2
+            elif length == 0x81 and data[at] > 0x7F:
+                length, at = data[at], at + 1
+            else:
+                length, at = _long_length(data, length, at)
         after = at + length
         if length < 0 or after > end:
             return False
-        if kind == _CONSTRUCTED:
+        if kind == _PRIMITIVE or (kind == _IDENTIFIER and length <= LONGEST_IDENTIFIER):
+            at = after
+        elif kind == _CONSTRUCTED:
             if length and len(ends) + 1 >= max_depth:
                 return False
             ends.append(end)
             end = after
-        elif kind == _PRIMITIVE or (kind == _IDENTIFIER and length <= LONGEST_IDENTIFIER):
-            at = after
         else:
             return False
         while at == end:
@@ -161,16 +161,13 @@ class DERReader:
         """
         Take an OBJECT IDENTIFIER, and return it dotted.
         """
-        return dotted(self.octets(OBJECT_IDENTIFIER))
+        return identifier_of(self.encoded(OBJECT_IDENTIFIER))
 
     def integer(self) -> int:
         """
         Take an INTEGER of any sign and size; one with more octets than it needs will do.
         """
-        contents = self.octets(INTEGER)
-        if not contents:
-            raise ValueError("an INTEGER is empty")
-        return int.from_bytes(contents, "big", signed=True)
+        return integer_of(self.encoded(INTEGER))
 
     def remaining(self) -> list[bytes]:
         """
@@ -198,7 +195,8 @@ class DERReader:
             raise ValueError("an ASN.1 element is missing or has another type")
         length = data[at + 1]
         if tag & _LONG_TAG == _LONG_TAG:
-            _, length, at = _long_tag(data, at)
+            at = (long_tag_end(data, at, self._end) or self._end) - 1
+            length = data[at + 1]
         at += 2
         if length == 0x82 and data[at]:
             length, at = data[at] << 8 | data[at + 1], at + 2
@@ -228,30 +226,61 @@ def split(element: bytes, tag: int) -> list[bytes]:
     found = []
     while at < end:
         length = element[at + 1]
-        if length > 0x7F or element[at] & _LONG_TAG == _LONG_TAG:
-            # Rare enough for the longer way.
-            return DERReader(element).enter(tag).remaining()
-        found.append(element[at : at + 2 + length])
-        at += 2 + length
+        if length < 0x80 and element[at] & _LONG_TAG != _LONG_TAG:
+            after = at + 2 + length
+        elif length == 0x82 and element[at] & _LONG_TAG != _LONG_TAG:
+            after = at + 4 + (element[at + 2] << 8 | element[at + 3])
+        elif length == 0x81 and element[at] & _LONG_TAG != _LONG_TAG:
+            after = at + 3 + element[at + 2]
+        else:
+            after = at + len(DERReader(element, at, end).encoded())
+        found.append(element[at:after])
+        at = after
     if at != end:
         raise ValueError("an ASN.1 length is not well-formed")
     return found
 
 
+def octets_of(element: bytes, tag: int = OCTET_STRING) -> bytes:
+    """
+    Return the contents of a string; call it inside ``reading``.
+
+    :param element: one primitive element of DER, as ``to_der`` left it.
+    :param tag: the identifier octet that it must have.
+    :returns: its contents.
+    :raises ValueError: another tag.
+    """
+    if element[0] != tag:
+        raise ValueError("an ASN.1 element has another type")
+    first = element[1]
+    return element[2:] if first < 0x80 else element[2 + (first & 0x7F) :]
+
+
+def integer_of(element: bytes) -> int:
+    """
+    Read an INTEGER of any sign and size; one with more octets than it needs will do.
+
+    :param element: the element; call it inside ``reading``.
+    :raises ValueError: something else, or nothing in it.
+    """
+    contents = octets_of(element, INTEGER)
+    if not contents:
+        raise ValueError("an INTEGER is empty")
+    return int.from_bytes(contents, "big", signed=True)
+
+
+@lru_cache(maxsize=512)
 def identifier_of(element: bytes) -> str:
     """
     Read an OBJECT IDENTIFIER; call it inside ``reading``.
 
-    :param element: the element.
+    :param element: the element, of at most 66 octets.
     :returns: dotted.
     :raises ValueError: something else.
     """
-    if element[0] != OBJECT_IDENTIFIER or element[1] != len(element) - 2:
-        raise ValueError("an ASN.1 element has another type")
-    return dotted(element[2:])
+    return dotted(octets_of(element, OBJECT_IDENTIFIER))
 
 
-@lru_cache(maxsize=512)
 def dotted(contents: bytes) -> str:
     """
     Write the contents of an OBJECT IDENTIFIER with dots.
@@ -273,18 +302,6 @@ def dotted(contents: bytes) -> str:
             arc = 0
     first = min(arcs[0] // 40, 2)
     return ".".join(str(number) for number in (first, arcs[0] - 40 * first, *arcs[1:]))
-
-
-def _long_tag(data: bytes, at: int) -> tuple[int, int, int]:
-    """
-    Pass over the rest of a tag; return its kind, the length's first octet and the offset before it.
-    """
-    stop = long_tag_end(data, at, len(data))
-    kind = _CONSTRUCTED if data[at] & CONSTRUCTED else _PRIMITIVE
-    # Universal types are constructed only if they are known to be.
-    if stop is None or data[at] == _LONG_TAG | CONSTRUCTED:
-        return _IMPOSSIBLE, 0, at
-    return kind, data[stop], stop - 1
 
 
 def long_tag_end(data: bytes, at: int, end: int) -> int | None:
@@ -317,15 +334,13 @@ def _long_length(data: bytes, first: int, at: int) -> tuple[int, int]:
 
 
 def _kind(tag: int) -> int:
-    if tag & _LONG_TAG == _LONG_TAG:
-        return _LONG
-    if tag in (0x00, CONSTRUCTED):
-        return _IMPOSSIBLE
+    if tag & _LONG_TAG == _LONG_TAG or tag in (0x00, CONSTRUCTED):
+        return _OTHER
     if tag == OBJECT_IDENTIFIER:
         return _IDENTIFIER
     if not tag & CONSTRUCTED:
         return _PRIMITIVE
-    return _CONSTRUCTED if tag & 0xC0 or tag in UNIVERSAL_CONSTRUCTED else _IMPOSSIBLE
+    return _CONSTRUCTED if tag & 0xC0 or tag in UNIVERSAL_CONSTRUCTED else _OTHER
 
 
 # Without the call of ``__init__``: readers are made for each constructed element of a message.

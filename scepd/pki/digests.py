@@ -30,6 +30,12 @@ _ALGORITHMS: dict[str, hashes.HashAlgorithm] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
+_HASHES = {
+    "sha1": hashlib.sha1,
+    "sha256": hashlib.sha256,
+    "sha384": hashlib.sha384,
+    "sha512": hashlib.sha512,
+}
 
 
 def digest_for(oid: str, *, allow_sha1: bool) -> str:
@@ -113,7 +119,7 @@ def digest_of(digest: str, data: bytes) -> bytes:
     :param data: any octets.
     :returns: the digest's octets.
     """
-    return hashlib.new(digest, data).digest()
+    return _HASHES[digest](data).digest()
 
 
 def digest_oid(digest: str) -> str:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from scepd.errors import EncodingError, LimitExceeded, UnsupportedAlgorithm
 from scepd.pki.ber import implicit_octets, to_der
 from scepd.pki.decoding import reading
-from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, DERReader
+from scepd.pki.der_reader import (
+    INTEGER,
+    SEQUENCE,
+    SET,
+    DERReader,
+    integer_of,
+    octets_of,
+    split,
+)
 from scepd.pki.identity import CertificateReference, read_reference
 from scepd.pki.structures import (
     AUTH_ENVELOPED_DATA,
@@ -75,11 +83,10 @@ def parse_envelope(data: bytes) -> Envelope:
     """
     der = to_der(data)
     with reading("the envelope"):
-        content_type, reader = read_content_info(der)
+        content_type, content = read_content_info(der)
         if content_type not in (ENVELOPED_DATA, AUTH_ENVELOPED_DATA):
             raise EncodingError("the CMS message is not an envelope")
-        enveloped = reader.enter(SEQUENCE)
-        reader.finish()
+        enveloped = DERReader(content).enter(SEQUENCE)
         enveloped.skip(INTEGER)
         enveloped.skip_optional(_ORIGINATOR)
         recipients = _recipients(enveloped.enter(SET).remaining())
@@ -100,7 +107,7 @@ def _encrypted(content: DERReader) -> tuple[str, bytes, bytes]:
     Read an EncryptedContentInfo: the algorithm, its parameters and the encrypted octets.
     """
     content.identifier()
-    algorithm, parameters = read_algorithm(content)
+    algorithm, parameters = read_algorithm(content.encoded())
     if not content.tag:
         raise EncodingError("the envelope has no content")
     encrypted = implicit_octets(content.encoded(), _ENCRYPTED_CONTENT)
@@ -124,10 +131,8 @@ def _recipients(infos: list[bytes]) -> tuple[Recipient, ...]:
 
 
 def _recipient(encoded: bytes) -> Recipient:
-    info = DERReader(encoded).enter(SEQUENCE)
-    info.skip(INTEGER)
-    reference = read_reference(info)
-    algorithm, parameters = read_algorithm(info)
-    encrypted_key = info.octets()
-    info.finish()
-    return Recipient(reference, algorithm, parameters, encrypted_key)
+    version, reference, algorithm, encrypted_key = split(encoded, SEQUENCE)
+    integer_of(version)
+    return Recipient(
+        read_reference(reference), *read_algorithm(algorithm), octets_of(encrypted_key)
+    )

@@ -15,8 +15,9 @@ from scepd.pki.der_reader import (
     BIT_STRING,
     BOOLEAN,
     SEQUENCE,
-    DERReader,
     identifier_of,
+    integer_of,
+    octets_of,
     split,
 )
 from scepd.pki.keys import public_key_sha256
@@ -110,32 +111,29 @@ def identify_der(der: bytes) -> CertificateIdentity:
     return _remembered(der) if len(der) <= _LARGEST_REMEMBERED else _identify(der)
 
 
-def read_reference(reader: DERReader) -> CertificateReference:
+def read_reference(element: bytes) -> CertificateReference:
     """
-    Take a SignerIdentifier or RecipientIdentifier (RFC 5652 sections 5.3 and 6.2.1).
+    Read a SignerIdentifier or RecipientIdentifier (RFC 5652 sections 5.3 and 6.2.1).
 
-    :param reader: the identifier is its next element; call it inside ``reading``.
+    :param element: its DER; call it inside ``reading``.
     :returns: the reference.
     :raises ValueError: anything else.
     """
-    if reader.tag == _KEY_IDENTIFIER_CHOICE:
-        return CertificateReference(None, None, reader.octets(_KEY_IDENTIFIER_CHOICE))
-    issuer, serial_number = read_issuer_and_serial(reader)
-    return CertificateReference(issuer, serial_number, None)
+    if element[0] == _KEY_IDENTIFIER_CHOICE:
+        return CertificateReference(None, None, octets_of(element, _KEY_IDENTIFIER_CHOICE))
+    return CertificateReference(*read_issuer_and_serial(element), None)
 
 
-def read_issuer_and_serial(reader: DERReader) -> tuple[bytes, int]:
+def read_issuer_and_serial(element: bytes) -> tuple[bytes, int]:
     """
-    Take an IssuerAndSerialNumber (RFC 5652 section 10.2.4); call it inside ``reading``.
+    Read an IssuerAndSerialNumber (RFC 5652 section 10.2.4); call it inside ``reading``.
 
-    :param reader: it is its next element.
+    :param element: its DER.
     :returns: the DER of the issuer's name, and the serial number.
     :raises ValueError: anything else.
     """
-    pair = reader.enter(SEQUENCE)
-    issuer, serial_number = pair.encoded(), pair.integer()
-    pair.finish()
-    return issuer, serial_number
+    issuer, serial_number = split(element, SEQUENCE)
+    return issuer, integer_of(serial_number)
 
 
 def same_name(one: bytes, other: bytes) -> bool:
@@ -155,34 +153,34 @@ def same_name(one: bytes, other: bytes) -> bool:
 
 def _identify(der: bytes) -> CertificateIdentity:
     with reading("the certificate"):
-        whole = DERReader(der)
-        certificate = whole.enter(SEQUENCE)
-        tbs = certificate.enter(SEQUENCE)
-        certificate.skip(SEQUENCE, BIT_STRING)
-        certificate.finish()
-        tbs.skip_optional(_VERSION)
-        serial_number = tbs.integer()
-        tbs.skip(SEQUENCE)
-        issuer = tbs.encoded(SEQUENCE)
-        tbs.skip(SEQUENCE)
-        subject, key_info = tbs.encoded(SEQUENCE), tbs.encoded(SEQUENCE)
-        tbs.skip_optional(_ISSUER_ID)
-        tbs.skip_optional(_SUBJECT_ID)
-        key_identifier = _key_identifier(tbs)
-        return CertificateIdentity(der, issuer, serial_number, subject, key_info, key_identifier)
+        tbs, algorithm, signature = split(der, SEQUENCE)
+        fields = split(tbs, SEQUENCE)
+        if fields[0][0] == _VERSION:
+            del fields[0]
+        serial_number, signed_with, issuer, validity, subject, key_info, *others = fields
+        sequences = (algorithm, signed_with, issuer, validity, subject, key_info)
+        if signature[0] != BIT_STRING or [each[0] for each in sequences] != [SEQUENCE] * 6:
+            raise ValueError("a field of the certificate has another type")
+        return CertificateIdentity(
+            der, issuer, integer_of(serial_number), subject, key_info, _key_identifier(others)
+        )
 
 
 _remembered = lru_cache(_REMEMBERED)(_identify)
 
 
-def _key_identifier(tbs: DERReader) -> bytes | None:
-    found = None
-    if tbs.tag == _EXTENSIONS:
-        explicit = tbs.enter(_EXTENSIONS)
-        found = _key_identifier_among(split(explicit.encoded(), SEQUENCE))
-        explicit.finish()
-    tbs.finish()
-    return found
+def _key_identifier(fields: list[bytes]) -> bytes | None:
+    """
+    Find the identifier among the fields that not every certificate has.
+    """
+    for tag in (_ISSUER_ID, _SUBJECT_ID):
+        if fields and fields[0][0] == tag:
+            del fields[0]
+    if not fields:
+        return None
+    (explicit,) = fields
+    (extensions,) = split(explicit, _EXTENSIONS)
+    return _key_identifier_among(split(extensions, SEQUENCE))
 
 
 def _key_identifier_among(extensions: list[bytes]) -> bytes | None:
@@ -191,5 +189,5 @@ def _key_identifier_among(extensions: list[bytes]) -> bytes | None:
         if identifier_of(oid) == _SUBJECT_KEY_IDENTIFIER:
             if len(critical) > 1 or (critical and critical[0][0] != BOOLEAN):
                 raise ValueError("an extension is not well-formed")
-            return DERReader(to_der(DERReader(value).octets())).octets()
+            return octets_of(to_der(octets_of(value)))
     return None

@@ -86,5 +86,6 @@ def _check_alternative_name(name: x509.GeneralName) -> None:
 def _check_text(text: str, longest: int) -> None:
     if not 1 <= len(text) <= longest:
         raise LimitExceeded("a name in the request is empty or too long")
-    if any(unicodedata.category(char) in _FORBIDDEN for char in text):
+    # None of the forbidden ones is printable.
+    if not text.isprintable() and any(unicodedata.category(char) in _FORBIDDEN for char in text):
         raise EncodingError("a name in the request holds a control character")

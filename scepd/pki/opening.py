@@ -24,7 +24,7 @@ from scepd.pki.ciphers import (
     encrypt_cbc,
 )
 from scepd.pki.decoding import reading
-from scepd.pki.der_reader import OCTET_STRING, SEQUENCE, DERReader
+from scepd.pki.der_reader import OCTET_STRING, SEQUENCE, DERReader, octets_of
 from scepd.pki.digests import DIGEST_OIDS, RSA_ENCRYPTION
 from scepd.pki.enveloped_data import Envelope, Recipient, parse_envelope
 from scepd.pki.identity import identify_der
@@ -185,28 +185,26 @@ def _oaep_parameters(encoded: bytes) -> tuple[str, str, bytes]:
         mask, parameters = _explicit_algorithm(fields)
         if mask != _MASK_GENERATION_1:
             raise UnsupportedAlgorithm("the RSA-OAEP parameters are not accepted")
-        mask_digest, _ = read_algorithm(DERReader(parameters))
+        mask_digest, _ = read_algorithm(parameters)
     if fields.tag == 0xA2:
         source, parameters = _explicit_algorithm(fields)
         if source != _PSPECIFIED:
             raise UnsupportedAlgorithm("the RSA-OAEP parameters are not accepted")
-        label = DERReader(parameters).octets() if parameters else b""
+        label = octets_of(parameters) if parameters else b""
     fields.finish()
     return digest, mask_digest, label
 
 
 def _explicit_algorithm(fields: DERReader) -> tuple[str, bytes]:
-    explicit = fields.enter(fields.tag)
-    found = read_algorithm(explicit)
-    explicit.finish()
-    return found
+    (algorithm,) = fields.enter(fields.tag).remaining()
+    return read_algorithm(algorithm)
 
 
 def _initialization_vector(cipher: Cipher, parameters: bytes) -> bytes:
     with reading("the content encryption parameters"):
         if cipher.authenticated:
             return _nonce(parameters)
-        vector = DERReader(parameters).octets()
+        vector = octets_of(parameters)
     if len(vector) != cipher.block_size:
         raise EncodingError("the initialization vector has the wrong length")
     return vector

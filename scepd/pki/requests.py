@@ -18,7 +18,7 @@ from scepd.pki.alternative_names import name_texts
 from scepd.pki.ber import contents_of, to_der
 from scepd.pki.decoding import reading
 from scepd.pki.der import sequence, tagged
-from scepd.pki.der_reader import BIT_STRING, INTEGER, SEQUENCE, DERReader
+from scepd.pki.der_reader import BIT_STRING, INTEGER, SEQUENCE, DERReader, split
 from scepd.pki.digests import checked_digest, hash_algorithm, signature_digest
 from scepd.pki.keys import public_key_sha256, rsa_public_key
 from scepd.pki.signed_data import Attribute, read_attributes, single_value
@@ -225,17 +225,18 @@ def _check_signature(
 
 
 def _parts(der: bytes) -> tuple[bytes, bytes, tuple[Attribute, ...]]:
-    request = DERReader(der).enter(SEQUENCE)
-    info = request.enter(SEQUENCE)
-    request.skip(SEQUENCE, BIT_STRING)
-    request.finish()
-    info.skip(INTEGER)
-    subject, key_info = info.encoded(SEQUENCE), info.encoded(SEQUENCE)
+    info, algorithm, signature = split(der, SEQUENCE)
+    version, subject, key_info, *others = split(info, SEQUENCE)
+    if version[0] != INTEGER or signature[0] != BIT_STRING:
+        raise ValueError("a field of the request has another type")
+    if [each[0] for each in (algorithm, subject, key_info)] != [SEQUENCE] * 3:
+        raise ValueError("a field of the request has another type")
     attributes: tuple[Attribute, ...] = ()
     # Some leave the empty SET out.
-    if info.tag == _ATTRIBUTES:
-        attributes = read_attributes(info.enter(_ATTRIBUTES))
-    info.finish()
+    if others and others[0][0] == _ATTRIBUTES:
+        attributes = read_attributes(b"\x31" + others.pop(0)[1:])
+    if others:
+        raise ValueError("the request has more fields than it may have")
     if len({attribute.oid for attribute in attributes}) != len(attributes):
         raise EncodingError("the certification request has a doubled attribute")
     return subject, key_info, attributes

@@ -10,7 +10,7 @@ from scepd.errors import EncodingError, LimitExceeded
 from scepd.pki.ber import to_der
 from scepd.pki.decoding import reading
 from scepd.pki.der import set_of
-from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, DERReader, identifier_of, split
+from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, identifier_of, octets_of, split
 from scepd.pki.identity import CertificateReference, read_reference
 from scepd.pki.structures import SIGNED_DATA, read_algorithm, read_content_info
 
@@ -63,7 +63,7 @@ class Signer:
         if self.signed_attributes is None:
             return None
         with reading("the signed attributes"):
-            return set_of(DERReader(self.signed_attributes).enter(SET).remaining())
+            return set_of(split(self.signed_attributes, SET))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +94,17 @@ def parse_signed_data(data: bytes) -> SignedData:
     """
     der = to_der(data)
     with reading("the SignedData"):
-        content_type, reader = read_content_info(der)
+        content_type, content = read_content_info(der)
         if content_type != SIGNED_DATA:
             raise EncodingError("the CMS message is not a SignedData")
-        signed = reader.enter(SEQUENCE)
-        reader.finish()
-        signed.skip(INTEGER, SET)
-        inner_type, content = _encapsulated(signed.enter(SEQUENCE))
-        certificates = _certificates(signed)
-        signed.skip_optional(_REVOCATION_LISTS)
-        signers = _signers(signed.enter(SET))
-        signed.finish()
-        return SignedData(inner_type, content, certificates, signers)
+        version, digests, encapsulated, *others, signers = split(content, SEQUENCE)
+        if version[0] != INTEGER or digests[0] != SET:
+            raise ValueError("a field of the SignedData has another type")
+        bag = _optional(others, _CERTIFICATES)
+        _optional(others, _REVOCATION_LISTS)
+        _nothing_left(others)
+        inner_type, octets = _encapsulated(encapsulated)
+        return SignedData(inner_type, octets, _certificates(bag), _signers(signers))
 
 
 def single_value(attributes: tuple[Attribute, ...], oid: str) -> bytes | None:
@@ -117,69 +116,83 @@ def single_value(attributes: tuple[Attribute, ...], oid: str) -> bytes | None:
     :returns: the DER of the value; None when there is no such attribute.
     :raises EncodingError: the attribute occurs twice, or does not have exactly one value.
     """
-    found = [attribute for attribute in attributes if attribute.oid == oid]
-    if not found:
-        return None
-    if len(found) > 1 or len(found[0].values) != 1:
-        raise EncodingError("an attribute is doubled, empty or has several values")
-    return found[0].values[0]
+    found: bytes | None = None
+    for attribute in attributes:
+        if attribute.oid == oid:
+            if found is not None or len(attribute.values) != 1:
+                raise EncodingError("an attribute is doubled, empty or has several values")
+            found = attribute.values[0]
+    return found
 
 
-def read_attributes(reader: DERReader) -> tuple[Attribute, ...]:
+def read_attributes(encoded: bytes) -> tuple[Attribute, ...]:
     """
     Take attributes apart; call it inside ``reading``.
 
-    :param reader: of what is in the SET.
+    :param encoded: the DER of the SET.
     :returns: the attributes, in order.
     :raises LimitExceeded: more than 64.
     """
-    found: list[Attribute] = []
-    while reader.tag:
-        if len(found) == _MAX_ATTRIBUTES:
-            raise LimitExceeded("there are too many attributes")
-        oid, values = split(reader.encoded(), SEQUENCE)
+    elements = split(encoded, SET)
+    if len(elements) > _MAX_ATTRIBUTES:
+        raise LimitExceeded("there are too many attributes")
+    found = []
+    for element in elements:
+        oid, values = split(element, SEQUENCE)
         found.append(Attribute(identifier_of(oid), tuple(split(values, SET))))
     return tuple(found)
 
 
-def _encapsulated(info: DERReader) -> tuple[str, bytes | None]:
-    content_type, content = info.identifier(), None
-    if info.tag == _EXPLICIT_CONTENT:
-        explicit = info.enter(_EXPLICIT_CONTENT)
-        content = explicit.octets()
-        explicit.finish()
-    info.finish()
-    return content_type, content
+def _optional(fields: list[bytes], tag: int) -> bytes | None:
+    return fields.pop(0) if fields and fields[0][0] == tag else None
 
 
-def _certificates(signed: DERReader) -> tuple[bytes, ...]:
-    if signed.tag != _CERTIFICATES:
+def _nothing_left(fields: list[bytes]) -> None:
+    if fields:
+        raise ValueError("there are more fields than there may be")
+
+
+def _encapsulated(info: bytes) -> tuple[str, bytes | None]:
+    content_type, *others = split(info, SEQUENCE)
+    explicit = _optional(others, _EXPLICIT_CONTENT)
+    _nothing_left(others)
+    if explicit is None:
+        return identifier_of(content_type), None
+    (content,) = split(explicit, _EXPLICIT_CONTENT)
+    return identifier_of(content_type), octets_of(content)
+
+
+def _certificates(bag: bytes | None) -> tuple[bytes, ...]:
+    if bag is None:
         return ()
-    bag = signed.enter(_CERTIFICATES).remaining()
-    if len(bag) > MAX_CERTIFICATES:
+    elements = split(bag, _CERTIFICATES)
+    if len(elements) > MAX_CERTIFICATES:
         raise LimitExceeded("there are too many certificates")
     # Other choices than Certificate (attribute certificates) have tags of their own.
-    return tuple(der for der in bag if der[0] == SEQUENCE)
+    return tuple(der for der in elements if der[0] == SEQUENCE)
 
 
-def _signers(infos: DERReader) -> tuple[Signer, ...]:
-    found: list[Signer] = []
-    while infos.tag:
-        if len(found) == _MAX_SIGNERS:
-            raise LimitExceeded("there are too many signers")
-        found.append(_signer(infos.enter(SEQUENCE)))
-    return tuple(found)
+def _signers(infos: bytes) -> tuple[Signer, ...]:
+    elements = split(infos, SET)
+    if len(elements) > _MAX_SIGNERS:
+        raise LimitExceeded("there are too many signers")
+    return tuple(_signer(element) for element in elements)
 
 
-def _signer(info: DERReader) -> Signer:
-    info.skip(INTEGER)
-    reference, digest_oid = read_reference(info), read_algorithm(info)[0]
-    received: bytes | None = None
-    attributes: tuple[Attribute, ...] = ()
-    if info.tag == _SIGNED_ATTRIBUTES:
-        received = b"\x31" + info.encoded()[1:]
-        attributes = read_attributes(DERReader(received).enter(SET))
-    signature_oid, signature = read_algorithm(info)[0], info.octets()
-    info.skip_optional(_UNSIGNED_ATTRIBUTES)
-    info.finish()
-    return Signer(reference, digest_oid, signature_oid, received, attributes, signature)
+def _signer(info: bytes) -> Signer:
+    version, sid, digest_algorithm, *others = split(info, SEQUENCE)
+    signed = _optional(others, _SIGNED_ATTRIBUTES)
+    signature_algorithm, signature, *others = others
+    _optional(others, _UNSIGNED_ATTRIBUTES)
+    _nothing_left(others)
+    if version[0] != INTEGER:
+        raise ValueError("a field of the SignerInfo has another type")
+    received = None if signed is None else b"\x31" + signed[1:]
+    return Signer(
+        read_reference(sid),
+        read_algorithm(digest_algorithm)[0],
+        read_algorithm(signature_algorithm)[0],
+        received,
+        () if received is None else read_attributes(received),
+        octets_of(signature),
+    )

@@ -5,6 +5,7 @@ Making SignedData: signed messages, and certs-only ones that carry certificates 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -14,6 +15,7 @@ from scepd.pki.identity import identify_der
 from scepd.pki.structures import DATA, SIGNED_DATA
 from scepd.pki.verifying import CONTENT_TYPE, MESSAGE_DIGEST
 
+_VERSION_1 = der.integer(1)
 _PKCS1 = padding.PKCS1v15()
 _RSA_ALGORITHM = der.sequence(der.object_identifier(RSA_ENCRYPTION), der.NULL)
 
@@ -41,12 +43,12 @@ def build_signed_data(
     :raises UnsupportedAlgorithm: another digest.
     :raises EncodingError: the certificate can't be read.
     """
-    algorithm = der.sequence(der.object_identifier(digest_oid(digest)))
+    algorithm = _digest_algorithm(digest)
     signed = _attribute_encodings(content, attributes, digest)
     signature = key.sign(der.set_of(signed), _PKCS1, hash_algorithm(digest))
     identity = identify_der(certificate)
     signer = der.sequence(
-        der.integer(1),
+        _VERSION_1,
         der.sequence(identity.issuer, der.integer(identity.serial_number)),
         algorithm,
         der.tagged(0, *sorted(signed)),
@@ -65,6 +67,11 @@ def build_certificates_only(certificates: Iterable[bytes], crls: Iterable[bytes]
     :returns: the DER of a ContentInfo (RFC 8894 section 3.4, "degenerate").
     """
     return _content_info([], None, certificates, crls, [])
+
+
+@lru_cache(maxsize=8)
+def _digest_algorithm(digest: str) -> bytes:
+    return der.sequence(der.object_identifier(digest_oid(digest)))
 
 
 def _attribute_encodings(
@@ -90,7 +97,7 @@ def _content_info(
     encapsulated = [der.object_identifier(DATA)]
     if content is not None:
         encapsulated.append(der.tagged(0, der.octet_string(content)))
-    parts = [der.integer(1), der.set_of(algorithms), der.sequence(*encapsulated)]
+    parts = [_VERSION_1, der.set_of(algorithms), der.sequence(*encapsulated)]
     for number, bag in enumerate((certificates, crls)):
         if elements := sorted(bag):
             parts.append(der.tagged(number, *elements))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from scepd.pki.der_reader import SEQUENCE, DERReader, identifier_of, split
+from scepd.pki.der_reader import SEQUENCE, identifier_of, split
 
 DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -20,30 +20,28 @@ _EXPLICIT_CONTENT = 0xA0
 _LARGEST_REMEMBERED = 64
 
 
-def read_content_info(der: bytes) -> tuple[str, DERReader]:
+def read_content_info(der: bytes) -> tuple[str, bytes]:
     """
     Read a ContentInfo (RFC 5652 section 3); call it inside ``reading``.
 
     :param der: as ``to_der`` left it.
-    :returns: the dotted content type, and a reader of the content itself, which is one element.
+    :returns: the dotted content type, and the DER of the content itself.
     :raises ValueError: anything else.
     """
-    whole = DERReader(der).enter(SEQUENCE)
-    content_type, content = whole.identifier(), whole.enter(_EXPLICIT_CONTENT)
-    whole.finish()
-    return content_type, content
+    content_type, explicit = split(der, SEQUENCE)
+    (content,) = split(explicit, _EXPLICIT_CONTENT)
+    return identifier_of(content_type), content
 
 
-def read_algorithm(reader: DERReader) -> tuple[str, bytes]:
+def read_algorithm(element: bytes) -> tuple[str, bytes]:
     """
-    Take an AlgorithmIdentifier (RFC 5280 section 4.1.1.2); call it inside ``reading``.
+    Read an AlgorithmIdentifier (RFC 5280 section 4.1.1.2); call it inside ``reading``.
 
-    :param reader: the algorithm is its next element.
+    :param element: its DER.
     :returns: the dotted algorithm, and the DER of its parameters; empty when absent.
     :raises ValueError: anything else.
     """
-    encoded = reader.encoded(SEQUENCE)
-    return _remembered(encoded) if len(encoded) <= _LARGEST_REMEMBERED else _algorithm(encoded)
+    return _remembered(element) if len(element) <= _LARGEST_REMEMBERED else _algorithm(element)
 
 
 def _algorithm(encoded: bytes) -> tuple[str, bytes]:

@@ -10,6 +10,7 @@ from scepd.ports.admin import ActivityStore as ActivityStore
 from scepd.ports.admin import APITokenStore as APITokenStore
 from scepd.ports.admin import Health as Health
 from scepd.ports.authorities import CertificateAuthorityStore as CertificateAuthorityStore
+from scepd.ports.breakers import BreakerStore as BreakerStore
 from scepd.ports.challenges import DeliveryChallengeStore as DeliveryChallengeStore
 from scepd.ports.delivery import DeliveryStore as DeliveryStore
 from scepd.ports.delivery import LeaseStore as LeaseStore

@@ -69,6 +69,15 @@ class DeliveryStore(Protocol):
         :raises Conflict: the lease has passed to another owner.
         """
 
+    async def hold(self, ca_name: str, detail: str, now: datetime, lease: Lease) -> None:
+        """
+        AUTHORITY_FOUND_UNREACHABLE happens to the due assignments of this certificate authority
+        whose detail says something else, 1,000 at a time.
+
+        :param detail: since when and why.
+        :raises Conflict: the lease has passed to another owner.
+        """
+
     async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
         """
         Let events happen to assignments, by the lifecycle table, in one transaction; of those that

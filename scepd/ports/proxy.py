@@ -5,7 +5,7 @@ The proxy's view of enrollment windows and exchanges.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -16,11 +16,15 @@ from scepd.model import Reservation, SCEPExchange, WindowOutcome
 class Subject:
     """
     Whom a proxied request speaks for: the three parts of its URL.
+
+    :param token: the fourth part of a one-time URL, which no repr shows; empty: there is none. It
+        is no part of who the subject is.
     """
 
     host_uuid: str
     profile_uuid: str
     ca_name: str
+    token: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ class EnrollmentStore(Protocol):
 
         An open window, or one whose reservation ran out, is reserved. A locked one is reserved only
         for its
-        ``signed_by``; without one the answer is LOCKED. A window past its deadline is CLOSED.
+        ``signed_by``; without one the answer is LOCKED. A window past its deadline is CLOSED, and
+        so is one that has another token than the subject.
         """
 
     async def settle_window(

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scepd.errors import MessageError
+from scepd.pki.verifying import verify_signed_data
 from scepd.scep.attributes import MessageType
 from scepd.scep.messages import (
     MAX_MESSAGE_SIZE,
     UnverifiedMessage,
     read_header,
     read_pki_message,
-    verify_pki_message,
 )
 
 
@@ -150,7 +150,7 @@ def observe_answer(data: bytes) -> AnswerReport:
 
 def _signer(message: UnverifiedMessage) -> tuple[str | None, str | None]:
     try:
-        return verify_pki_message(message).signer_key_sha256, None
+        return verify_signed_data(message.signed).identity.public_key_sha256, None
     except MessageError as error:
         return None, _sentence(error)
 

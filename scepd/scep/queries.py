@@ -10,7 +10,7 @@ from scepd.errors import DecryptionFailed, EncodingError, LimitExceeded
 from scepd.pki import der
 from scepd.pki.ber import to_der
 from scepd.pki.decoding import reading
-from scepd.pki.der_reader import SEQUENCE, DERReader
+from scepd.pki.der_reader import SEQUENCE, split
 from scepd.pki.identity import read_issuer_and_serial
 
 
@@ -63,7 +63,7 @@ def parse_issuer_and_subject(content: bytes) -> IssuerAndSubject:
     try:
         encoded = to_der(content)
         with reading("the IssuerAndSubject"):
-            parts = DERReader(encoded).enter(SEQUENCE).remaining()
+            parts = split(encoded, SEQUENCE)
     except (EncodingError, LimitExceeded):
         raise DecryptionFailed("the envelope could not be opened") from None
     if len(parts) != 2:
@@ -82,6 +82,6 @@ def parse_issuer_and_serial(content: bytes) -> IssuerAndSerial:
     try:
         encoded = to_der(content)
         with reading("the IssuerAndSerialNumber"):
-            return IssuerAndSerial(*read_issuer_and_serial(DERReader(encoded)))
+            return IssuerAndSerial(*read_issuer_and_serial(encoded))
     except (EncodingError, LimitExceeded):
         raise DecryptionFailed("the envelope could not be opened") from None

@@ -22,6 +22,9 @@ from scepd.scep.attributes import (
 from scepd.scep.messages import MessageHeader, PKIMessage
 
 _LONGEST_TEXT = 1024
+# Where there is no envelope there is an empty content: certmonger and openssl do not verify a
+# message without any, and so would take a refusal for an authority that is out of reach.
+_NO_ENVELOPE = b""
 
 
 def build_cert_rep_success(
@@ -98,7 +101,7 @@ def build_cert_rep_failure(
     :returns: the DER of the pkiMessage.
     """
     attributes = _attributes(request, PKIStatus.FAILURE, random, fail_info, _cut(text))
-    return _signed(request, None, attributes, key, signer)
+    return _signed(request, _NO_ENVELOPE, attributes, key, signer)
 
 
 def build_cert_rep_pending(
@@ -117,7 +120,7 @@ def build_cert_rep_pending(
     :returns: the DER of the pkiMessage.
     """
     attributes = _attributes(request, PKIStatus.PENDING, random)
-    return _signed(request, None, attributes, key, signer)
+    return _signed(request, _NO_ENVELOPE, attributes, key, signer)
 
 
 def reply_digest(request_digest: str) -> str:
@@ -165,7 +168,7 @@ def _attributes(
 
 def _signed(
     request: PKIMessage | MessageHeader,
-    envelope: bytes | None,
+    envelope: bytes,
     attributes: SCEPAttributes,
     key: rsa.RSAPrivateKey,
     signer: bytes,

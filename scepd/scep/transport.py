@@ -42,6 +42,16 @@ def operation_of(raw_query: bytes) -> str | None:
     return name.decode("ascii")
 
 
+def has_parameter(raw_query: bytes, name: bytes) -> bool:
+    """
+    Tell whether a query has a parameter, even one without a value.
+
+    :param raw_query: the query string as it came, without the question mark.
+    :param name: of the parameter.
+    """
+    return _parameter(raw_query, name) is not None
+
+
 def decode_message(raw_query: bytes, *, max_size: int = 262_144) -> bytes:
     """
     Decode the ``message`` of a PKIOperation that came by GET.

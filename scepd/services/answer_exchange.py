@@ -4,6 +4,8 @@ A device's question that a kept answer of its certificate authority will do for.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -11,8 +13,11 @@ from scepd.errors import ScepdError
 from scepd.metrics import counter
 from scepd.services.ca_answers import CAAnswer
 from scepd.services.ca_directory import KnownCA
+from scepd.services.clock import utc_now
 from scepd.services.exchange_log import Arrow, ExchangeLog
+from scepd.services.exchange_record import ExchangeRecord
 from scepd.services.operation import Operation
+from scepd.services.protection import failure_word, is_noteworthy
 from scepd.services.proxying import AnsweredDevice, ProxyRequest, SCEPProxy
 
 ANSWERED_FROM_CACHE = frozenset((Operation.GET_CA_CAPS, Operation.GET_CA_CERT))
@@ -34,8 +39,12 @@ class AnswerExchange:
         self._device = device
         ports = proxy.ports
         self._log = ExchangeLog(
-            request.subject, request.operation, ports.new_id, tells=ports.tells()
+            request.subject, request.operation, lambda: self._id, tells=ports.tells()
         )
+
+    @cached_property
+    def _id(self) -> str:
+        return self._proxy.ports.new_id()
 
     def begin(self) -> None:
         """
@@ -48,6 +57,7 @@ class AnswerExchange:
             self._log.step(Arrow.DEVICE_TO_SCEPD)
             self._give(answer, cached=True)
             return
+        self._began = utc_now(ports.clock)
         self._proxy.exchange_began(self)
         running = Deferred.fromCoroutine(self._run())
         running.addErrback(self._failed_unexpectedly)
@@ -74,9 +84,25 @@ class AnswerExchange:
             answer = await self._proxy.ports.answers.fetch(ca, self._request.operation)
         except ScepdError as error:
             self._log.broken_off(error)
+            if is_noteworthy(self._request.operation, error):
+                await self._record_failure(error)
             self._refuse(error)
         else:
             self._give(answer, cached=False)
+
+    async def _record_failure(self, error: ScepdError) -> None:
+        """
+        Store that a certificate authority failed when its device asked for less than a certificate:
+        the error that the device reports then is not its own.
+        """
+        ports, status = self._proxy.ports, self._device.status_of(error)
+        record = ExchangeRecord(self._id, self._request.subject, self._began)
+        sentence = f"{self._request.operation.wire_name}: {error}"
+        exchange = record.close(utc_now(ports.clock), status, sentence, failure_word(error))
+        try:
+            await ports.enrollment.record_refusal(exchange, redeliver=False)
+        except ScepdError as storage_error:
+            self._log.broken_off(storage_error)
 
     def _give(self, answer: CAAnswer, *, cached: bool) -> None:
         if cached:

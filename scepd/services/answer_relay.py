@@ -51,7 +51,7 @@ class AnswerRelay:
             )
             if 300 <= status < 400:
                 sentence += "; redirects are not followed"
-            raise UpstreamError(UpstreamFault.STATUS, sentence)
+            raise UpstreamError(UpstreamFault.STATUS, sentence, status)
         self._length = length
 
     def pass_on(self, data: bytes) -> None:

@@ -12,12 +12,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from scepd.errors import ScepdError, UpstreamError, UpstreamFault
-from scepd.metrics import Metrics, counter
+from scepd.metrics import Metrics, counter, histogram
 from scepd.ports import Upstream
 from scepd.services.answer_types import answer_type, complaint
 from scepd.services.ca_directory import KnownCA
 from scepd.services.operation import Operation
-from scepd.services.slots import Slots
+from scepd.services.protection import Protection
 from scepd.services.upstream_request import upstream_request
 
 _log = Logger()
@@ -62,17 +62,6 @@ class _Entry:
     error: ScepdError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerLimits:
-    """
-    :param size: bytes of one answer.
-    :param queue_timeout: seconds to wait for a slot of the certificate authority.
-    """
-
-    size: int
-    queue_timeout: float
-
-
 class CAAnswers:
     """
     One answer for each certificate authority and operation, however many devices ask.
@@ -80,6 +69,7 @@ class CAAnswers:
     It is fresh for 5 minutes. Then it still is what devices get, while one fetch asks again in the
     background; when that fails, for up to 24 hours. Only who finds none at all waits for the fetch.
 
+    :param largest: bytes of one answer.
     :param noticed: told what a certificate authority answers to GetCACert, each time it is fetched.
     """
 
@@ -87,16 +77,16 @@ class CAAnswers:
         self,
         upstream: Upstream,
         clock: IReactorTime,
-        slots: Slots,
+        protection: Protection,
         metrics: Metrics,
-        limits: AnswerLimits,
+        largest: int,
         noticed: Noticed,
     ) -> None:
         self._upstream = upstream
         self._clock = clock
-        self._slots = slots
+        self._protection = protection
         self._metrics = metrics
-        self._limits = limits
+        self._largest = largest
         self._noticed = noticed
         self._entries: dict[tuple[str, str, str | None, Operation], _Entry] = {}
 
@@ -119,7 +109,8 @@ class CAAnswers:
         Ask the certificate authority, or wait for the answer to somebody else's question.
 
         :raises UpstreamError: there is no answer that could be given.
-        :raises QueueTimeout: all its slots stayed in use.
+        :raises QueueTimeout: all its slots stayed in use, or its requests per second.
+        :raises BreakerOpen: it is out.
         """
         counter(self._metrics.ca_cache, ca.record.name, "miss").inc()
         entry = self._entry(ca, operation)
@@ -181,23 +172,22 @@ class CAAnswers:
             await self._noticed(name, answer.body)
 
     async def _ask(self, ca: KnownCA, operation: Operation) -> CAAnswer:
-        record, limits = ca.record, self._limits
-        await self._slots.take(
-            record.name, most=record.max_concurrency, timeout=limits.queue_timeout
-        )
+        record, protection = ca.record, self._protection
+        if not protection.enter_at_once(record):
+            await protection.enter(record, operation, "")
         began = self._clock.seconds()
         try:
             query = upstream_request(record, operation, None).query
-            _, body = await self._upstream.fetch(ca.target, query, limit=limits.size)
+            _, body = await self._upstream.fetch(ca.target, query, limit=self._largest)
             content_type = answer_type(operation, body, final=True)
             if content_type is None:
                 raise UpstreamError(UpstreamFault.BODY, complaint(ca.host, operation, body))
         except UpstreamError as error:
-            self._metrics.upstream_failures.labels(record.name, error.fault.value).inc()
+            await protection.failed(record, operation, error, waited_for_device=False)
             raise
         finally:
-            self._slots.give_back(record.name)
-            self._metrics.upstream_seconds.labels(record.name, operation.wire_name).observe(
+            protection.leave(record.name)
+            histogram(self._metrics.upstream_seconds, record.name, operation.wire_name).observe(
                 self._clock.seconds() - began
             )
         return CAAnswer(body, content_type)

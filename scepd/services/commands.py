@@ -4,9 +4,11 @@ The next command of a device: rendered when it is handed over, and at no other t
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -21,6 +23,7 @@ from scepd.model import (
     RowEvent,
     WindowState,
 )
+from scepd.pki.keyring import RandomBytes
 from scepd.ports import AssignmentStore, CommandStore, HostStore, ProfileStore, Workers
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
@@ -33,6 +36,8 @@ from scepd.services.delivery_resolving import (
 )
 from scepd.services.rendering import MadeChallenge, ProfileRendering, RenderedProfile
 
+# In base64url that is 32 characters, without padding.
+_TOKEN_BYTES = 24
 # So many in a row that can't be rendered: the device asks again.
 _MOST_TRIES = 100
 
@@ -51,9 +56,11 @@ class CommandSettings:
     How commands are handed over.
 
     :param window: seconds for which a delivered profile may enroll.
+    :param one_time_urls: whether each delivery has a proxy URL of its own.
     """
 
     window: float = 3600.0
+    one_time_urls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class CommandPorts:
     What the hand-over of commands needs from outside.
 
     :param new_id: makes the ids of enrollment windows.
+    :param random: makes the tokens of one-time URLs.
     """
 
     commands: CommandStore
@@ -72,6 +80,7 @@ class CommandPorts:
     workers: Workers
     clock: IReactorTime
     new_id: Callable[[], str]
+    random: RandomBytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +154,26 @@ class Commands:
         profile = await self._ports.profiles.profile(profile_uuid)
         if profile is None:
             raise _Undeliverable(PROFILE_GONE)
-        rendered = await self._content(profile, host_uuid)
+        token = self._token(profile)
+        rendered = await self._content(profile, host_uuid, token)
         body = await self._ports.workers(lambda: install_profile(command.uuid, rendered.content))
-        window = self._window(profile, host_uuid)
+        window = self._window(profile, host_uuid, token)
         return _Rendered(body, window, _challenge(rendered.challenge, window))
 
-    async def _content(self, profile: Profile, host_uuid: str) -> RenderedProfile:
+    def _token(self, profile: Profile) -> str:
+        """
+        A fresh token for the proxy URL, which is kept nowhere but in the delivered profile.
+        """
+        if not (self._settings.one_time_urls and profile.ca_names):
+            return ""
+        return urlsafe_b64encode(self._ports.random(_TOKEN_BYTES)).decode("ascii")
+
+    async def _content(self, profile: Profile, host_uuid: str, token: str) -> RenderedProfile:
         host = await self._ports.hosts.host(host_uuid)
         if host is None:
             raise _Undeliverable(HOST_GONE)
         try:
-            return await self._ports.rendering.render(host, profile)
+            return await self._ports.rendering.render(host, profile, token)
         except InvalidInput as error:
             raise _Undeliverable(sentences_of(error)) from error
         except MessageError as error:
@@ -164,7 +182,7 @@ class Commands:
             _log.error("{reason}", reason=str(error))
             raise _Undeliverable(CHALLENGE_UNREADABLE) from error
 
-    def _window(self, profile: Profile, host_uuid: str) -> EnrollmentWindow | None:
+    def _window(self, profile: Profile, host_uuid: str, token: str) -> EnrollmentWindow | None:
         if not profile.ca_names:
             return None
         now = utc_now(self._ports.clock)
@@ -176,6 +194,7 @@ class Commands:
             state=WindowState.OPEN,
             opened_at=now,
             deadline=now + timedelta(seconds=self._settings.window),
+            token_sha256=sha256(token.encode()).hexdigest() if token else None,
         )
 
     async def _cancel(self, command: QueuedCommand, host_uuid: str, reason: str) -> None:

@@ -13,9 +13,10 @@ from twisted.logger import Logger
 
 from scepd.errors import ScepdError
 from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE
-from scepd.model import DueRow, QueuedCommand, RowEvent
+from scepd.model import Breaker, BreakerState, DueRow, QueuedCommand, RowEvent
 from scepd.ports import DeliveryStore
 from scepd.profiles.lifecycle import Event, Operation
+from scepd.services.breakers import Breakers, unreachable
 from scepd.services.clock import utc_now
 from scepd.services.delivery_resolving import Resolved, Resolving
 from scepd.services.leases import HeldLease, LeaseLost, Leases
@@ -58,6 +59,7 @@ class ProfileProcessor:
 
     :param new_id: makes the uuids of commands.
     :param wake_pushes: called when pushes were wished.
+    :param breakers: tell which certificate authorities are out; None: none ever is.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class ProfileProcessor:
         new_id: Callable[[], str],
         wake_pushes: Callable[[], None],
         settings: ProcessorSettings | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
+        self._breakers = breakers
         self._store = store
         self._resolving = resolving
         self._leases = leases
@@ -88,11 +92,40 @@ class ProfileProcessor:
 
     async def _tick(self, held: HeldLease) -> None:
         names = await self._store.due_authorities(utc_now(self._clock))
-        # Without a certificate authority there is nobody to be spared.
-        most = self._settings.deliveries_per_tick
-        lanes = [_Lane(name, most if most and name is not None else -1) for name in names]
+        if self._breakers is not None:
+            await self._breakers.refresh()
+        allowed = [(name, await self._allowed(name, held)) for name in names]
+        lanes = [_Lane(name, most) for name, most in allowed if most]
         while lanes:
             lanes = [lane for lane in lanes if await self._guarded(lane, held)]
+
+    async def _allowed(self, ca_name: str | None, held: HeldLease) -> int:
+        """
+        How many deliveries may go out now; -1: all. Of one that is out they are held back, and
+        nothing is counted; a half-open one gets one.
+        """
+        # Without a certificate authority there is nobody to be spared.
+        if ca_name is None:
+            return -1
+        breaker = None if self._breakers is None else self._breakers.seen(ca_name)
+        if self._breakers is None or breaker is None or breaker.state is BreakerState.CLOSED:
+            return self._settings.deliveries_per_tick or -1
+        await self._hold(breaker, held)
+        if breaker.state is BreakerState.OPEN:
+            return 0
+        return 1 if await self._breakers.may_deliver(ca_name) else 0
+
+    async def _hold(self, breaker: Breaker, held: HeldLease) -> None:
+        """
+        Tell operators what those who are held back wait for.
+        """
+        lease, detail = await held.prolong(), unreachable(breaker)
+        await self._store.hold(breaker.ca_name, detail, utc_now(self._clock), lease)
+
+    def _went_out(self, lane: _Lane) -> bool:
+        if self._breakers is None or lane.ca_name is None:
+            return False
+        return self._breakers.seen(lane.ca_name).state is BreakerState.OPEN
 
     async def _guarded(self, lane: _Lane, held: HeldLease) -> bool:
         try:
@@ -107,6 +140,8 @@ class ProfileProcessor:
         """
         Process a batch; tell whether there may be more to do in this tick.
         """
+        if self._went_out(lane):
+            return False
         batch = min(self._settings.batch, 1000)
         limit = batch if lane.left < 0 else min(batch, lane.left)
         rows = await self._store.due_rows(lane.ca_name, utc_now(self._clock), limit)

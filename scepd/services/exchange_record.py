@@ -56,11 +56,14 @@ class ExchangeRecord:
             return WindowOutcome.REOPEN
         return WindowOutcome.LOCK
 
-    def close(self, at: datetime, http_status: int, error: str) -> SCEPExchange:
+    def close(
+        self, at: datetime, http_status: int, error: str, failure: str | None = None
+    ) -> SCEPExchange:
         """
         The record as it is stored.
 
         :param error: what kept the device from its answer, in a sentence; empty: nothing did.
+        :param failure: the kind of it, where it was the certificate authority or the way to it.
         """
         request, answer = self.request, self.answer
         return SCEPExchange(
@@ -77,6 +80,7 @@ class ExchangeRecord:
             detail=self._detail(error),
             started_at=self.started_at,
             milliseconds=max(0, round((at - self.started_at).total_seconds() * 1000)),
+            failure=failure,
         )
 
     def _detail(self, error: str) -> str:

@@ -9,14 +9,16 @@ from datetime import datetime
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from scepd.errors import ScepdError, UpstreamError, WindowClosed
+from scepd.errors import BreakerOpen, ScepdError, UpstreamError, WindowClosed
 from scepd.metrics import counter, histogram
+from scepd.model import SCEPExchange
 from scepd.scep.observer import AnswerReport, RequestReport, observe_answer, observe_request
 from scepd.services.answer_relay import AnswerRelay
 from scepd.services.ca_directory import KnownCA
 from scepd.services.clock import utc_now
 from scepd.services.exchange_log import Arrow, ExchangeLog
 from scepd.services.exchange_record import ExchangeRecord
+from scepd.services.protection import failure_word, is_noteworthy
 from scepd.services.proxying import DeviceConnection, Operation, ProxyRequest, SCEPProxy
 from scepd.services.transfer import Transfer
 from scepd.services.upstream_request import upstream_request
@@ -78,6 +80,8 @@ class ProxiedExchange:
         # Its window tells more than its assignment, which is asked for only where there is none.
         ca = await self._proxy.authority_of(self._request.subject)
         self._log.step(Arrow.DEVICE_TO_SCEPD)
+        # Of a certificate authority that is out no window is reserved.
+        self._proxy.ports.protection.check(ca.record.name)
         # Of a window that is not reserved nothing has to be given back.
         self.transfer.check_running()
         await self._reserve()
@@ -95,12 +99,14 @@ class ProxiedExchange:
 
     async def _turn_away(self, error: ScepdError) -> None:
         """
-        Answer a request that was not let through; a closed window is an exchange of its own.
+        Answer a request that was not let through; a closed window is an exchange of its own, and so
+        is an outage of the certificate authority.
         """
-        if self._is_audited and isinstance(error, WindowClosed):
-            exchange = self._record.close(self._now(), self._status_of(error), str(error))
+        if self._is_audited and isinstance(error, WindowClosed | BreakerOpen):
+            exchange = self._closed(error, str(error))
+            redeliver = isinstance(error, WindowClosed)
             try:
-                await self._proxy.ports.enrollment.record_refusal(exchange, redeliver=True)
+                await self._proxy.ports.enrollment.record_refusal(exchange, redeliver=redeliver)
             except ScepdError as storage_error:
                 error = storage_error
         self._log.turned_away(error)
@@ -113,17 +119,16 @@ class ProxiedExchange:
         """
         Wait for a slot, and pass request and answer on.
         """
-        slots, timeout = self._proxy.ports.slots, self._proxy.settings.queue_timeout
-        name, most = ca.record.name, ca.record.max_concurrency
+        protection, operation = self._proxy.ports.protection, self._request.operation
         self.transfer.check_running()
-        if not slots.take_free(name, most=most):
+        if not protection.enter_at_once(ca.record):
             await self.transfer.unless_ended(
-                Deferred.fromCoroutine(slots.take(name, most=most, timeout=timeout))
+                Deferred.fromCoroutine(protection.enter(ca.record, operation, self._record.id))
             )
         try:
             await self._pass_on(ca)
         finally:
-            slots.give_back(name)
+            protection.leave(ca.record.name)
 
     async def _pass_on(self, ca: KnownCA) -> None:
         ports, operation, transfer = self._proxy.ports, self._request.operation, self.transfer
@@ -139,7 +144,9 @@ class ProxiedExchange:
                 ports.upstream, ca.target, upstream_request(ca.record, operation, length), relay
             )
         except UpstreamError as error:
-            counter(ports.metrics.upstream_failures, ca.record.name, error.fault.value).inc()
+            await ports.protection.failed(
+                ca.record, operation, error, waited_for_device=transfer.waits_for_device
+            )
             raise
         finally:
             histogram(ports.metrics.upstream_seconds, ca.record.name, operation.wire_name).observe(
@@ -160,17 +167,34 @@ class ProxiedExchange:
                 error = storage_error
         elif error is not None:
             self._log.broken_off(error)
+            if is_noteworthy(self._request.operation, error):
+                await self._record_failure(error)
         self._count(error)
         if error is None:
             self._finish()
         else:
             self._break_off(error)
 
+    async def _record_failure(self, error: ScepdError) -> None:
+        """
+        Store that a certificate authority failed when its device asked for less than a certificate:
+        the error that the device reports then is not its own.
+        """
+        sentence = f"{self._request.operation.wire_name}: {error}"
+        exchange = self._closed(error, sentence)
+        try:
+            await self._proxy.ports.enrollment.record_refusal(exchange, redeliver=False)
+        except ScepdError as storage_error:
+            self._log.broken_off(storage_error)
+
     async def _commit(self, error: ScepdError | None) -> None:
         ports, record = self._proxy.ports, self._record
         await self._observe()
-        status = self._status_of(error)
-        exchange = record.close(self._now(), status, str(error or ""))
+        is_whole = error is None and not self.transfer.answer.truncated
+        await ports.protection.over(
+            record.subject.ca_name, record.id, record.answer, is_whole=is_whole
+        )
+        exchange = self._closed(error, str(error or ""))
         await ports.enrollment.settle_window(
             exchange, record.outcome(sent_whole=self.transfer.sent_whole), record.signed_by
         )
@@ -221,6 +245,10 @@ class ProxiedExchange:
         self.transfer.request_failed(error)
         self._count(error)
         self._break_off(error)
+
+    def _closed(self, error: ScepdError | None, sentence: str) -> SCEPExchange:
+        status = self._status_of(error)
+        return self._record.close(self._now(), status, sentence, failure_word(error))
 
     def _status_of(self, error: ScepdError | None) -> int:
         if self.transfer.device_is_gone:

@@ -25,8 +25,8 @@ from scepd.ports import (
 from scepd.services.ca_answers import CAAnswers
 from scepd.services.ca_directory import CADirectory, KnownCA
 from scepd.services.operation import Operation as Operation
+from scepd.services.protection import Protection
 from scepd.services.recent_subjects import RecentSubjects
-from scepd.services.slots import Slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,16 @@ class AnsweredDevice(Protocol):
         Answer 200, whole; nothing was answered before.
         """
 
+    def status_of(self, error: ScepdError) -> int:
+        """
+        The HTTP status that :meth:`refuse` answers for this error.
+        """
+
 
 class DeviceConnection(AnsweredDevice, Protocol):
     """
     The device's side of a proxied exchange. It is paused when the exchange begins.
     """
-
-    def status_of(self, error: ScepdError) -> int:
-        """
-        The HTTP status that :meth:`refuse` answers for this error.
-        """
 
     def begin_answer(self, content_type: str, length: int | None) -> None:
         """
@@ -118,7 +118,7 @@ class ProxyPorts:
     upstream: Upstream
     workers: Workers
     clock: IReactorTime
-    slots: Slots
+    protection: Protection
     metrics: Metrics
     new_id: Callable[[], str]
     directory: CADirectory

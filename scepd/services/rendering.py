@@ -86,10 +86,11 @@ class ProfileRendering:
         """
         return await self._values(host, profile, self._opened)
 
-    async def render(self, host: Host, profile: Profile) -> RenderedProfile:
+    async def render(self, host: Host, profile: Profile, token: str = "") -> RenderedProfile:
         """
         The profile as the device gets it, with a fresh challenge where that is a one-time one.
 
+        :param token: the last part of its proxy URL; empty: the URL has none.
         :raises InvalidInput: values are missing, or are none that a profile can hold.
         :raises MessageError: what the device will ask for can't be read from the profile.
         :raises SecretUnreadable: no key of the keyring opens a challenge.
@@ -102,7 +103,7 @@ class ProfileRendering:
             text = made[ca.name] = self._fresh()
             return text
 
-        values = await self._values(host, profile, challenge_of)
+        values = await self._values(host, profile, challenge_of, token)
         return await self._workers(lambda: _rendered(profile, host, values, made))
 
     async def preview(self, host: Host, profile: Profile) -> bytes:
@@ -115,11 +116,17 @@ class ProfileRendering:
         return await self._workers(lambda: render(profile.content, values))
 
     async def _values(
-        self, host: Host, profile: Profile, challenge_of: Callable[[CertificateAuthority], str]
+        self,
+        host: Host,
+        profile: Profile,
+        challenge_of: Callable[[CertificateAuthority], str],
+        token: str = "",
     ) -> Mapping[str, str]:
         names = await self._workers(lambda: variables_of(profile))
         authorities = {
-            ca.name: AuthorityValues(challenge_of(ca), self._proxy_url(host, profile, ca.name))
+            ca.name: AuthorityValues(
+                challenge_of(ca), self._proxy_url(host, profile, ca.name, token)
+            )
             for ca in await self._known(names)
         }
         return resolve_variables(
@@ -140,8 +147,9 @@ class ProfileRendering:
             return MASK
         return self._keyring().open(ca.challenge, challenge_place(ca.name)).decode()
 
-    def _proxy_url(self, host: Host, profile: Profile, ca_name: str) -> str:
-        subject = "%2C".join((host.uuid, profile.uuid, ca_name))
+    def _proxy_url(self, host: Host, profile: Profile, ca_name: str, token: str) -> str:
+        parts = (host.uuid, profile.uuid, ca_name, token)
+        subject = "%2C".join(part for part in parts if part)
         return f"{self._external_url}/mdm/scep/proxy/{subject}"
 
 

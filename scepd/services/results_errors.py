@@ -9,6 +9,7 @@ from datetime import datetime
 
 from scepd.model import ManagedCertificate, SCEPExchange
 from scepd.profiles.lifecycle import Event
+from scepd.services.protection import REJECTED
 
 _OUTAGES = frozenset({0, 502, 503, 504})
 _CLOSED_WINDOW = 403
@@ -51,10 +52,11 @@ def detail_of_error(error: str, exchanges: Sequence[SCEPExchange]) -> str:
 
 def _is_outage(exchanges: Sequence[SCEPExchange]) -> bool:
     """
-    Whether the proxy saw the certificate authority fail, and no answer of it since then.
+    Whether the proxy saw the certificate authority fail, and no answer of it since then; with a
+    status below 500 it does answer.
     """
     for exchange in exchanges:
-        if exchange.pki_status is not None:
+        if exchange.pki_status is not None or exchange.failure == REJECTED:
             return False
         if exchange.http_status in _OUTAGES:
             return True

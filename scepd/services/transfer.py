@@ -162,6 +162,13 @@ class Transfer:
         """
         return self._relay is not None and self._relay.begun
 
+    @property
+    def waits_for_device(self) -> bool:
+        """
+        Whether it is the device's turn: to send more of its request, or to read the answer.
+        """
+        return self._device_is_slow or not (self.request_complete or self._ca_is_slow)
+
     def check_running(self) -> None:
         """
         :raises ScepdError: what ended the transfer.

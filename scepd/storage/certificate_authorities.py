@@ -15,6 +15,7 @@ from scepd.model import Activity, CertificateAuthority, ChallengeMode
 from scepd.pki.keyring import SealedSecret
 from scepd.profiles.lifecycle import Event, RetrySettings, Status
 from scepd.storage.activities import insert_activity
+from scepd.storage.breakers import forget_breaker
 from scepd.storage.database import Database
 from scepd.storage.row_columns import AssignmentRow
 from scepd.storage.rows import apply_to_rows
@@ -56,6 +57,7 @@ class SQLCertificateAuthorityStore:
                 raise Conflict(f"there is a certificate authority {ca.name!r} already")
             _refuse_webhook(connection, ca.webhook_id)
             connection.execute(insert(certificate_authority).values(_values(ca)))
+            forget_breaker(connection, ca.name)
             self._recover(connection, ca.name, activity)
             insert_activity(connection, activity)
 
@@ -180,6 +182,8 @@ class SQLCertificateAuthorityStore:
             if after.webhook_id != now.webhook_id:
                 _refuse_webhook(connection, after.webhook_id)
             connection.execute(change.values(_values(after)))
+            if after.url != now.url:
+                forget_breaker(connection, after.name)
             if (after.url, after.challenge) != (now.url, now.challenge):
                 self._recover(connection, after.name, activity)
             insert_activity(connection, activity)
@@ -203,6 +207,7 @@ class SQLCertificateAuthorityStore:
                 raise _not_found(name)
             if not force:
                 _refuse_used(connection, name)
+            forget_breaker(connection, name)
             insert_activity(connection, activity)
 
         await self._database.write(unit)

@@ -19,6 +19,7 @@ from scepd.storage.rows import RowChanges, apply_events
 from scepd.storage.tables import host_profile
 
 _MOST_AUTHORITIES = 1000
+_MOST_HELD = 1000
 _COLUMNS = host_profile.c
 # The condition of the index of due rows, word for word.
 _CAN_BE_DELIVERED = and_(_COLUMNS.due_at.is_not(None), _COLUMNS.enrollment_id.is_not(None))
@@ -99,6 +100,35 @@ class SQLDeliveryStore:
             return count
 
         return await self._database.write(unit)
+
+    async def hold(self, ca_name: str, detail: str, now: datetime, lease: Lease) -> None:
+        """
+        AUTHORITY_FOUND_UNREACHABLE happens to the due assignments of this certificate authority
+        whose detail says something else, 1,000 at a time.
+
+        :param detail: since when and why.
+        :raises Conflict: the lease has passed to another owner.
+        """
+        page = (
+            select(host_profile)
+            .where(_is_due(ca_name, now), _COLUMNS.detail != detail)
+            .limit(_MOST_HELD)
+        )
+
+        def unit(connection: Connection) -> int:
+            refuse_lost(connection, lease, self._now())
+            changes = RowChanges(connection, now, self._settings)
+            rows = connection.execute(page).all()
+            for row in rows:
+                told = RowEvent(
+                    row.host_uuid, row.profile_uuid, Event.AUTHORITY_FOUND_UNREACHABLE, detail
+                )
+                changes.change(row, told)
+            changes.write()
+            return len(rows)
+
+        while await self._database.write(unit) == _MOST_HELD:
+            pass
 
     async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
         """

@@ -15,6 +15,7 @@ from scepd.storage.database import Database
 from scepd.storage.prepared import Prepared
 from scepd.storage.rows import is_of, redeliver
 from scepd.storage.tables import host, host_profile, scep_exchange
+from scepd.storage.window_tokens import fits_token
 from scepd.storage.windows import admission, answer, give_back, live_window, reserve
 
 _REDELIVERY_PAUSE = timedelta(hours=1)
@@ -67,6 +68,8 @@ class SQLEnrollmentStore:
             window = live_window(connection, subject)
             if window is None:
                 return Reservation(Admission.CLOSED)
+            if not fits_token(window, subject.token):
+                return Reservation(Admission.CLOSED, window.id)
             said = admission(window, exchange_id, now, signed_by)
             if said is Admission.ADMITTED:
                 reserve(connection, window, exchange_id, until)

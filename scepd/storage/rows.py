@@ -23,6 +23,7 @@ from scepd.profiles.lifecycle import (
     Window,
 )
 from scepd.profiles.transitions import transition
+from scepd.storage.breakers import is_open
 from scepd.storage.first_assignments import first_ca_name
 from scepd.storage.row_columns import (
     AssignmentRow,
@@ -34,7 +35,7 @@ from scepd.storage.row_writes import RowWrites
 from scepd.storage.tables import host, host_profile
 
 _ACTOR = "scepd"
-# Until certificate authorities have breakers that tell when they are back.
+# While its breaker is not open: too few failures to tell whether it is out, or a trial under way.
 _AUTHORITY_PAUSE = timedelta(seconds=60)
 
 
@@ -248,8 +249,14 @@ class RowChanges:
             # One that the proxy's refusal has made due already is this very re-delivery.
             return kept or self._limited(row.host_uuid, timedelta(seconds=change.due_after))
         if change.due is Due.WITH_AUTHORITY:
-            return self._now + _AUTHORITY_PAUSE
+            return self._with_authority(row)
         return self._now + timedelta(seconds=change.due_after)
+
+    def _with_authority(self, row: AssignmentRow) -> datetime:
+        # Deliveries of one that is out are held back: it is due when the breaker lets it out.
+        if is_open(self._connection, row.ca_name):
+            return self._now
+        return self._now + _AUTHORITY_PAUSE
 
     def _limited(self, host_uuid: str, pause: timedelta) -> datetime:
         last = self._connection.scalar(

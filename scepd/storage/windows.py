@@ -92,6 +92,7 @@ def insert_window(connection: Connection, window: EnrollmentWindow) -> None:
             reserved_until=window.reserved_until,
             signer_key_sha256=window.signer_key_sha256,
             transaction_id=window.transaction_id,
+            token_sha256=window.token_sha256,
         )
     )
 

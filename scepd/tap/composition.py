@@ -18,7 +18,7 @@ from scepd.services.access import Access
 from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
 from scepd.services.built_in_authority import AuthoritiesWithBuiltIn
-from scepd.services.ca_answers import AnswerLimits, CAAnswers
+from scepd.services.ca_answers import CAAnswers
 from scepd.services.ca_directory import CADirectory
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
@@ -26,12 +26,12 @@ from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.rendering import ProfileRendering
-from scepd.services.slots import Slots
 from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.services.upstream_targets import UpstreamTargets
 from scepd.storage.database import Database
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.management import Management
+from scepd.tap.protecting import Protecting
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.web.api.app import make_api
@@ -102,8 +102,11 @@ class Composition:
         self._targets = UpstreamTargets(keyring)
         self._upstreams = self._make_upstreams()
         self._authorities = self._make_authorities()
+        self._protecting = Protecting(around, stores, self.upstream, self._targets, self.metrics)
         self.proxy = self._make_proxy()
-        self.management = Management(around, stores, self._rendering, secrets, self.challenges)
+        self.management = Management(
+            around, stores, self._rendering, secrets, self.challenges, self._protecting
+        )
         self.device_site = self._make_device_site()
         self.admin_site = self._make_admin_site()
 
@@ -140,13 +143,12 @@ class Composition:
 
     def _make_proxy(self) -> SCEPProxy:
         around, stores, settings = self._around, self._stores, self._configuration.scep_proxy
-        slots = Slots(around.reactor, self.metrics)
         self.answers = CAAnswers(
             self._upstreams,
             around.reactor,
-            slots,
+            self._protecting.protection,
             self.metrics,
-            AnswerLimits(settings.max_message_size, settings.queue_timeout),
+            settings.max_message_size,
             self._notice_certificates,
         )
         self.directory = CADirectory(stores.authorities, around.reactor, self._targets)
@@ -157,7 +159,7 @@ class Composition:
             upstream=self._upstreams,
             workers=around.in_thread,
             clock=around.reactor,
-            slots=slots,
+            protection=self._protecting.protection,
             metrics=self.metrics,
             new_id=around.new_id,
             directory=self.directory,
@@ -188,11 +190,14 @@ class Composition:
         for path in _OSQUERY_PATHS:
             for prefix in ("/api/osquery/", "/api/v1/osquery/"):
                 limits[f"{prefix}{path}".encode("ascii")] = _OSQUERY_BYTES
+        proxy = self._configuration.scep_proxy
         return StreamingSite(
             root,
             reactor=self._around.reactor,
-            body_limit=self._configuration.scep_proxy.max_message_size,
+            body_limit=proxy.max_message_size,
             body_limits=limits,
+            minimum_speed=proxy.minimum_speed,
+            minimum_speed_after=proxy.minimum_speed_after,
             request_timeout=self._configuration.limits.request_timeout,
             receiver_for=SCEPProxySite(self.proxy).receiver_for,
             tells_requests=lambda: self._tells("debug"),
@@ -239,6 +244,7 @@ class Composition:
                 stores.added_authorities,
             ),
             authority_store=stores.added_authorities,
+            breakers=stores.breakers,
             enrollments=stores.windows,
             activities=stores.activities,
             health=self.database,

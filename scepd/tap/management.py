@@ -34,8 +34,10 @@ from scepd.services.verification_agents import Agents
 from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.issuing import Issuing
+from scepd.tap.protecting import Protecting
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
+from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
 from scepd.web.mdm import make_mdm_endpoint
 from scepd.web.osquery import OsqueryAPI
@@ -58,6 +60,7 @@ class Management:
         rendering: ProfileRendering,
         secrets: DeviceSecrets,
         challenges: DeliveryChallenges,
+        protecting: Protecting,
     ) -> None:
         self._around = around
         self._stores = stores
@@ -65,6 +68,7 @@ class Management:
         self._secrets = secrets
         self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges)
         self.ca = self.issuing.authority
+        self._protecting = protecting
         self._gateway = self._make_gateway(secrets.push)
         self._pushes = self._make_pushes()
         self._leases = Leases(stores.leases, around.new_id())
@@ -135,7 +139,7 @@ class Management:
         """
         Put the resources of devices below the root of their listener.
         """
-        mdm, scep, api = Resource(), Resource(), Resource()
+        mdm, scep, api = DeviceRoot(), DeviceRoot(), DeviceRoot()
         root.putChild(b"mdm", mdm)
         mdm.putChild(b"enroll", EnrollmentResource(self.enrolling))
         check_in = make_mdm_endpoint(self._make_check_in())
@@ -146,7 +150,7 @@ class Management:
         root.putChild(b"api", api)
         osquery = self._make_osquery().resource()
         api.putChild(b"osquery", osquery)
-        version = Resource()
+        version = DeviceRoot()
         api.putChild(b"v1", version)
         version.putChild(b"osquery", osquery)
 
@@ -181,7 +185,10 @@ class Management:
             ("writing when devices were seen", _LAST_SEEN_SECONDS, self.last_seen.flush),
         )
         around = self._around
-        return [Periodic(around.reactor, *work, around.jitter) for work in works]
+        periodic = [Periodic(around.reactor, *work, around.jitter) for work in works]
+        # What was held back goes out at once when its certificate authority is back.
+        self._protecting.breakers.on_back(periodic[0].wake)
+        return [*periodic, self._protecting.periodic]
 
     def _make_processor(self) -> ProfileProcessor:
         stores, around = self._stores, self._around
@@ -197,6 +204,7 @@ class Management:
             around.new_id,
             self._wake_pushes,
             ProcessorSettings(settings.deliveries_per_tick, _BATCH),
+            self._protecting.breakers,
         )
 
     def _make_check_in(self) -> CheckIn:
@@ -230,8 +238,13 @@ class Management:
             around.in_thread,
             around.reactor,
             around.new_id,
+            around.random_bytes,
         )
-        return Commands(ports, CommandSettings(around.configuration.profiles.window))
+        settings = around.configuration
+        return Commands(
+            ports,
+            CommandSettings(settings.profiles.window, settings.scep_proxy.one_time_urls),
+        )
 
     def _make_results(self) -> Results:
         stores = self._stores

@@ -10,6 +10,7 @@ from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.assignments import SQLAssignmentStore
+from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
@@ -52,6 +53,7 @@ class Stores:
         self.enrollment_tokens = SQLEnrollmentTokenStore(database)
         self.check_ins = SQLCheckInStore(database, retries)
         self.commands = SQLCommandStore(database, retries)
+        self.breakers = SQLBreakerStore(database)
         self.leases = SQLLeaseStore(database)
         self.challenges = SQLDeliveryChallengeStore(database)
         self.delivery = SQLDeliveryStore(database, retries)

@@ -5,7 +5,9 @@ The root of the devices' listener.
 from __future__ import annotations
 
 from twisted.web.resource import Resource
-from twisted.web.server import Request
+from twisted.web.server import NOT_DONE_YET, Request
+
+from scepd.web.device_answers import write_answer
 
 
 class DeviceRoot(Resource):
@@ -19,7 +21,7 @@ class DeviceRoot(Resource):
         """
         return NotFound()
 
-    def render(self, request: Request) -> bytes:
+    def render(self, request: Request) -> int:
         """
         This itself is nothing either.
         """
@@ -33,11 +35,11 @@ class NotFound(Resource):
 
     isLeaf = True
 
-    def render(self, request: Request) -> bytes:
+    def render(self, request: Request) -> int:
         """
         Whatever the method.
         """
-        request.setResponseCode(404)
-        request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
         request.responseHeaders.removeHeader(b"Server")
-        return b"nothing is here\n"
+        # Written from here: twisted.web warns of a body that is returned to a HEAD, with the query.
+        write_answer(request, "text/plain; charset=utf-8", b"nothing is here\n", 404)
+        return NOT_DONE_YET

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from scepd.errors import (
     AccessDenied,
+    BreakerOpen,
     Conflict,
     InvalidInput,
     LimitExceeded,
@@ -47,6 +48,7 @@ _STATUSES: dict[type[ScepdError], tuple[int, str]] = {
     Conflict: (409, "The request contradicts what is stored"),
     UpstreamError: (502, "The certificate authority failed"),
     QueueTimeout: (503, "The certificate authority is busy"),
+    BreakerOpen: (503, "The certificate authority is out"),
     NotConfigured: (503, "The certificate authority is not configured"),
     WindowBusy: (503, "The enrollment window is busy"),
     WindowClosed: (403, "The enrollment window is closed"),
@@ -73,6 +75,7 @@ _UPSTREAM_TEXTS = {
 }
 _DEVICE_TEXTS: dict[type[ScepdError], str] = {
     QueueTimeout: "the certificate authority is busy, try again later",
+    BreakerOpen: "the certificate authority is not available, try again later",
     StorageUnavailable: "temporarily not available, try again later",
 }
 """
@@ -162,6 +165,8 @@ def retry_after(error: ScepdError) -> int | None:
     """
     The seconds after which a device may try again, where that is known to help.
     """
+    if isinstance(error, BreakerOpen):
+        return error.retry_after
     busy = (WindowBusy, QueueTimeout, StorageUnavailable)
     return _RETRY_AFTER_SECONDS if isinstance(error, busy) else None
 

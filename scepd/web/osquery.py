@@ -28,6 +28,7 @@ from scepd.services.verification import Verification
 from scepd.services.verification_agents import Agents
 from scepd.services.verification_osquery import inventory_of
 from scepd.web.buffered_endpoint import BufferedEndpoint
+from scepd.web.device_root import DeviceRoot
 
 _LARGEST_BODY = 8 * 1024 * 1024
 
@@ -49,7 +50,7 @@ class OsqueryAPI:
         """
         The tree below ``/api/osquery``; it may be mounted at several places.
         """
-        root, distributed = Resource(), Resource()
+        root, distributed = DeviceRoot(), DeviceRoot()
         root.putChild(b"enroll", _endpoint(self.enroll))
         root.putChild(b"config", _endpoint(self.config))
         root.putChild(b"log", _endpoint(self.log))

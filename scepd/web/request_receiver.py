@@ -32,9 +32,9 @@ class RequestReceiver(Protocol):
         The body is above the limit of ``limit`` bytes; nothing more of it comes.
         """
 
-    def request_too_slow(self) -> None:
+    def request_too_slow(self, sentence: str) -> None:
         """
-        The body did not come in time; nothing more of it comes.
+        The body did not come in time, as the sentence says; nothing more of it comes.
         """
 
     def connection_lost(self) -> None:

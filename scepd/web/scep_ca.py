@@ -12,21 +12,16 @@ from twisted.web.server import Request
 
 from scepd.errors import EncodingError, NotFound
 from scepd.scep.messages import MAX_MESSAGE_SIZE
-from scepd.scep.transport import (
-    CA_CERTIFICATE,
-    NEXT_CA_CERTIFICATES,
-    PKI_MESSAGE,
-    decode_message,
-)
+from scepd.scep.transport import CA_CERTIFICATE, NEXT_CA_CERTIFICATES, PKI_MESSAGE
 from scepd.services.issuing import EmbeddedCA
 from scepd.services.proxying import Operation
 from scepd.services.revocation_lists import RevocationLists
 from scepd.web.device_answers import begin_answer, refuse_method, write_answer
-from scepd.web.scep_proxy import parse_operation
+from scepd.web.scep_request import METHODS, PROGRAM, SCEPRequest, read_request
 
 _REVOCATION_LIST = "application/pkix-crl"
 _SERIAL = re.compile("[0-9A-Fa-f]{1,40}")
-_PATHS: tuple[tuple[bytes, ...], ...] = ((), (b"",), (b"pkiclient.exe",))
+_PATHS: tuple[tuple[bytes, ...], ...] = ((), (b"",), (PROGRAM,))
 
 
 class SCEPCAResource(Resource):
@@ -44,21 +39,19 @@ class SCEPCAResource(Resource):
         """
         Begin to answer.
         """
-        if request.method not in (b"GET", b"POST"):
-            return refuse_method(request, "GET", "POST")
+        if request.method.decode("ascii", "replace") not in METHODS:
+            return refuse_method(request, *METHODS)
         return begin_answer(request, self._answer(request))
 
     async def _answer(self, request: Request) -> None:
         if tuple(request.postpath or ()) not in _PATHS:
             raise NotFound("there is nothing under this path")
         query = request.uri.partition(b"?")[2]
-        operation = parse_operation(request.method, query)
-        write_answer(request, *await self._operate(operation, request, query))
+        asked = read_request(request.method, query, max_size=MAX_MESSAGE_SIZE)
+        write_answer(request, *await self._operate(asked, request))
 
-    async def _operate(
-        self, operation: Operation, request: Request, query: bytes
-    ) -> tuple[str, bytes]:
-        match operation:
+    async def _operate(self, asked: SCEPRequest, request: Request) -> tuple[str, bytes]:
+        match asked.operation:
             case Operation.GET_CA_CAPS:
                 return "text/plain", self._ca.capabilities()
             case Operation.GET_CA_CERT:
@@ -66,7 +59,8 @@ class SCEPCAResource(Resource):
             case Operation.GET_NEXT_CA_CERT:
                 return NEXT_CA_CERTIFICATES, await self._ca.next_certificate()
             case Operation.PKI_OPERATION:
-                return PKI_MESSAGE, await self._ca.answer(_message(request, query))
+                message = _body(request) if asked.message is None else asked.message
+                return PKI_MESSAGE, await self._ca.answer(message)
 
 
 class RevocationListResource(Resource):
@@ -104,10 +98,7 @@ def _issuer_of(query: bytes) -> str | None:
     return serial
 
 
-def _message(request: Request, query: bytes) -> bytes:
-    # The URL of a POST may hold kilobytes of anything: it is not looked at.
-    if request.method == b"GET":
-        return decode_message(query)
+def _body(request: Request) -> bytes:
     content = request.content
     assert content is not None, "twisted.web gives every request its content"
     body: bytes = content.read(MAX_MESSAGE_SIZE + 1)

@@ -48,11 +48,11 @@ class AskingDevice:
         """
         self.refuse(LimitExceeded(f"the request is larger than {limit} bytes"))
 
-    def request_too_slow(self) -> None:
+    def request_too_slow(self, sentence: str) -> None:
         """
         The body did not come in time.
         """
-        self.refuse(RequestTimeout("the request was not complete in time"))
+        self.refuse(RequestTimeout(sentence))
 
     def connection_lost(self) -> None:
         """
@@ -70,6 +70,12 @@ class AskingDevice:
         """
 
     # -- AnsweredDevice ----------------------------------------------------------------------------
+
+    def status_of(self, error: ScepdError) -> int:
+        """
+        The HTTP status for this error.
+        """
+        return device_answer(error)[0]
 
     def refuse(self, error: ScepdError) -> None:
         """
@@ -136,11 +142,11 @@ class ProxiedDevice:
         """
         self._transfer.request_failed(LimitExceeded(f"the request is larger than {limit} bytes"))
 
-    def request_too_slow(self) -> None:
+    def request_too_slow(self, sentence: str) -> None:
         """
         The body did not come in time.
         """
-        self._transfer.request_failed(RequestTimeout("the request was not complete in time"))
+        self._transfer.request_failed(RequestTimeout(sentence))
 
     def connection_lost(self) -> None:
         """

@@ -8,9 +8,9 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from scepd.web.deadlines import PausableDeadline
 from scepd.web.lingering_request import LingeringRequest, RequestState
 from scepd.web.request_receiver import RequestReceiver
+from scepd.web.speed_floor import FlooredDeadline, SpeedFloor
 
 
 @implementer(IPushProducer)
@@ -23,8 +23,16 @@ class StreamedRequest(LingeringRequest):
 
     raw_query = b""
     _receiver: RequestReceiver | None = None
+    _clock: FlooredDeadline | None = None
     _took = 0
     _waits_for_invitation = False
+
+    def __repr__(self) -> str:
+        """
+        Without the query, wherever it is logged, and whatever octets it holds.
+        """
+        method, path = (each.decode("ascii", "replace") for each in (self.method, self.path))
+        return f"<StreamedRequest {method} {path}>"
 
     # -- what the channel calls --------------------------------------------------------------------
 
@@ -40,7 +48,9 @@ class StreamedRequest(LingeringRequest):
         self._read_head()
         # Until the request is complete its own deadline counts, which can tell the client.
         self.channel.setTimeout(None)
-        self._clock = PausableDeadline(site.reactor, site.request_timeout, self._too_slow)
+        self._clock = FlooredDeadline(
+            site.reactor, site.request_timeout, self._too_slow, self._make_floor()
+        )
         if length is not None and length > site.limit_for(self.path):
             self._refuse_length()
         else:
@@ -56,6 +66,8 @@ class StreamedRequest(LingeringRequest):
             self._drain(data)
         elif self._state is RequestState.RECEIVING:
             self._took += len(data)
+            if self._clock is not None:
+                self._clock.took(len(data))
             if self._took > self.channel.site.limit_for(self.path):
                 self._too_long()
             elif self._receiver is None:
@@ -196,7 +208,24 @@ class StreamedRequest(LingeringRequest):
             self.refuse(408, b"the request was not complete in time\n")
         else:
             self._give_up()
-            self._receiver.request_too_slow()
+            self._receiver.request_too_slow("the request was not complete in time")
+
+    def _make_floor(self) -> SpeedFloor | None:
+        site = self.channel.site
+        if not (site.minimum_speed and self._has_body):
+            return None
+        return SpeedFloor(
+            site.reactor, site.minimum_speed, site.minimum_speed_after, self._below_floor
+        )
+
+    def _below_floor(self) -> None:
+        if self._receiver is None or self._state is not RequestState.RECEIVING:
+            return
+        self._give_up()
+        speed = self.channel.site.minimum_speed
+        self._receiver.request_too_slow(
+            f"the request came with less than {speed:g} bytes per second"
+        )
 
     def _give_up(self) -> None:
         self._state = RequestState.GIVEN_UP

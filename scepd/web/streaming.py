@@ -17,6 +17,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from scepd.web.http_channel import DeadlineChannel
+from scepd.web.proxy_path import loggable
 from scepd.web.request_receiver import RequestReceiver
 from scepd.web.streamed_request import StreamedRequest
 
@@ -33,6 +34,8 @@ class StreamingSite(Site):
     :param body_limits: the same for some paths.
     :param request_timeout: seconds for a head, and again for a body, times in which we pause it not
         counted; also for a client to take the last of an answer when its connection is closed.
+    :param minimum_speed: bytes per second of a body that is passed on as it comes, on average, once
+        ``minimum_speed_after`` seconds are over, pauses not counted; 0: any.
     :param on_answer: told of method and status of each answer.
     :param tells_requests: whether the log tells what happens at level ``debug``.
     :param spell_refusal: status and a line of text → Content-Type and body of a refusal that needs
@@ -49,6 +52,8 @@ class StreamingSite(Site):
         body_limit: int,
         request_timeout: float,
         body_limits: Mapping[bytes, int] | None = None,
+        minimum_speed: float = 0.0,
+        minimum_speed_after: float = 5.0,
         receiver_for: Callable[[StreamedRequest, int | None], RequestReceiver | None] = (
             lambda request, length: None
         ),
@@ -68,6 +73,8 @@ class StreamingSite(Site):
         self._body_limit = body_limit
         self._body_limits = body_limits or {}
         self.request_timeout = request_timeout
+        self.minimum_speed = minimum_speed
+        self.minimum_speed_after = minimum_speed_after
         self.receiver_for = receiver_for
         self.spell_refusal = spell_refusal
         self._on_answer = on_answer
@@ -91,7 +98,7 @@ class StreamingSite(Site):
 
     def log(self, request: http.Request) -> None:
         """
-        One line per answer, without its query string.
+        One line per answer, without its query string and token.
         """
         self._on_answer(request.method, request.code)
         if not self._tells_requests():
@@ -99,7 +106,7 @@ class StreamingSite(Site):
         _log.debug(
             "{method} {path} {status} {bytes}",
             method=request.method.decode("ascii", "replace"),
-            path=request.path.decode("ascii", "replace"),
+            path=loggable(request.path).decode("ascii", "replace"),
             status=request.code,
             bytes=request.sentLength,
         )

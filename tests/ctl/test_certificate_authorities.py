@@ -310,3 +310,53 @@ class OtherCommandTests(SynchronousTestCase):
         result = self.server.run("ca", "delete", "a")
         self.assertEqual(result.exit_code, 1)
         self.assertIn("profiles use it: com.example", result.stderr)
+
+
+class BreakerTests(SynchronousTestCase):
+    """
+    Tests for how circuit breakers are shown.
+    """
+
+    def shown(self, *arguments: str, found: dict[str, JsonValue]) -> str:
+        """
+        What a command prints.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        result = Pretend(folder, [answer(200, found)]).run("ca", *arguments)
+        self.assertEqual(result.exit_code, 0, result.output)
+        return result.output
+
+    def test_open(self) -> None:
+        """
+        Of one that is out it says since when, why, and when it is probed.
+        """
+        breaker: JsonValue = {
+            "state": "open",
+            "failures": 5,
+            "since": "2026-06-01T12:00:00Z",
+            "reason": "ca.example refused the connection",
+            "next_probe_at": "2026-06-01T12:00:30Z",
+        }
+        found: dict[str, JsonValue] = {"name": "Test_SCEP", "breaker": breaker}
+        shown = self.shown("show", "Test_SCEP", found=found)
+        for text in ("open", "2026-06-01 12:00:30", "ca.example refused the connection"):
+            self.assertIn(text, shown.replace("T12", " 12"))
+        listed = self.shown("list", found={"items": [found], "next": None})
+        self.assertIn("BREAKER", listed)
+        self.assertIn("open", listed)
+
+    def test_closed(self) -> None:
+        """
+        Of one that works it says no more than that.
+        """
+        breaker: JsonValue = {
+            "state": "closed",
+            "failures": 0,
+            "since": None,
+            "reason": "",
+            "next_probe_at": None,
+        }
+        shown = self.shown("show", "Test_SCEP", found={"name": "Test_SCEP", "breaker": breaker})
+        self.assertIn("closed", shown)
+        self.assertNotIn("probe", shown)

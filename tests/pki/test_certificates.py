@@ -5,6 +5,7 @@ Tests of ``scepd.pki.certificates`` and ``scepd.pki.identity``.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from cryptography import x509
 from hypothesis import given, settings
@@ -13,8 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import EncodingError, LimitExceeded, MessageError, UnsupportedAlgorithm
 from scepd.pki.certificates import choose_recipient, parse_ca_certificates, summarize
-from scepd.pki.identity import identify, same_name
+from scepd.pki.identity import CertificateIdentity, identify, same_name
 from scepd.pki.self_signed import build_self_signed
+from tests.support import second_reader
+from tests.support.asn1_trees import changed, tree_of
 from tests.support.pki import NOW, issue, openssl, party, rsa_key, tlv
 
 FEW = settings(max_examples=150, deadline=None, derandomize=True, database=None)
@@ -188,6 +191,30 @@ class IdentityTests(SynchronousTestCase):
         digest = openssl("dgst", "-sha256", "-r", stdin=one.public_key_info).decode("ascii")
         self.assertEqual(identify(one.certificate).public_key_sha256, digest.split()[0])
 
+    def test_odd_certificates(self) -> None:
+        """
+        Devices' own certificates are identified, though ``cryptography`` refuses some of them.
+        """
+        for at, octets in ((1, b"\x00\x00\x05"), (1, b"\xff\xf0"), (4, b"")):
+            root = tree_of(party().certificate)
+            field = root.children[0].children[at]
+            field.octets, field.children = octets, []
+            odd = root.der()
+            self.assertEqual(identify(odd), CertificateIdentity(*second_reader.identity(odd)))
+            self.assertRaises(ValueError, _touch_all, odd)
+
+    @FEW
+    @given(st.integers(0, 2**32))
+    def test_broken_names(self, seed: int) -> None:
+        """
+        Names with changed parts are compared, or are an error of ours.
+        """
+        name = x509.Name.from_rfc4514_string("CN=Zürich,O=x,C=DE,DC=example").public_bytes()
+        try:
+            same_name(name, changed(Random(seed), name))
+        except MessageError:
+            return
+
     def test_names(self) -> None:
         """
         Names are the same but for case and string type, and others are not.
@@ -200,6 +227,11 @@ class IdentityTests(SynchronousTestCase):
         self.assertTrue(same_name(name(0x13, b"Example"), name(0x0C, b"example")))
         self.assertFalse(same_name(name(0x13, b"Example"), name(0x13, b"Sample")))
         self.assertRaises(EncodingError, same_name, name(0x13, b"x"), b"\x30\x01")
+
+
+def _touch_all(der: bytes) -> None:
+    certificate = x509.load_der_x509_certificate(der)
+    _ = certificate.serial_number, certificate.not_valid_before_utc
 
 
 class BuildSelfSignedTests(SynchronousTestCase):

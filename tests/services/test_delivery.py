@@ -5,9 +5,10 @@ Tests for the profile processor.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -15,13 +16,16 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import StorageUnavailable
-from scepd.model import ChallengeMode, DueRow, Host, Profile
+from scepd.metrics import Metrics
+from scepd.model import ChallengeMode, DueRow, Host, Lease, Profile, QueuedCommand
 from scepd.pki.keyring import Keyring
 from scepd.profiles.lifecycle import Event
+from scepd.services.breakers import Breakers
 from scepd.services.delivery import ProcessorSettings, ProfileProcessor
 from scepd.services.delivery_resolving import Resolving
 from scepd.services.leases import Leases
 from scepd.services.rendering import ProfileRendering
+from tests.support.fake_breakers import FakeBreakerStore, make_breakers
 from tests.support.fake_mdm import FakeDeliveries, FakeLeases
 from tests.support.fake_mdm_world import (
     CHALLENGE,
@@ -109,7 +113,9 @@ class ProcessorTestCase(SynchronousTestCase):
         self.woken = 0
         self.processor = self.make(ProcessorSettings())
 
-    def make(self, settings: ProcessorSettings) -> ProfileProcessor:
+    def make(
+        self, settings: ProcessorSettings, breakers: Breakers | None = None
+    ) -> ProfileProcessor:
         """
         A processor with these settings.
         """
@@ -126,6 +132,7 @@ class ProcessorTestCase(SynchronousTestCase):
             lambda: f"command-{next(ids)}",
             self.wake,
             settings,
+            breakers,
         )
 
     def wake(self) -> None:
@@ -448,3 +455,76 @@ class FairnessTests(ProcessorTestCase):
         self.lease_store.stolen_after = 0
         self.successResultOf(self.tick())
         self.assertEqual(self.store.reads, [])
+
+
+class OutageTests(ProcessorTestCase):
+    """
+    Tests for certificate authorities that are out.
+    """
+
+    def setUp(self) -> None:
+        """
+        Ten deliveries of CORP and one that needs no certificate are due; CORP fails.
+        """
+        super().setUp()
+        plain = plain_profile()
+        self.profiles.by_uuid[plain.uuid] = plain
+        self.plain = row("UDID-0", plain)
+        self.store.due = [row(f"UDID-{n}", self.profile) for n in range(10)] + [self.plain]
+        self.breaker_store = FakeBreakerStore()
+        self.breakers = make_breakers(self.breaker_store, self.clock, Metrics())
+        self.processor = self.make(ProcessorSettings(), self.breakers)
+        for _ in range(5):
+            self.do(self.breakers.failed("CORP", "ca.example refused the connection"))
+
+    def do(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """
+        Run what needs no time.
+        """
+        self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def test_held_back(self) -> None:
+        """
+        Nothing of it goes out, and operators read why; the rest goes on.
+        """
+        self.do(self.processor.tick())
+        self.assertEqual([due for due, _ in self.store.queued], [self.plain])
+        self.assertIn("unreachable since 2026-06-01T12:00:00Z: ca.ex", self.store.held["CORP"])
+        self.assertEqual(self.store.events, [])
+
+    def test_half_open(self) -> None:
+        """
+        One delivery goes out; another only when half a minute passed without news of it.
+        """
+        self.do(self.breakers.probe_succeeded("CORP"))
+        for seconds, count in ((0, 1), (0, 1), (29, 1), (1, 2)):
+            self.clock.advance(seconds)
+            self.do(self.processor.tick())
+            self.assertEqual(len(self.store.queued), 1 + count)
+
+    def test_back(self) -> None:
+        """
+        All goes out when it is back, even if another process found out.
+        """
+        self.breaker_store.by_name.clear()
+        self.do(self.processor.tick())
+        self.assertEqual(len(self.store.queued), 11)
+
+    def test_goes_out_meanwhile(self) -> None:
+        """
+        One that fails in the middle of a tick gets no further batch.
+        """
+        self.breaker_store.by_name.clear()
+        self.processor = self.make(ProcessorSettings(batch=4), self.breakers)
+        queue = self.store.queue_deliveries
+
+        async def queue_and_fail(
+            rows: Sequence[tuple[DueRow, QueuedCommand]], lease: Lease, now: datetime
+        ) -> int:
+            for _ in range(5):
+                await self.breakers.failed("CORP", "refused")
+            return await queue(rows, lease, now)
+
+        self.store.queue_deliveries = queue_and_fail  # type: ignore[method-assign]
+        self.do(self.processor.tick())
+        self.assertEqual(len(self.store.queued), 5)

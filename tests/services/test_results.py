@@ -54,6 +54,7 @@ class ResultsTestCase(SynchronousTestCase):
         detail: str = "",
         profile: str = "aPROFILE-1",
         ago: int = 0,
+        failure: str | None = None,
     ) -> None:
         """
         Let an exchange have passed the proxy.
@@ -61,7 +62,7 @@ class ResultsTestCase(SynchronousTestCase):
         started = utc_now(self.world.clock) - timedelta(seconds=ago)
         record = SCEPExchange(
             *("id", "UDID-1", profile, "CORP", None, "PKCSReq", "T", pki_status, None),
-            *(http_status, detail, started, 5),
+            *(http_status, detail, started, 5, failure),
         )
         self.world.exchanges.settled.append((record, WindowOutcome.LOCK, None))
         self.world.clock.advance(1)
@@ -219,6 +220,17 @@ class FaultTests(ResultsTestCase):
             self.world.exchanges.settled.clear()
             self.exchange(status)
             self.assertEqual(self.event(), Event.ERROR_DURING_OUTAGE)
+
+    def test_rejected(self) -> None:
+        """
+        A certificate authority that answered with a status below 500 judged the request: that
+        counts, and hides an outage that was before.
+        """
+        self.exchange(502, failure="refused")
+        self.exchange(502, failure="rejected")
+        self.assertEqual(self.event(), Event.ERROR_REPORTED)
+        self.exchange(502, failure="status")
+        self.assertEqual(self.event(), Event.ERROR_DURING_OUTAGE)
 
     def test_outage_then_closed_window(self) -> None:
         """

@@ -17,6 +17,7 @@ from scepd.ports import (
     ActivityStore,
     APITokenStore,
     AssignmentStore,
+    BreakerStore,
     CAStateStore,
     CertificateAuthorityStore,
     CertificateStore,
@@ -40,6 +41,7 @@ from scepd.ports import (
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.assignments import SQLAssignmentStore
+from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
@@ -103,6 +105,7 @@ class StorageTestCase(TestCase):
         self.challenges: DeliveryChallengeStore = SQLDeliveryChallengeStore(database)
         self.leases: LeaseStore = SQLLeaseStore(database, self.clock)
         self.delivery: DeliveryStore = SQLDeliveryStore(database, now=self.clock)
+        self.breakers: BreakerStore = SQLBreakerStore(database)
         self.pushes: PushStore = SQLPushStore(database, lambda: next(apns_ids))
         self.verification: VerificationStore = SQLVerificationStore(database, now=self.clock)
 

@@ -33,6 +33,7 @@ class ExchangeContract(StorageTestCase):
             http_status=0,
             detail="the device went away",
             started_at=NOON + SECOND,
+            failure="timeout",
         )
         await self.enrollment.settle_window(records.exchange(), WindowOutcome.LOCK, None)
         await self.enrollment.record_refusal(bare, redeliver=False)

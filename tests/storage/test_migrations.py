@@ -118,7 +118,8 @@ class FirstRevisionTests(SQLiteFile):
         for table, values in _FIRST_ROWS:
             if table not in ("host", "host_profile"):
                 found = connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
-                self.assertIn(values, found)
+                # What later revisions add stands behind.
+                self.assertIn(values, [row[: len(values)] for row in found])
         self.assertEqual(connection.execute("PRAGMA foreign_key_check").fetchall(), [])
         self.assertEqual(connection.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
 

@@ -5,6 +5,7 @@ Tests of the stores on a SQLite file.
 from __future__ import annotations
 
 from tests.storage import (
+    breaker_contract,
     challenge_contract,
     checkin_contract,
     command_contract,
@@ -205,4 +206,22 @@ class DeliveryChallengeTests(MigratedFile, challenge_contract.DeliveryChallengeC
 class WebhookTests(MigratedFile, challenge_contract.WebhookContract):
     """
     Certificate authorities with one-time challenges on SQLite.
+    """
+
+
+class BreakerTests(MigratedFile, breaker_contract.BreakerContract):
+    """
+    BreakerStore on SQLite.
+    """
+
+
+class OutageTests(MigratedFile, breaker_contract.OutageContract):
+    """
+    Deliveries during an outage on SQLite.
+    """
+
+
+class TokenTests(MigratedFile, breaker_contract.TokenContract):
+    """
+    The tokens of windows on SQLite.
     """

@@ -297,6 +297,7 @@ class FakeDeliveries(_Breakable):
     :param sticky: whether they stay, as rows would to which an event means nothing.
     :param reads: (CA, limit) of each read of rows.
     :param conflict: whether writes find that the lease has passed to another.
+    :param held: CA → the detail of its rows that are held back.
     """
 
     due: list[DueRow] = field(default_factory=list)
@@ -305,6 +306,14 @@ class FakeDeliveries(_Breakable):
     reads: list[tuple[str | None, int]] = field(default_factory=list)
     queued: list[tuple[DueRow, QueuedCommand]] = field(default_factory=list)
     events: list[RowEvent] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
+
+    async def hold(self, ca_name: str, detail: str, now: datetime, lease: Lease) -> None:
+        """
+        Keep the detail in ``held``.
+        """
+        self._write()
+        self.held[ca_name] = detail
 
     async def due_authorities(self, now: datetime) -> Sequence[str | None]:
         """

@@ -284,6 +284,7 @@ class MDMWorld:
             self.workers,
             self.clock,
             lambda: f"window-{next(ids)}",
+            lambda count: bytes(range(count)),
         )
         result_ports = ResultPorts(
             self.commands, self.assignments, self.exchanges, self.verification, self.clock

@@ -41,10 +41,22 @@ def program(name: str) -> str:
     """
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if path is None:
-        if os.environ.get("CI"):
-            raise AssertionError(f"the program {name} is not installed")
-        raise SkipTest(f"the program {name} is not installed")
+        raise _missing(name)
     return path
+
+
+def installed_file(path: str) -> str:
+    """
+    As :func:`program`, for a file that is no program on the PATH.
+    """
+    if not Path(path).exists():
+        raise _missing(path)
+    return path
+
+
+def _missing(name: str) -> Exception:
+    kind = AssertionError if os.environ.get("CI") else SkipTest
+    return kind(f"the program {name} is not installed")
 
 
 def tool(name: str) -> str:

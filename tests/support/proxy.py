@@ -20,13 +20,16 @@ from scepd.model import (
 )
 from scepd.pki.keyring import Keyring, SealedSecret
 from scepd.ports import SignedBy, Subject
-from scepd.services.ca_answers import AnswerLimits, CAAnswers
+from scepd.services.ca_answers import CAAnswers
 from scepd.services.ca_directory import CADirectory
+from scepd.services.protection import Protection
 from scepd.services.proxying import ProxyPorts, SCEPProxy
+from scepd.services.rates import Rates
 from scepd.services.slots import Slots
 from scepd.services.upstream_targets import UpstreamTargets
 from scepd.web.scep_proxy import SCEPProxySite
 from scepd.web.streaming import StreamingSite
+from tests.support.fake_breakers import FakeBreakerStore, make_breakers
 from tests.support.fakes import (
     Answer,
     FakeAssignments,
@@ -46,6 +49,7 @@ def make_ca(
     max_concurrency: int = 2,
     capabilities: tuple[str, ...] = ("POSTPKIOperation", "SHA-256"),
     ca_identifier: str | None = None,
+    requests_per_second: float | None = None,
 ) -> CertificateAuthority:
     """
     The certificate authority of these tests.
@@ -62,6 +66,7 @@ def make_ca(
         capabilities=capabilities,
         checked_at=_NOW,
         created_at=_NOW,
+        requests_per_second=requests_per_second,
     )
 
 
@@ -81,21 +86,21 @@ class ProxyWorld:
         )
         self.upstream = EagerUpstream()
         self.workers = HeldWorkers()
-        self.slots = Slots(self.clock, self.metrics)
-        self.directory = CADirectory(
-            self.authorities,
-            self.clock,
-            UpstreamTargets(lambda: Keyring({"key-1": bytes(32)})),
-        )
+        self.targets = UpstreamTargets(lambda: Keyring({"key-1": bytes(32)}))
+        self.directory = CADirectory(self.authorities, self.clock, self.targets)
         self.noticed: list[tuple[str, bytes]] = []
         self._ids = 0
         self.settings = SCEPProxySection.model_validate(settings)
+        self.breaker_store = FakeBreakerStore()
+        self.breakers = make_breakers(self.breaker_store, self.clock, self.metrics)
+        self.slots = Slots(self.clock, self.metrics)
+        self.protection = self._make_protection()
         self.answers = CAAnswers(
             self.upstream,
             self.clock,
-            self.slots,
+            self.protection,
             self.metrics,
-            AnswerLimits(self.settings.max_message_size, self.settings.queue_timeout),
+            self.settings.max_message_size,
             self._notice,
         )
         self.proxy = SCEPProxy(self._ports(), self.settings)
@@ -111,11 +116,21 @@ class ProxyWorld:
             upstream=self.upstream,
             workers=self.workers,
             clock=self.clock,
-            slots=self.slots,
+            protection=self.protection,
             metrics=self.metrics,
             new_id=self._new_id,
             directory=self.directory,
             answers=self.answers,
+        )
+
+    def _make_protection(self) -> Protection:
+        return Protection(
+            self.breakers,
+            Rates(self.clock),
+            self.slots,
+            self.clock,
+            self.metrics,
+            self.settings,
         )
 
     def _new_id(self) -> str:
@@ -176,5 +191,7 @@ class ProxyWorld:
             reactor=self.clock,
             body_limit=self.settings.max_message_size,
             request_timeout=REQUEST_TIMEOUT,
+            minimum_speed=self.settings.minimum_speed,
+            minimum_speed_after=self.settings.minimum_speed_after,
             receiver_for=SCEPProxySite(self.proxy).receiver_for,
         )

@@ -19,7 +19,7 @@ _SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 
 def is_plain_der(data: bytes, *, max_depth: int = 32) -> bool:
     """
-    Tell whether the header of each element is the one that asn1crypto would write.
+    Tell whether the header of each element is the one that asn1crypto would write; short tags only.
     """
     try:
         return _plain(data, max_depth)
@@ -61,7 +61,7 @@ def envelope(der: bytes) -> object:
     )
 
 
-def identity(der: bytes) -> object:
+def identity(der: bytes) -> tuple[bytes, bytes, int, bytes, bytes, bytes | None]:
     """
     Return the parts of a certificate that ``identify`` returns, as a tuple.
     """
@@ -89,6 +89,8 @@ def raw(value: core.Asn1Value) -> bytes:
 def _plain(data: bytes, depth: int) -> bool:
     class_, constructed, tag, _, contents, trailer = parser.parse(data, strict=True)
     first = data[0]
+    if tag >= 31:
+        return False
     if depth == 0 or trailer or parser.emit(class_, constructed, tag, contents) != data:
         return False
     if class_ == 0 and constructed and first not in _UNIVERSAL_CONSTRUCTED:

@@ -64,7 +64,7 @@ class RecordingReceiver:
         """
         self.heard.append(f"longer than {limit}")
 
-    def request_too_slow(self) -> None:
+    def request_too_slow(self, sentence: str) -> None:
         """
         As the protocol says.
         """

@@ -23,7 +23,8 @@ class URLTests(SCEPProxyTestCase):
 
     def test_paths(self) -> None:
         """
-        Three parts are needed, with commas escaped or plain; some clients add ``/pkiclient.exe``.
+        Three or four parts are needed, with commas escaped or plain; some clients add
+        ``/pkiclient.exe``.
         """
         start = b"/mdm/scep/proxy/"
         self.world.will_answer("GetCACaps", b"SHA-256\n")
@@ -34,7 +35,9 @@ class URLTests(SCEPProxyTestCase):
             b"",
             b"a,b",
             b"a,,b",
-            b"a,b,c,d",
+            b"a,b,c,d,e",
+            b"a,b,c,",
+            b"a,b,c,%20",
             b"a,b,%00",
             b"a,b,c/",
             b"a,b," + b"c" * 256,

@@ -8,7 +8,9 @@ from twisted.internet.defer import Deferred
 
 from scepd.errors import UpstreamError, UpstreamFault
 from scepd.model import CertificateAuthority, WindowOutcome
+from scepd.services.proxying import Operation
 from tests.support.http_device import PATH
+from tests.support.proxy import make_ca
 from tests.support.scep_messages import cert_rep, pkcs_req, signed_by
 from tests.support.scep_proxy_case import SCEPProxyTestCase
 
@@ -81,13 +83,13 @@ class VanishingTests(SCEPProxyTestCase):
         self.assertIs(self.world.settled[1], WindowOutcome.REOPEN)
         self.assertEqual(len(others), 2)
         for _ in others:
-            self.world.slots.give_back("CORP")
+            self.world.protection.leave("CORP")
 
     async def take(self) -> None:
         """
         Use a slot.
         """
-        await self.world.slots.take("CORP", most=2, timeout=1)
+        await self.world.protection.enter(make_ca(), Operation.GET_CA_CAPS, "other")
 
     def test_in_mid_request(self) -> None:
         """

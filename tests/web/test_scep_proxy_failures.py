@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
 from scepd.errors import UpstreamError, UpstreamFault
@@ -57,11 +58,27 @@ class FailureTests(SCEPProxyTestCase):
         """
         faults = dict.fromkeys(UpstreamFault, 502) | {UpstreamFault.TIMEOUT: 504}
         for fault, status in faults.items():
+            self.world = ProxyWorld()
             device = DeviceEnd(self.world.site())
             self.world.will_answer("GetCACert", UpstreamError(fault, "inside"))
             device.get(b"operation=GetCACert")
             self.assertEqual(device.answer().status, status)
             self.assertNotIn(b"inside", device.answer().body)
+
+    def test_open_breaker(self) -> None:
+        """
+        While the certificate authority is out, the answer is 503, with the time until the probe.
+        """
+        for _ in range(5):
+            device = DeviceEnd(self.world.site())
+            self.world.will_answer("GetCACert", UpstreamError(UpstreamFault.DNS, "inside"))
+            device.get(b"operation=GetCACert")
+        self.world.clock.advance(10)
+        self.device.post(pkcs_req())
+        answer = self.device.answer()
+        self.assertEqual((answer.status, answer.headers["retry-after"]), (503, "20"))
+        text = b"the certificate authority is not available, try again later\n"
+        self.assertEqual(answer.body, text)
 
     def test_wrong_answers(self) -> None:
         """
@@ -82,11 +99,12 @@ class FailureTests(SCEPProxyTestCase):
         Who waited in vain for a slot is told when to come again.
         """
         self.world.authorities.by_name["CORP"] = make_ca(max_concurrency=1)
-        self.world.will_answer("GetCACert", None)
+        never: Deferred[tuple[bytes, bytes]] = Deferred()
+        self.world.will_answer("GetCACert", never)
         self.device.get(b"operation=GetCACert")
         second = DeviceEnd(self.world.site())
         second.post(pkcs_req())
-        self.world.clock.advance(self.world.settings.queue_timeout)
+        self.world.clock.advance(self.world.settings.queue_timeout + 1)
         self.assertEqual(second.answer().status, 503)
         self.assertEqual(second.answer().headers["retry-after"], "5")
 

@@ -9,6 +9,7 @@ from scepd.storage.tables.administration import activity as activity
 from scepd.storage.tables.administration import api_token as api_token
 from scepd.storage.tables.administration import health_check as health_check
 from scepd.storage.tables.administration import lease as lease
+from scepd.storage.tables.breakers import ca_breaker as ca_breaker
 from scepd.storage.tables.challenges import delivery_challenge as delivery_challenge
 from scepd.storage.tables.devices import command as command
 from scepd.storage.tables.devices import device_identity as device_identity

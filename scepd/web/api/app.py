@@ -11,7 +11,13 @@ from twisted.web.resource import Resource
 
 from scepd.config import LimitsSection
 from scepd.pki.keyring import RandomBytes
-from scepd.ports import ActivityStore, CertificateAuthorityStore, EnrollmentStore, Health
+from scepd.ports import (
+    ActivityStore,
+    BreakerStore,
+    CertificateAuthorityStore,
+    EnrollmentStore,
+    Health,
+)
 from scepd.services.access import Access
 from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
@@ -42,6 +48,7 @@ def make_api(
     tokens: APITokens,
     challenges: ChallengeEndpoints,
     authority_store: CertificateAuthorityStore,
+    breakers: BreakerStore,
     enrollments: EnrollmentStore,
     activities: ActivityStore,
     health: Health,
@@ -55,7 +62,7 @@ def make_api(
     :returns: the resource for the path ``/api``; its child ``v1`` is the API.
     """
     routes = Routes(access, random, limits.admin_body_size)
-    CertificateAuthorityEndpoints(authorities).add_to(routes)
+    CertificateAuthorityEndpoints(authorities, breakers).add_to(routes)
     ProfileEndpoints(profiles, hosts).add_to(routes)
     HostEndpoints(hosts).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)

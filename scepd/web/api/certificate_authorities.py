@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from scepd.model import Breaker
+from scepd.ports import BreakerStore
 from scepd.services.authorities import CertificateAuthorities
 from scepd.web.api.authority_models import CertificateAuthorityChange
 from scepd.web.api.call import Call
@@ -25,8 +27,9 @@ class CertificateAuthorityEndpoints:
     The endpoints of certificate authorities.
     """
 
-    def __init__(self, service: CertificateAuthorities) -> None:
+    def __init__(self, service: CertificateAuthorities, breakers: BreakerStore) -> None:
         self._service = service
+        self._breakers = breakers
 
     def add_to(self, routes: Routes) -> None:
         """
@@ -48,7 +51,11 @@ class CertificateAuthorityEndpoints:
         """
         page = call.page()
         found = await self._service.list(after=page.after, limit=page.limit + 1)
-        items = [CertificateAuthorityView.of(ca) for ca in found[: page.limit]]
+        breakers = await self._known_breakers()
+        items = [
+            CertificateAuthorityView.of(ca, breakers.get(ca.name, Breaker(ca.name)))
+            for ca in found[: page.limit]
+        ]
         more = len(found) > page.limit
         return CertificateAuthorityList(items=items, next=items[-1].name if more else None)
 
@@ -65,7 +72,9 @@ class CertificateAuthorityEndpoints:
         """
         One of them.
         """
-        return CertificateAuthorityView.of(await self._service.show(name))
+        ca = await self._service.show(name)
+        breakers = await self._known_breakers()
+        return CertificateAuthorityView.of(ca, breakers.get(name, Breaker(name)))
 
     async def change(self, call: Call, name: str) -> CertificateAuthorityCheck:
         """
@@ -85,7 +94,13 @@ class CertificateAuthorityEndpoints:
         """
         Ask one of them again.
         """
-        return CertificateAuthorityCheck.of(await self._service.check(name, call.actor))
+        report = await self._service.check(name, call.actor)
+        # Who mended it need not wait for the next probe.
+        await self._breakers.change(name, Breaker.probe_succeeded)
+        return CertificateAuthorityCheck.of(report)
+
+    async def _known_breakers(self) -> dict[str, Breaker]:
+        return {breaker.ca_name: breaker for breaker in await self._breakers.breakers()}
 
 
 _LIST = Endpoint(

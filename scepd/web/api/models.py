@@ -11,11 +11,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scepd.model import EMBEDDED_CA, Activity, CertificateAuthority, Profile, SCEPExchange
+from scepd.model import EMBEDDED_CA, Activity, Breaker, CertificateAuthority, Profile, SCEPExchange
 from scepd.services.authority_check import CheckReport, own_certificate
 from scepd.services.authority_input import DEFAULT_CONCURRENCY, MASK, NewCertificateAuthority
 from scepd.services.profiles import UploadedProfile
 from scepd.web.api.authority_models import CACertificateView
+from scepd.web.api.breaker_models import BreakerView
 
 
 class CertificateAuthorityInput(BaseModel):
@@ -100,9 +101,10 @@ class CertificateAuthorityView(BaseModel):
     challenge_mode: str = Field(description="static or one_time")
     webhook_id: str | None
     built_in: bool = Field(description="whether it is scepd's own, which can't be changed")
+    breaker: BreakerView
 
     @classmethod
-    def of(cls, ca: CertificateAuthority) -> CertificateAuthorityView:
+    def of(cls, ca: CertificateAuthority, breaker: Breaker) -> CertificateAuthorityView:
         """
         The view of a stored record.
         """
@@ -129,6 +131,7 @@ class CertificateAuthorityView(BaseModel):
             challenge_mode=ca.challenge_mode.value,
             webhook_id=ca.webhook_id,
             built_in=ca.name == EMBEDDED_CA,
+            breaker=BreakerView.of(breaker),
         )
 
 
@@ -252,6 +255,10 @@ class ExchangeView(BaseModel):
     detail: str = Field(description="what went wrong; empty when nothing did")
     started_at: datetime
     milliseconds: int
+    failure: str | None = Field(
+        description="of the CA or the way to it: dns, address, refused, tls, timeout, status, "
+        "rejected, body, closed, breaker, queue, rate"
+    )
 
     @classmethod
     def of(cls, exchange: SCEPExchange) -> ExchangeView:

@@ -37,6 +37,7 @@ from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.errors import problem_refusal
 from scepd.web.streaming import StreamingSite
 from tests.services.ca_certificates import NOW, certificate, der
+from tests.support.fake_breakers import FakeBreakerStore
 from tests.support.fake_challenges import FakeDeliveryChallenges
 from tests.support.fake_issuing import FakeIssuing
 from tests.support.fake_mdm import FakeCheckIns, FakePushes, FakeVerification
@@ -123,6 +124,7 @@ class Server:
     verification: FakeVerification = field(default_factory=FakeVerification)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
     challenges: FakeDeliveryChallenges = field(default_factory=FakeDeliveryChallenges)
+    breakers: FakeBreakerStore = field(default_factory=FakeBreakerStore)
 
     def __post_init__(self) -> None:
         self.clock.advance(NOW.timestamp())
@@ -195,6 +197,7 @@ class Server:
                 self.authorities,
             ),
             authority_store=self.authorities,
+            breakers=self.breakers,
             enrollments=self.enrollments,
             activities=self.activities,
             health=self.health,

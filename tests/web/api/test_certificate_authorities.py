@@ -9,7 +9,8 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import UpstreamError, UpstreamFault
-from tests.services.ca_certificates import certificate, der, ec_key, sha256
+from scepd.model import Breaker, BreakerSettings
+from tests.services.ca_certificates import NOW, certificate, der, ec_key, sha256
 from tests.web.api.server import Answer, Server
 
 CHALLENGE = "s3cret-challenge"
@@ -89,6 +90,46 @@ class CertificateAuthorityEndpointTests(SynchronousTestCase):
         self.assertEqual(answer.json["challenge"], "********")
         self.assertEqual(answer.json["subject"], "CN=Test CA")
         self.assertEqual(answer.json["max_concurrency"], 16)
+
+    def test_breaker(self) -> None:
+        """
+        Each is shown with its breaker: closed, or since when and why it is out.
+        """
+        for name in ("a", "b"):
+            self.create(name=name)
+        limits = BreakerSettings(failures=1)
+        opened = Breaker("a").failed("ca.example refused the connection", NOW, limits, 0.5)
+        self.server.breakers.by_name["a"] = opened
+        shown = self.server.request("GET", "/certificate_authorities/a").json["breaker"]
+        self.assertEqual(
+            shown,
+            {
+                "state": "open",
+                "failures": 1,
+                "since": "2026-06-01T12:00:00Z",
+                "reason": "ca.example refused the connection",
+                "next_probe_at": "2026-06-01T12:00:30Z",
+            },
+        )
+        items = self.server.request("GET", "/certificate_authorities").json["items"]
+        assert isinstance(items, list)
+        states = [item["breaker"]["state"] for item in items]  # type: ignore[index, call-overload]
+        self.assertEqual(states, ["open", "closed"])
+
+    def test_check_is_a_probe(self) -> None:
+        """
+        A check that goes well takes an open breaker to half-open; one that fails leaves it.
+        """
+        self.create()
+        limits = BreakerSettings(failures=1)
+        opened = Breaker("Test_SCEP").failed("refused", NOW, limits, 0.5)
+        self.server.breakers.by_name["Test_SCEP"] = opened
+        answers, self.server.upstream.answers = self.server.upstream.answers, {}
+        self.server.request("POST", "/certificate_authorities/Test_SCEP/check")
+        self.assertEqual(self.server.breakers.by_name["Test_SCEP"], opened)
+        self.server.upstream.answers = answers
+        self.server.request("POST", "/certificate_authorities/Test_SCEP/check")
+        self.assertEqual(self.server.breakers.by_name["Test_SCEP"].state.value, "half_open")
 
     def test_mask_can_not_be_stored(self) -> None:
         """

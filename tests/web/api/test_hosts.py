@@ -161,6 +161,7 @@ class HostEndpointTests(SynchronousTestCase):
                         "detail": "",
                         "started_at": "2026-06-01T12:00:01Z",
                         "milliseconds": 7,
+                        "failure": None,
                     }
                 ],
                 "pushes": [

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
-down_revision = "0005"
+down_revision = "0006"
 
 _IS_ONLY_ONE = sa.text("role <> 'previous'")
 _IS_REVOKED = sa.text("revoked_at IS NOT NULL")

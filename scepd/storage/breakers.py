@@ -1,0 +1,99 @@
+"""
+The circuit breakers of certificate authorities, in the database.
+
+A fresh breaker has no row, so that the table holds only those that something is wrong with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+
+from scepd.model import Breaker, BreakerState
+from scepd.storage.database import Database
+from scepd.storage.tables import ca_breaker
+
+_COLUMNS = ca_breaker.c
+_FIELDS = [field.name for field in fields(Breaker)]
+
+
+class SQLBreakerStore:
+    """
+    Implements :class:`~scepd.ports.BreakerStore`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def breakers(self) -> Sequence[Breaker]:
+        """
+        All of them, by the name of their certificate authority; those that are fresh are left out.
+        """
+        every = select(ca_breaker).order_by(_COLUMNS.ca_name)
+
+        def query(connection: Connection) -> list[Breaker]:
+            return [_record(row) for row in connection.execute(every).mappings()]
+
+        return await self._database.read(query)
+
+    async def change(
+        self, ca_name: str, change: Callable[[Breaker], Breaker]
+    ) -> tuple[Breaker, Breaker]:
+        """
+        Change a breaker as it is stored, in one transaction.
+
+        :param change: makes the new one of the old one, without side effects.
+        :returns: the old one and the new one.
+        """
+
+        def unit(connection: Connection) -> tuple[Breaker, Breaker]:
+            old = _find(connection, ca_name)
+            new = change(old)
+            if new != old:
+                _write(connection, old, new)
+            return old, new
+
+        return await self._database.write(unit)
+
+
+def is_open(connection: Connection, ca_name: str | None) -> bool:
+    """
+    Whether the breaker of a certificate authority is open.
+    """
+    state = connection.scalar(select(_COLUMNS.state).where(_COLUMNS.ca_name == ca_name))
+    return state == BreakerState.OPEN.value
+
+
+def forget_breaker(connection: Connection, ca_name: str) -> None:
+    """
+    Of a certificate authority that comes or goes nothing is held against the next of its name.
+    """
+    connection.execute(delete(ca_breaker).where(_is_of(ca_name)))
+
+
+def _is_of(ca_name: str) -> ColumnElement[bool]:
+    return _COLUMNS.ca_name == ca_name
+
+
+def _find(connection: Connection, ca_name: str) -> Breaker:
+    # On a database with several writers nobody else changes it until this unit has committed.
+    one = select(ca_breaker).where(_is_of(ca_name)).with_for_update()
+    row = connection.execute(one).mappings().first()
+    return Breaker(ca_name) if row is None else _record(row)
+
+
+def _write(connection: Connection, old: Breaker, new: Breaker) -> None:
+    values = {name: getattr(new, name) for name in _FIELDS} | {"state": new.state.value}
+    if new.is_fresh:
+        forget_breaker(connection, new.ca_name)
+    elif old.is_fresh:
+        connection.execute(insert(ca_breaker).values(values))
+    else:
+        connection.execute(update(ca_breaker).where(_is_of(new.ca_name)).values(values))
+
+
+def _record(row: RowMapping) -> Breaker:
+    values = dict(row)
+    return Breaker(state=BreakerState(values.pop("state")), **values)
