@@ -25,7 +25,7 @@ from scepd.pki.ber import encode_length
 from scepd.pki.certificates import load_certificate, summarize
 from scepd.pki.decoding import reading
 from scepd.pki.issuing_names import check_subject, checked_alternative_names
-from scepd.pki.requests import CertificationRequest
+from scepd.pki.requests import CertificationRequest, load_checked_request
 
 _CA_LIFETIME = timedelta(days=3652)
 # Devices' clocks differ; the authority is older than all that it issues.
@@ -219,7 +219,7 @@ def issue_certificate(
     return NewCertificate(encoded, _serial_text(number), sha256, not_after)
 
 
-def check_request(request: CertificationRequest, purpose: Purpose) -> None:
+def check_issuable(request: CertificationRequest, purpose: Purpose) -> None:
     """
     Check that a certificate can be issued for a request, as :func:`issue_certificate` does.
 
@@ -234,7 +234,7 @@ def check_request(request: CertificationRequest, purpose: Purpose) -> None:
 def _checked(
     request: CertificationRequest, purpose: Purpose
 ) -> tuple[x509.CertificateSigningRequest, list[x509.GeneralName]]:
-    asked = x509.load_der_x509_csr(request.der)
+    asked = load_checked_request(request.der)
     with reading("the certification request"):
         _check_extensions(asked.extensions)
         check_subject(asked.subject)

@@ -17,7 +17,8 @@ from scepd.errors import EncodingError, LimitExceeded, SignatureInvalid
 from scepd.pki.alternative_names import name_texts
 from scepd.pki.ber import contents_of, to_der
 from scepd.pki.decoding import reading
-from scepd.pki.der_reader import BIT_STRING, INTEGER, SEQUENCE, split
+from scepd.pki.der import sequence, tagged
+from scepd.pki.der_reader import BIT_STRING, INTEGER, SEQUENCE, DERReader, split
 from scepd.pki.digests import checked_digest, hash_algorithm, signature_digest
 from scepd.pki.keys import public_key_sha256, rsa_public_key
 from scepd.pki.signed_data import Attribute, read_attributes, single_value
@@ -125,7 +126,7 @@ def check_request(
         checked_digest(digest, allow_sha1=allow_sha1)
         subject_der, key_info, attributes = _parts(der)
         key = rsa_public_key(key_info, minimum_bits=minimum_key_bits)
-        _check_signature(request, key, digest)
+        _check_signature(request, der, key, digest)
         extensions, subject = request.extensions, request.subject
         names = name_texts(extensions)
         if not names and not list(subject):
@@ -154,8 +155,32 @@ def load_request(der: bytes) -> x509.CertificateSigningRequest:
     """
     if to_der(der) != der:
         raise EncodingError("the certification request is not in DER")
+    return load_checked_request(der)
+
+
+def load_checked_request(der: bytes) -> x509.CertificateSigningRequest:
+    """
+    Load a certification request that is known to be in DER, but for the order of its attributes:
+    strongSwan writes them in another one than DER does.
+
+    :param der: the request.
+    :returns: the request of ``cryptography``, its attributes sorted.
+    :raises EncodingError: not a request.
+    """
     with reading("the certification request"):
-        return x509.load_der_x509_csr(der)
+        try:
+            return x509.load_der_x509_csr(der)
+        except ValueError:
+            return x509.load_der_x509_csr(_with_sorted_attributes(der))
+
+
+def _with_sorted_attributes(der: bytes) -> bytes:
+    request = DERReader(der).enter(SEQUENCE)
+    *before, attributes = request.enter(SEQUENCE).remaining()
+    if attributes[0] != _ATTRIBUTES:
+        raise ValueError("the request has no attributes")
+    in_order = sorted(DERReader(attributes).enter(_ATTRIBUTES).remaining())
+    return sequence(sequence(*before, tagged(0, *in_order)), *request.remaining())
 
 
 def build_request(
@@ -189,10 +214,10 @@ def build_request(
 
 
 def _check_signature(
-    request: x509.CertificateSigningRequest, key: rsa.RSAPublicKey, digest: str
+    request: x509.CertificateSigningRequest, der: bytes, key: rsa.RSAPublicKey, digest: str
 ) -> None:
-    # The library's own is_signature_valid says no to every SHA-1.
-    signed = request.tbs_certrequest_bytes
+    # The library's own is_signature_valid says no to every SHA-1, and to sorted attributes.
+    signed = DERReader(der).enter(SEQUENCE).encoded(SEQUENCE)
     try:
         key.verify(request.signature, signed, _PKCS1, hash_algorithm(digest))
     except InvalidSignature:

@@ -20,7 +20,7 @@ from scepd.model import (
     pending_request_place,
 )
 from scepd.pki.identity import same_name
-from scepd.pki.issuing import Purpose, check_request
+from scepd.pki.issuing import Purpose, check_issuable
 from scepd.pki.keyring import Keyring, RandomBytes
 from scepd.pki.requests import CertificationRequest, parse_request
 from scepd.ports import IssuingStore, PendingRequestStore, Workers
@@ -78,7 +78,7 @@ class RequestApproval:
         :raises MessageError: it asks for what is not issued, whatever an operator says.
         """
         ports, request = self._ports, received.request
-        await ports.workers(lambda: check_request(request, _APPROVED.purpose))
+        await ports.workers(lambda: check_issuable(request, _APPROVED.purpose))
         wanted = self._record(received)
         stored = await ports.requests.add_request(wanted, MOST_WAITING)
         if isinstance(stored, IssuedCertificate):

@@ -20,7 +20,6 @@ from sqlalchemy import (
     literal_column,
     select,
     tuple_,
-    union_all,
     update,
 )
 
@@ -28,6 +27,7 @@ from scepd.errors import Conflict, NotFound
 from scepd.model import Activity, IssuedCertificate
 from scepd.storage.activities import insert_activity
 from scepd.storage.database import Database
+from scepd.storage.prepared import Prepared
 from scepd.storage.tables import issued_certificate, pending_request
 
 _COLUMNS = issued_certificate.c
@@ -35,23 +35,28 @@ _WAITING = pending_request.c
 _BY_REQUEST = select(issued_certificate).where(_COLUMNS.request_sha256 == bindparam("value"))
 _BY_SHA256 = select(issued_certificate).where(_COLUMNS.sha256 == bindparam("value"))
 _BY_SERIAL = select(issued_certificate).where(_COLUMNS.serial == bindparam("value"))
-_SAME = "same"
-# One statement for two questions, as each costs more to send than to answer.
-_IN_THE_WAY = union_all(
-    select(_COLUMNS.serial, literal_column("'same'").label("what")).where(
-        _COLUMNS.request_sha256 == bindparam("request")
-    ),
-    select(_COLUMNS.serial, literal_column("'other'").label("what")).where(
+_ISSUED = Prepared(select(_COLUMNS.serial).where(_COLUMNS.request_sha256 == bindparam("request")))
+_OTHER_KEY = Prepared(
+    select(_COLUMNS.serial)
+    .where(
         _COLUMNS.transaction_id == bindparam("transaction"),
         _COLUMNS.public_key_sha256 != bindparam("key"),
-    ),
-    select(_WAITING.id, literal_column("'other'").label("what")).where(
+    )
+    .limit(literal_column("1"))
+)
+_OTHER_KEY_WAITS = Prepared(
+    select(_WAITING.id)
+    .where(
         _WAITING.transaction_id == bindparam("transaction"),
         _WAITING.public_key_sha256 != bindparam("key"),
         _WAITING.expires_at > bindparam("now", type_=_WAITING.expires_at.type),
-    ),
+    )
+    .limit(literal_column("1"))
 )
-_INSERT = insert(issued_certificate)
+_INSERT = Prepared(
+    insert(issued_certificate),
+    [one.name for one in _COLUMNS if one.name not in ("revoked_at", "revocation_reason")],
+)
 _NEWEST_FIRST = select(issued_certificate).order_by(
     _COLUMNS.issued_at.desc(), _COLUMNS.serial.desc()
 )
@@ -176,19 +181,16 @@ def issued_or_refused(
 
     :raises Conflict: it is one.
     """
-    values = {
-        "request": request_sha256,
-        "transaction": transaction_id,
-        "key": public_key_sha256,
-        "now": now,
-    }
-    found = connection.execute(_IN_THE_WAY, values).all()
-    if not found:
-        return None
-    serial = next((row.serial for row in found if row.what == _SAME), None)
-    if serial is None:
+    found = _ISSUED.first(connection, request=request_sha256)
+    if found is not None:
+        return by_serial(connection, str(found[0]))
+    wanted = {"transaction": transaction_id, "key": public_key_sha256}
+    if (
+        _OTHER_KEY.first(connection, **wanted) is not None
+        or _OTHER_KEY_WAITS.first(connection, **wanted, now=now) is not None
+    ):
         raise Conflict("another key lives under this transactionID")
-    return by_serial(connection, serial)
+    return None
 
 
 def insert_certificate(
@@ -199,26 +201,24 @@ def insert_certificate(
 
     :param token_sha256: the enrollment token that it may be used with.
     """
-    connection.execute(
-        _INSERT,
-        {
-            "serial": certificate.serial,
-            "certificate": certificate.certificate,
-            "sha256": certificate.sha256,
-            "subject": certificate.subject,
-            "purpose": certificate.purpose,
-            "transaction_id": certificate.transaction_id,
-            "request_sha256": certificate.request_sha256,
-            "public_key_sha256": certificate.public_key_sha256,
-            "challenge_sha256": certificate.challenge_sha256,
-            "token_sha256": token_sha256,
-            "not_after": certificate.not_after,
-            "issued_at": certificate.issued_at,
-            "host_uuid": certificate.host_uuid,
-            "profile_uuid": certificate.profile_uuid,
-            "issuer_serial": certificate.issuer_serial,
-            "renewed_sha256": certificate.renewed_sha256,
-        },
+    _INSERT.change(
+        connection,
+        serial=certificate.serial,
+        certificate=certificate.certificate,
+        sha256=certificate.sha256,
+        subject=certificate.subject,
+        purpose=certificate.purpose,
+        transaction_id=certificate.transaction_id,
+        request_sha256=certificate.request_sha256,
+        public_key_sha256=certificate.public_key_sha256,
+        challenge_sha256=certificate.challenge_sha256,
+        token_sha256=token_sha256,
+        not_after=certificate.not_after,
+        issued_at=certificate.issued_at,
+        host_uuid=certificate.host_uuid,
+        profile_uuid=certificate.profile_uuid,
+        issuer_serial=certificate.issuer_serial,
+        renewed_sha256=certificate.renewed_sha256,
     )
 
 

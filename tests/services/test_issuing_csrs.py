@@ -75,17 +75,21 @@ def alternative_name(name: bytes) -> bytes:
     return tlv(0x30, oid(ALTERNATIVE_NAME), tlv(0x04, names))
 
 
-def made_csr(*attributes: bytes, name: bytes = b"client") -> bytes:
+def made_csr(*attributes: bytes, name: bytes = b"client", in_order: bool = True) -> bytes:
     """
     A request put together from its parts, and signed.
+
+    :param in_order: whether the attributes are sorted, as DER wants it.
     """
+    if in_order:
+        attributes = tuple(sorted(attributes))
     part = tlv(0x30, oid("2.5.4.3"), tlv(0x0C, name))
     information = tlv(
         0x30,
         tlv(0x02, b"\0"),
         tlv(0x30, tlv(0x31, part)),
         CLIENT.public_key_info,
-        tlv(0xA0, *sorted(attributes)),
+        tlv(0xA0, *attributes),
     )
     signature = CLIENT.key.sign(information, padding.PKCS1v15(), hashes.SHA256())
     algorithm = tlv(0x30, oid("1.2.840.113549.1.1.11"), tlv(0x05))
@@ -235,6 +239,23 @@ class MadeTests(CSRCase):
         extensions = attribute(EXTENSION_REQUEST, tlv(0x30, alternative_name(b"a.example")))
         issued = self.issued(made_csr(challenge(), extensions))
         self.assertEqual(issued.subject.rfc4514_string(), "CN=client")
+
+    def test_other_order(self) -> None:
+        """
+        strongSwan's attributes are in another order than that of DER; their signature counts as
+        they came, and a broken one is found.
+        """
+        extensions = attribute(EXTENSION_REQUEST, tlv(0x30, alternative_name(b"a.example")))
+        for attributes in ((challenge(), extensions), (extensions, challenge())):
+            csr = made_csr(*attributes, in_order=False)
+            issued = self.issued(csr)
+            names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            self.assertEqual(names.get_values_for_type(x509.DNSName), ["a.example"])
+            broken = csr[:-1] + bytes([csr[-1] ^ 1])
+            answer = self.exchange(self.sent(broken))
+            self.assertEqual(answer.fail_info, FailInfo.BAD_MESSAGE_CHECK)
+            twice = made_csr(*attributes, challenge(), in_order=False)
+            self.refused(twice, "the certification request has a doubled attribute")
 
     def test_doubled_attributes(self) -> None:
         """
