@@ -24,6 +24,9 @@ from scepd.services.transfer import Transfer
 from scepd.services.upstream_request import upstream_request
 from scepd.services.window_reservation import WindowReservation
 
+# Long enough for the request to be on its way.
+_WHILE_IT_WORKS = 0.001
+
 
 class ProxiedExchange:
     """
@@ -139,6 +142,8 @@ class ProxiedExchange:
             length = self._request.content_length
         began = ports.clock.seconds()
         self._log.step(Arrow.SCEPD_TO_CA)
+        # While the certificate authority works, its request is read for the record.
+        reading = ports.clock.callLater(_WHILE_IT_WORKS, self._read_request)
         try:
             await transfer.run(
                 ports.upstream, ca.target, upstream_request(ca.record, operation, length), relay
@@ -149,9 +154,17 @@ class ProxiedExchange:
             )
             raise
         finally:
+            if reading.active():
+                reading.cancel()
             histogram(ports.metrics.upstream_seconds, ca.record.name, operation.wire_name).observe(
                 ports.clock.seconds() - began
             )
+
+    def _read_request(self) -> None:
+        record, transfer = self._record, self.transfer
+        is_small = transfer.request.total <= self._proxy.ports.inline_bytes
+        if transfer.request_complete and is_small and record.request is None:
+            record.request = observe_request(transfer.request.getvalue())
 
     # -- its end -----------------------------------------------------------------------------------
 

@@ -95,15 +95,17 @@ class Database:
             if gave_up.active():
                 gave_up.cancel()
 
-    async def write(self, unit: Callable[[Connection], T]) -> T:
+    async def write(self, unit: Callable[[Connection], T], *, durable: bool = True) -> T:
         """
         Run ``unit`` in a transaction and return what it returned, after the commit.
 
+        :param durable: false: a power cut may take it back, as long as nothing that is durable was
+            written after it. The end of the process never does.
         :raises StorageUnavailable: nothing of it is stored; only when the deadline passed while it
             was running may it be stored all the same.
         """
         driver = self._started()
-        pending = Unit(unit, self._reactor, self._deadline)
+        pending = Unit(unit, self._reactor, self._deadline, durable=durable)
         driver.write(pending)
         return await pending.answered
 

@@ -75,7 +75,8 @@ class SQLEnrollmentStore:
                 reserve(connection, window, exchange_id, until)
             return answer(window, said)
 
-        return await self._database.write(unit)
+        # A power cut may take it back: it would have run out by itself, and sets the window free.
+        return await self._database.write(unit, durable=False)
 
     async def settle_window(
         self, exchange: SCEPExchange, outcome: WindowOutcome, signed_by: SignedBy | None

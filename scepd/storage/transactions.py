@@ -17,6 +17,7 @@ from scepd.storage.prepared import run
 from scepd.storage.units import PendingUnit
 
 _BATCH_UNITS = 64
+_GATHERING_SECONDS = 0.003
 
 
 class GroupCommit:
@@ -36,7 +37,7 @@ class GroupCommit:
     def __init__(self, engine: Engine, batch_seconds: float) -> None:
         self._kept = KeptConnection(engine, BEGIN_WRITING)
         self._batch_seconds = batch_seconds
-        self.gathering_seconds = batch_seconds
+        self.gathering_seconds = _GATHERING_SECONDS
 
     def serve(self, units: Sequence[PendingUnit]) -> int:
         """
@@ -45,8 +46,9 @@ class GroupCommit:
         :returns: how many are through.
         """
         begun: list[PendingUnit] = []
+        is_durable = any(unit.durable for unit in units)
         try:
-            with self._kept.transaction() as connection:
+            with self._kept.transaction(durable=is_durable) as connection:
                 self._run(connection, units, begun)
         except SQLAlchemyError as error:
             # None has begun when the transaction did not.
@@ -134,18 +136,25 @@ class KeptConnection:
         self._engine = engine
         self._begin = begin
         self._connection: Connection | None = None
+        self._is_durable = True
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
         """
         A transaction, which is committed at the end.
 
+        :param durable: whether it outlasts a power cut once it is committed; it outlasts the end of
+            the process in any case.
         :raises SQLAlchemyError: nothing of it is stored.
         """
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(**{OWN_TRANSACTIONS: True})
+            self._is_durable = True
         connection, error = self._connection, None
         try:
+            if durable is not self._is_durable:
+                self._is_durable = durable
+                run(connection, f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             run(connection, self._begin)
             yield connection
             run(connection, "COMMIT")

@@ -39,6 +39,12 @@ class PendingUnit(Protocol):
     A unit as a database thread sees it, whatever it returns.
     """
 
+    @property
+    def durable(self) -> bool:
+        """
+        Whether what it changes has to outlast a power cut.
+        """
+
     def begin(self) -> bool:
         """
         Claim it for the thread; false: its waiter has given up, and it must not run.
@@ -70,8 +76,14 @@ class Unit(Generic[T]):
     """
 
     def __init__(
-        self, work: Callable[[Connection], T], reactor: ThreadedReactor, seconds: float
+        self,
+        work: Callable[[Connection], T],
+        reactor: ThreadedReactor,
+        seconds: float,
+        *,
+        durable: bool = True,
     ) -> None:
+        self.durable = durable
         self.answered: Deferred[T] = Deferred(self._cancelled)
         self._work = work
         # A lock that is never released is the one test-and-set that two threads can race for.
