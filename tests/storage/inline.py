@@ -26,9 +26,9 @@ class InlineDatabase(Database):
         self.engine = create_engine("sqlite://")
         metadata.create_all(self.engine)
 
-    async def write(self, unit: Callable[[Connection], T]) -> T:
+    async def write(self, unit: Callable[[Connection], T], *, durable: bool = True) -> T:
         """
-        Run ``unit`` in a transaction.
+        Run ``unit`` in a transaction; nothing here outlasts anything.
         """
         with self.engine.begin() as connection:
             return unit(connection)
