@@ -109,15 +109,19 @@ class Database:
         driver.write(pending)
         return await pending.answered
 
-    async def read(self, query: Callable[[Connection], T]) -> T:
+    async def read(self, query: Callable[[Connection], T], *, glance: bool = False) -> T:
         """
         Run ``query``, which sees what was committed when it began, and return what it returned.
 
+        :param glance: it is one statement that finds one row by its key.
         :raises StorageUnavailable: the database could not be read, or not in time.
         """
         driver = self._started()
         pending = Unit(query, self._reactor, self._deadline)
-        driver.read(pending)
+        if glance:
+            driver.glance(pending)
+        else:
+            driver.read(pending)
         return await pending.answered
 
     async def ping(self) -> None:

@@ -43,6 +43,12 @@ class Driver(Protocol):
         Run a unit that only reads.
         """
 
+    def glance(self, unit: PendingUnit) -> None:
+        """
+        Run a unit that looks at one row by its key, and answer it as soon as may be: where that
+        takes microseconds, before this returns.
+        """
+
     async def stop(self) -> None:
         """
         Finish what waits, take nothing more, close the database.

@@ -16,7 +16,7 @@ from scepd.storage.prepared import Prepared
 from scepd.storage.rows import is_of, redeliver
 from scepd.storage.tables import host, host_profile, scep_exchange
 from scepd.storage.window_tokens import fits_token
-from scepd.storage.windows import admission, answer, give_back, live_window, reserve
+from scepd.storage.windows import admission, answer, give_back, live_window, reserve, reserve_open
 
 _REDELIVERY_PAUSE = timedelta(hours=1)
 _REDELIVERED_STATUSES = ("pending", "verifying")
@@ -45,7 +45,9 @@ class SQLEnrollmentStore:
         """
         Whether the host has that profile as an install with that certificate authority.
         """
-        return await self._database.read(lambda connection: _is_assigned(connection, subject))
+        return await self._database.read(
+            lambda connection: _is_assigned(connection, subject), glance=True
+        )
 
     async def reserve_window(
         self,
@@ -65,6 +67,9 @@ class SQLEnrollmentStore:
         """
 
         def unit(connection: Connection) -> Reservation:
+            opened = reserve_open(connection, subject, exchange_id, now, until)
+            if opened is not None:
+                return Reservation(Admission.ADMITTED, opened)
             window = live_window(connection, subject)
             if window is None:
                 return Reservation(Admission.CLOSED)

@@ -75,6 +75,9 @@ class Prepared:
         cursor.close()
         if row is None:
             return None
+        if not plan.columns:
+            # What RETURNING gives is as the driver has it.
+            return tuple(row)
         return tuple(
             value if process is None else process(value)
             for process, value in zip(plan.columns, row, strict=True)

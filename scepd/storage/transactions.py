@@ -49,7 +49,11 @@ class GroupCommit:
         is_durable = any(unit.durable for unit in units)
         try:
             with self._kept.transaction(durable=is_durable) as connection:
-                self._run(connection, units, begun)
+                if len(units) == 1:
+                    begun.extend(units)
+                    self._run_alone(connection, units[0])
+                else:
+                    self._run(connection, units, begun)
         except SQLAlchemyError as error:
             # None has begun when the transaction did not.
             lost = begun or units
@@ -73,6 +77,18 @@ class GroupCommit:
                 self._attempt(connection, unit)
             if time.monotonic() >= end:
                 break
+
+    def _run_alone(self, connection: Connection, unit: PendingUnit) -> None:
+        """
+        Run a batch of one, which has the transaction for its savepoint.
+        """
+        error = unit.attempt(connection) if unit.begin() else None
+        if error is None:
+            return
+        if is_unavailable(error):
+            raise error
+        run(connection, "ROLLBACK")
+        run(connection, BEGIN_WRITING)
 
     def _attempt(self, connection: Connection, unit: PendingUnit) -> None:
         # SQLAlchemy's own savepoints cost as much as three look-ups.
@@ -123,6 +139,35 @@ class Reading:
             raise error
 
 
+class Glancing:
+    """
+    Single statements that read, each a transaction by itself.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._kept = KeptConnection(engine, "")
+
+    def serve(self, unit: PendingUnit) -> None:
+        """
+        Run one query.
+        """
+        if not unit.begin():
+            return
+        try:
+            with self._kept.statement() as connection:
+                error = unit.attempt(connection)
+                if error is not None and is_unavailable(error):
+                    raise error
+        except SQLAlchemyError as error:
+            _lose([unit], error)
+
+    def close(self) -> None:
+        """
+        Close the connection.
+        """
+        self._kept.close()
+
+
 class KeptConnection:
     """
     The one connection of a thread, which stays open from one transaction to the next.
@@ -147,10 +192,7 @@ class KeptConnection:
             the process in any case.
         :raises SQLAlchemyError: nothing of it is stored.
         """
-        if self._connection is None:
-            self._connection = self._engine.connect().execution_options(**{OWN_TRANSACTIONS: True})
-            self._is_durable = True
-        connection, error = self._connection, None
+        connection, error = self._opened(), None
         try:
             if durable is not self._is_durable:
                 self._is_durable = durable
@@ -165,6 +207,20 @@ class KeptConnection:
             if error is not None:
                 self._let_go(connection, error)
 
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """
+        The connection for one statement, without a transaction around it.
+
+        :raises SQLAlchemyError: what the statement raised.
+        """
+        connection = self._opened()
+        try:
+            yield connection
+        except SQLAlchemyError as error:
+            self._let_go(connection, error)
+            raise
+
     def close(self) -> None:
         """
         Close it.
@@ -173,6 +229,12 @@ class KeptConnection:
         if connection is not None:
             connection.close()
         self._engine.dispose()
+
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(**{OWN_TRANSACTIONS: True})
+            self._is_durable = True
+        return self._connection
 
     def _let_go(self, connection: Connection, error: BaseException) -> None:
         self._connection = None

@@ -52,6 +52,24 @@ _RESERVE = Prepared(
         reserved_until=bindparam("until"),
     )
 )
+_RESERVE_OPEN = Prepared(
+    update(enrollment_window)
+    .where(
+        _COLUMNS.host_uuid == bindparam("of_host"),
+        _COLUMNS.profile_uuid == bindparam("of_profile"),
+        _COLUMNS.ca_name == bindparam("of_ca"),
+        _COLUMNS.state == WindowState.OPEN.value,
+        _COLUMNS.token_sha256.is_(None),
+        _COLUMNS.signer_key_sha256.is_(None),
+        _COLUMNS.deadline >= bindparam("now"),
+    )
+    .values(
+        state=WindowState.RESERVED.value,
+        reserved_by=bindparam("by"),
+        reserved_until=bindparam("until"),
+    )
+    .returning(_COLUMNS.id)
+)
 _IS_HELD = and_(
     _COLUMNS.host_uuid == bindparam("of_host"),
     _COLUMNS.profile_uuid == bindparam("of_profile"),
@@ -138,6 +156,26 @@ def admission(
     pair = SignedBy(window.signer_key_sha256, window.transaction_id or "")
     is_admitted = signed_by == pair and pair != _LOCKED_TO_NOBODY
     return Admission.ADMITTED if is_admitted else Admission.CLOSED
+
+
+def reserve_open(
+    connection: Connection, subject: Subject, exchange_id: str, now: datetime, until: datetime
+) -> str | None:
+    """
+    Reserve the subject's window if it is open to anybody, as most are; its id, or None.
+
+    One statement does what otherwise takes a look and a change.
+    """
+    row = _RESERVE_OPEN.first(
+        connection,
+        of_host=subject.host_uuid,
+        of_profile=subject.profile_uuid,
+        of_ca=subject.ca_name,
+        by=exchange_id,
+        now=now,
+        until=until,
+    )
+    return None if row is None else str(row[0])
 
 
 def reserve(

@@ -33,7 +33,7 @@ class InlineDatabase(Database):
         with self.engine.begin() as connection:
             return unit(connection)
 
-    async def read(self, query: Callable[[Connection], T]) -> T:
+    async def read(self, query: Callable[[Connection], T], *, glance: bool = False) -> T:
         """
         Run ``query``.
         """
