@@ -20,12 +20,12 @@ SEQUENCE = 0x30
 SET = 0x31
 CONSTRUCTED = 0x20
 UNIVERSAL_CONSTRUCTED = frozenset({0x28, 0x2B, SEQUENCE, SET})
+LONG_TAG = 0x1F
 MAX_DEPTH = 32
 MAX_ELEMENTS = 50_000
 # Arcs of an object identifier become integers, at a cost that is quadratic in their length.
 LONGEST_IDENTIFIER = 64
 
-_LONG_TAG = 0x1F
 _OTHER, _PRIMITIVE, _CONSTRUCTED, _IDENTIFIER = range(4)
 
 
@@ -188,7 +188,7 @@ class DERReader:
         if at >= self._end or data[at] != tag:
             raise ValueError("an ASN.1 element is missing or has another type")
         length = data[at + 1]
-        if tag & _LONG_TAG == _LONG_TAG:
+        if tag & LONG_TAG == LONG_TAG:
             at = (long_tag_end(data, at, self._end) or self._end) - 1
             length = data[at + 1]
         at += 2
@@ -208,10 +208,11 @@ def split(element: bytes, tag: int) -> list[bytes]:
     """
     Take one element apart, all at once; call it inside ``reading``.
 
-    :param element: one constructed element of DER, as ``to_der`` left it.
+    :param element: one constructed element of DER; one that ``to_der`` has not seen is taken for it
+        as far as its elements' lengths allow.
     :param tag: the identifier octet that it must have.
     :returns: each of the elements in it, as it came.
-    :raises ValueError: another tag.
+    :raises ValueError: another tag, or a length that is not DER's or does not fit.
     """
     if element[0] != tag:
         raise ValueError("an ASN.1 element has another type")
@@ -220,11 +221,13 @@ def split(element: bytes, tag: int) -> list[bytes]:
     found = []
     while at < end:
         length = element[at + 1]
-        if length < 0x80 and element[at] & _LONG_TAG != _LONG_TAG:
+        if element[at] & LONG_TAG == LONG_TAG:
+            after = at + len(DERReader(element, at, end).encoded())
+        elif length < 0x80:
             after = at + 2 + length
-        elif length == 0x82 and element[at] & _LONG_TAG != _LONG_TAG:
+        elif length == 0x82 and element[at + 2]:
             after = at + 4 + (element[at + 2] << 8 | element[at + 3])
-        elif length == 0x81 and element[at] & _LONG_TAG != _LONG_TAG:
+        elif length == 0x81 and element[at + 2] > 0x7F:
             after = at + 3 + element[at + 2]
         else:
             after = at + len(DERReader(element, at, end).encoded())
@@ -310,7 +313,7 @@ def long_tag_end(data: bytes, at: int, end: int) -> int | None:
     """
     for stop in range(at + 1, min(at + 4, end)):
         if not data[stop] & 0x80:
-            is_minimal = data[at + 1] >= _LONG_TAG and data[at + 1] != 0x80
+            is_minimal = data[at + 1] >= LONG_TAG and data[at + 1] != 0x80
             return stop + 1 if is_minimal else None
     return None
 
@@ -328,7 +331,7 @@ def _long_length(data: bytes, first: int, at: int) -> tuple[int, int]:
 
 
 def _kind(tag: int) -> int:
-    if tag & _LONG_TAG == _LONG_TAG or tag in (0x00, CONSTRUCTED):
+    if tag & LONG_TAG == LONG_TAG or tag in (0x00, CONSTRUCTED):
         return _OTHER
     if tag == OBJECT_IDENTIFIER:
         return _IDENTIFIER

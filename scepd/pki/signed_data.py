@@ -10,7 +10,15 @@ from scepd.errors import EncodingError, LimitExceeded
 from scepd.pki.ber import to_der
 from scepd.pki.decoding import reading
 from scepd.pki.der import set_of
-from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, identifier_of, octets_of, split
+from scepd.pki.der_reader import (
+    INTEGER,
+    LONG_TAG,
+    SEQUENCE,
+    SET,
+    identifier_of,
+    octets_of,
+    split,
+)
 from scepd.pki.identity import CertificateReference, read_reference
 from scepd.pki.structures import SIGNED_DATA, read_algorithm, read_content_info
 
@@ -83,16 +91,18 @@ class SignedData:
     signers: tuple[Signer, ...]
 
 
-def parse_signed_data(data: bytes) -> SignedData:
+def parse_signed_data(data: bytes, *, as_der: bool = False) -> SignedData:
     """
     Read a ContentInfo that holds a SignedData, in DER or BER.
 
     :param data: the ContentInfo, and nothing behind it.
+    :param as_der: take it for DER without a look at what lies deeper than the SignedData's own
+        elements; then what is not DER may be an error here, or in what is read of the parts.
     :returns: its parts, unverified.
     :raises EncodingError: anything else.
     :raises LimitExceeded: more than 16 certificates or 4 signers, or too deep.
     """
-    der = to_der(data)
+    der = data if as_der else to_der(data)
     with reading("the SignedData"):
         content_type, content = read_content_info(der)
         if content_type != SIGNED_DATA:
@@ -136,11 +146,28 @@ def read_attributes(encoded: bytes) -> tuple[Attribute, ...]:
     elements = split(encoded, SET)
     if len(elements) > _MAX_ATTRIBUTES:
         raise LimitExceeded("there are too many attributes")
-    found = []
-    for element in elements:
-        oid, values = split(element, SEQUENCE)
-        found.append(Attribute(identifier_of(oid), tuple(split(values, SET))))
-    return tuple(found)
+    return tuple(_short_attribute(each) or _attribute(each) for each in elements)
+
+
+def _attribute(element: bytes) -> Attribute:
+    oid, values = split(element, SEQUENCE)
+    return Attribute(identifier_of(oid), tuple(split(values, SET)))
+
+
+def _short_attribute(element: bytes) -> Attribute | None:
+    """
+    Read an attribute of less than 128 octets with one value, as nearly all are; None: it is not
+    one of those, or not well-formed.
+    """
+    size = len(element)
+    if size < 9 or element[0] != SEQUENCE or element[1] != size - 2:
+        return None
+    at = 4 + element[3]
+    # Behind the identifier: a SET that fills the rest, and in it a value that fills the SET.
+    if at + 4 > size or element[at] != SET or element[at + 1] != size - at - 2:
+        return None
+    is_one = element[at + 3] == size - at - 4 and element[at + 2] & LONG_TAG != LONG_TAG
+    return Attribute(identifier_of(element[2:at]), (element[at + 2 :],)) if is_one else None
 
 
 def _optional(fields: list[bytes], tag: int) -> bytes | None:

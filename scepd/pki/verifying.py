@@ -89,6 +89,20 @@ def verify_signed_data(
     return _verify(signed, signed.content or b"", allow_sha1, minimum_key_bits)
 
 
+def examine_signed_data(signed: SignedData) -> VerifiedSigner:
+    """
+    Do all that ``verify_signed_data`` does with its defaults but the computation with the key.
+
+    :param signed: the SignedData.
+    :returns: who claims to have signed, and with which digest.
+    :raises MessageError: as ``verify_signed_data``, but for a signature that is wrong.
+    """
+    signer = the_signer(signed)
+    if signer.signed_attributes is None:
+        raise SignatureInvalid("the message has no signed attributes")
+    return _examine(signed, signer, signed.content or b"", allow_sha1=True)
+
+
 def verify_detached(
     signature: bytes, content: bytes, *, allow_sha1: bool = True, minimum_key_bits: int = 1024
 ) -> bytes:
@@ -119,12 +133,19 @@ def _verify(
     signed: SignedData, content: bytes, allow_sha1: bool, minimum_key_bits: int
 ) -> VerifiedSigner:
     signer = the_signer(signed)
+    found = _examine(signed, signer, content, allow_sha1=allow_sha1)
+    _check_signature(signer, found.identity, found.digest, content, minimum_key_bits)
+    return found
+
+
+def _examine(
+    signed: SignedData, signer: Signer, content: bytes, *, allow_sha1: bool
+) -> VerifiedSigner:
     digest = digest_for(signer.digest_oid, allow_sha1=allow_sha1)
     check_signature_algorithm(signer.signature_oid, digest)
     identity = signer_identity(signed)
     if signer.signed_attributes is not None:
         _check_attributes(signer, signed.content_type, digest_of(digest, content))
-    _check_signature(signer, identity, digest, content, minimum_key_bits)
     return VerifiedSigner(identity, digest)
 
 

@@ -129,18 +129,21 @@ def parse_pki_message(
     return verify_pki_message(unverified, allow_sha1=allow_sha1, minimum_key_bits=minimum_key_bits)
 
 
-def read_pki_message(data: bytes, *, max_size: int = MAX_MESSAGE_SIZE) -> UnverifiedMessage:
+def read_pki_message(
+    data: bytes, *, max_size: int = MAX_MESSAGE_SIZE, as_der: bool = False
+) -> UnverifiedMessage:
     """
     Read a pkiMessage without verifying it; the messageType is looked at before all else.
 
     :param data: a ContentInfo with a SignedData, in DER or BER.
     :param max_size: octets.
+    :param as_der: as for ``parse_signed_data``.
     :returns: its form.
     :raises EncodingError: not a pkiMessage, or a messageType or attribute that is refused.
     :raises LimitExceeded: too large, too deep, too many of something.
     :raises SignatureInvalid: not exactly one signer, or no signedAttrs.
     """
-    signed, attributes = _signed_attributes(data, max_size)
+    signed, attributes = _signed_attributes(data, max_size, as_der=as_der)
     return UnverifiedMessage(signed, read_scep_attributes(attributes), data)
 
 
@@ -270,10 +273,12 @@ def open_request(
     return OpenedRequest(request, opened.cipher)
 
 
-def _signed_attributes(data: bytes, max_size: int) -> tuple[SignedData, tuple[Attribute, ...]]:
+def _signed_attributes(
+    data: bytes, max_size: int, *, as_der: bool = False
+) -> tuple[SignedData, tuple[Attribute, ...]]:
     if len(data) > max_size:
         raise LimitExceeded("the message is too large")
-    signed = parse_signed_data(data)
+    signed = parse_signed_data(data, as_der=as_der)
     signer = the_signer(signed)
     if signer.signed_attributes is None:
         raise SignatureInvalid("the message has no signed attributes")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scepd.errors import MessageError
-from scepd.pki.verifying import verify_signed_data
+from scepd.pki.verifying import examine_signed_data, verify_signed_data
 from scepd.scep.attributes import MessageType
 from scepd.scep.messages import (
     MAX_MESSAGE_SIZE,
@@ -65,6 +65,36 @@ class BoundedCopy:
         return bytes(self._kept)
 
 
+class ProvenSigners:
+    """
+    The certificates with whose keys answers were signed right before: what an authority signs with
+    such a key is not computed again, as the device does that itself. Digests are always compared.
+
+    :param limit: how many are remembered at most.
+    """
+
+    __slots__ = ("_certificates", "_limit")
+
+    def __init__(self, limit: int = 64) -> None:
+        self._certificates: set[bytes] = set()
+        self._limit = limit
+
+    def check(self, message: UnverifiedMessage) -> None:
+        """
+        Verify the signature of an answer, if its signer is not proven.
+
+        :param message: whose form is right.
+        :raises MessageError: what ``verify_signed_data`` raises.
+        """
+        certificate = examine_signed_data(message.signed).identity.der
+        if certificate in self._certificates:
+            return
+        verify_signed_data(message.signed)
+        if len(self._certificates) >= self._limit:
+            self._certificates.clear()
+        self._certificates.add(certificate)
+
+
 @dataclass(frozen=True, slots=True)
 class RequestReport:
     """
@@ -109,19 +139,12 @@ def observe_request(data: bytes) -> RequestReport:
     :param data: the body, whole or cut off.
     :returns: the report; never raises.
     """
-    try:
-        message = read_pki_message(data)
-    except MessageError as error:
-        return RequestReport(None, _transaction_id(data), None, _sentence(error))
-    found = message.attributes
-    if found.message_type is MessageType.CERT_REP:
-        fault = "The message is an answer where a request should be."
-        return RequestReport(found.message_type.word, found.transaction_id, None, fault)
-    key_sha256, fault_found = _signer(message)
-    return RequestReport(found.message_type.word, found.transaction_id, key_sha256, fault_found)
+    report = _observe_request(data, as_der=True)
+    # Nearly all are DER to the bottom; what is in order without having looked there stays so.
+    return report if report.fault is None else _observe_request(data, as_der=False)
 
 
-def observe_answer(data: bytes) -> AnswerReport:
+def observe_answer(data: bytes, proven: ProvenSigners | None = None) -> AnswerReport:
     """
     Describe an answer that passed by.
 
@@ -129,10 +152,34 @@ def observe_answer(data: bytes) -> AnswerReport:
     accepted: it is what the device will go by.
 
     :param data: the body, whole or cut off.
+    :param proven: whose signatures need not be verified; None: nobody's.
     :returns: the report; never raises.
     """
+    proven = ProvenSigners() if proven is None else proven
+    report = _observe_answer(data, proven, as_der=True)
+    return report if report.fault is None else _observe_answer(data, proven, as_der=False)
+
+
+def _observe_request(data: bytes, *, as_der: bool) -> RequestReport:
     try:
-        message = read_pki_message(data)
+        message = read_pki_message(data, as_der=as_der)
+    except MessageError as error:
+        return RequestReport(None, _transaction_id(data), None, _sentence(error))
+    found = message.attributes
+    word, transaction_id = found.message_type.word, found.transaction_id
+    if found.message_type is MessageType.CERT_REP:
+        fault = "The message is an answer where a request should be."
+        return RequestReport(word, transaction_id, None, fault)
+    try:
+        signer = verify_signed_data(message.signed)
+    except MessageError as error:
+        return RequestReport(word, transaction_id, None, _sentence(error))
+    return RequestReport(word, transaction_id, signer.identity.public_key_sha256, None)
+
+
+def _observe_answer(data: bytes, proven: ProvenSigners, *, as_der: bool) -> AnswerReport:
+    try:
+        message = read_pki_message(data, as_der=as_der)
     except MessageError as error:
         return AnswerReport(None, None, None, _transaction_id(data), _sentence(error))
     found = message.attributes
@@ -144,15 +191,16 @@ def observe_answer(data: bytes) -> AnswerReport:
         None if found.fail_info is None else found.fail_info.word,
         found.fail_info_text,
         found.transaction_id,
-        _signer(message)[1],
+        _signature_fault(message, proven),
     )
 
 
-def _signer(message: UnverifiedMessage) -> tuple[str | None, str | None]:
+def _signature_fault(message: UnverifiedMessage, proven: ProvenSigners) -> str | None:
     try:
-        return verify_signed_data(message.signed).identity.public_key_sha256, None
+        proven.check(message)
     except MessageError as error:
-        return None, _sentence(error)
+        return _sentence(error)
+    return None
 
 
 def _transaction_id(data: bytes) -> str | None:

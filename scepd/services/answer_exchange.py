@@ -4,8 +4,6 @@ A device's question that a kept answer of its certificate authority will do for.
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -39,12 +37,8 @@ class AnswerExchange:
         self._device = device
         ports = proxy.ports
         self._log = ExchangeLog(
-            request.subject, request.operation, lambda: self._id, tells=ports.tells()
+            request.subject, request.operation, ports.new_id, tells=ports.tells()
         )
-
-    @cached_property
-    def _id(self) -> str:
-        return self._proxy.ports.new_id()
 
     def begin(self) -> None:
         """
@@ -96,7 +90,7 @@ class AnswerExchange:
         the error that the device reports then is not its own.
         """
         ports, status = self._proxy.ports, self._device.status_of(error)
-        record = ExchangeRecord(self._id, self._request.subject, self._began)
+        record = ExchangeRecord(self._log.exchange_id, self._request.subject, self._began)
         sentence = f"{self._request.operation.wire_name}: {error}"
         exchange = record.close(utc_now(ports.clock), status, sentence, failure_word(error))
         try:

@@ -61,8 +61,15 @@ class ExchangeLog:
             "host": self._subject.host_uuid,
             "profile": self._subject.profile_uuid,
             "ca": self._subject.ca_name,
-            "exchange": self._new_id(),
+            "exchange": self.exchange_id,
         }
+
+    @cached_property
+    def exchange_id(self) -> str:
+        """
+        The exchange's id.
+        """
+        return self._new_id()
 
     def step(self, arrow: Arrow, *, cached: bool = False) -> None:
         """

@@ -43,9 +43,10 @@ class ProxiedExchange:
         self._request = request
         self._device = device
         self._is_audited = request.operation is Operation.PKI_OPERATION
-        self._record = ExchangeRecord(ports.new_id(), request.subject, utc_now(ports.clock))
+        record = ExchangeRecord(ports.new_id(), request.subject, utc_now(ports.clock))
+        self._record = record
         self._log = ExchangeLog(
-            request.subject, request.operation, lambda: self._record.id, tells=ports.tells()
+            request.subject, request.operation, lambda: record.id, tells=ports.tells()
         )
         self.transfer = Transfer(device, ports.metrics)
 
@@ -57,7 +58,11 @@ class ProxiedExchange:
         running = Deferred.fromCoroutine(self._run())
         running.addErrback(self._failed_unexpectedly)
         running.addErrback(self._log.failed)
-        running.addCallback(lambda _: self._proxy.exchange_ended(self))
+        running.addCallback(self._ended)
+
+    def _ended(self, _: object) -> None:
+        self.transfer.let_go()
+        self._proxy.exchange_ended(self)
 
     async def _run(self) -> None:
         try:
@@ -224,10 +229,11 @@ class ProxiedExchange:
         record, transfer = self._record, self.transfer
         request, answer = transfer.request.getvalue(), transfer.answer.getvalue()
         known, is_whole = record.request, transfer.request_complete
+        proven = self._proxy.proven_signers
 
         def look() -> tuple[RequestReport | None, AnswerReport | None]:
             seen = observe_request(request) if known is None and is_whole else known
-            return seen, observe_answer(answer) if answer else None
+            return seen, observe_answer(answer, proven) if answer else None
 
         ports = self._proxy.ports
         is_small = len(request) + len(answer) <= ports.inline_bytes

@@ -22,6 +22,7 @@ from scepd.ports import (
     Upstream,
     Workers,
 )
+from scepd.scep.observer import ProvenSigners
 from scepd.services.ca_answers import CAAnswers
 from scepd.services.ca_directory import CADirectory, KnownCA
 from scepd.services.operation import Operation as Operation
@@ -132,12 +133,14 @@ class SCEPProxy:
     The proxy's exchanges and the rules that they share.
 
     :ivar recent: the subjects that were found to be assigned just now.
+    :ivar proven_signers: who signed answers right before.
     """
 
     def __init__(self, ports: ProxyPorts, settings: SCEPProxySection) -> None:
         self.ports = ports
         self.settings = settings
         self.recent = RecentSubjects(ports.clock)
+        self.proven_signers = ProvenSigners()
         self._running: set[object] = set()
         self._idle: list[Deferred[None]] = []
         self._stopping = False

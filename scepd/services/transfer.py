@@ -6,7 +6,7 @@ answer back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -18,6 +18,20 @@ from scepd.services.answer_relay import AnswerRelay
 from scepd.services.proxying import DeviceConnection
 
 T = TypeVar("T")
+
+
+class _Pausable(Protocol):
+    def pause_request(self) -> None: ...
+
+    def resume_request(self) -> None: ...
+
+
+class _Nobody:
+    def pause_request(self) -> None:
+        pass
+
+    def resume_request(self) -> None:
+        pass
 
 
 class Transfer:
@@ -40,7 +54,7 @@ class Transfer:
         self.request_complete = False
         self.error: ScepdError | None = None
         self.device_is_gone = False
-        self._device = device
+        self._device: _Pausable = device
         self._to_ca = counter(metrics.proxy_bytes, "to_ca")
         self._to_device = counter(metrics.proxy_bytes, "to_device")
         self._relay: AnswerRelay | None = None
@@ -228,6 +242,14 @@ class Transfer:
         before = relay.passed_on
         relay.end()
         self._to_device.inc(relay.passed_on - before)
+
+    def let_go(self) -> None:
+        """
+        Everything is over: refer no more to those who refer to this transfer, as what refers to
+        itself stays in memory until the next collection.
+        """
+        self._device = _Nobody()
+        self._relay = self._upstream = None
 
     # -- inside ------------------------------------------------------------------------------------
 

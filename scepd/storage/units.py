@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
 from twisted.internet.defer import CancelledError, Deferred
@@ -88,8 +88,9 @@ class Unit(Generic[T]):
         self._work = work
         # A lock that is never released is the one test-and-set that two threads can race for.
         self._claim = threading.Lock()
-        self._outcome: Callable[[], None] = self._fail
-        self._error: Exception = StorageUnavailable("the database did not answer")
+        self._result: T | None = None
+        self._error: Exception | None = None
+        self._ran = False
         self._over = False
         self._timer = reactor.callLater(seconds, self._expired)
         self._seconds = seconds
@@ -108,9 +109,9 @@ class Unit(Generic[T]):
             result = self._work(connection)
         except Exception as error:  # noqa: BLE001 - it belongs to the waiter, not to this thread
             self._error = error
-            self._outcome = self._fail
             return error
-        self._outcome = lambda: self.answered.callback(result)
+        # The attempt before, of which nothing is left, may have failed.
+        self._result, self._ran, self._error = result, True, None
         return None
 
     def lose(self, sentence: str) -> None:
@@ -119,14 +120,18 @@ class Unit(Generic[T]):
         """
         self._claim.acquire(blocking=False)
         self._error = StorageUnavailable(sentence)
-        self._outcome = self._fail
 
     def answer(self) -> None:
         """
         Give its waiter what came of it, unless it was answered before.
         """
-        if self._settle():
-            self._outcome()
+        if not self._settle():
+            return
+        if self._ran and self._error is None:
+            self.answered.callback(cast("T", self._result))
+            return
+        error = self._error or StorageUnavailable("the database did not answer")
+        self.answered.errback(Failure(error))
 
     def _settle(self) -> bool:
         if self._over:
@@ -135,9 +140,6 @@ class Unit(Generic[T]):
         if self._timer.active():
             self._timer.cancel()
         return True
-
-    def _fail(self) -> None:
-        self.answered.errback(Failure(self._error))
 
     def _expired(self) -> None:
         self._claim.acquire(blocking=False)

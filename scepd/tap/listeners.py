@@ -14,6 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from scepd.config import Configuration
 from scepd.errors import ConfigurationError
+from scepd.network.direct_server import send_directly
 from scepd.network.server_tls import ReloadableTLS
 
 
@@ -65,7 +66,7 @@ class Listeners:
             factory = TLSMemoryBIOFactory(tls, False, factory, self._reactor)
         endpoint = _endpoint(self._configuration, name, self._reactor)
         failed: list[BaseException] = []
-        endpoint.listen(factory).addCallbacks(self._ports.append, lambda f: failed.append(f.value))
+        endpoint.listen(factory).addCallbacks(self._opened, lambda f: failed.append(f.value))
         if failed:
             # The text of Twisted's own CannotListenError repeats the address around the reason.
             error = getattr(failed[0], "socketError", failed[0])
@@ -74,6 +75,10 @@ class Listeners:
                 f"[listen] {name}: can't listen on {description}: "
                 f"{getattr(error, 'strerror', None) or error}"
             )
+
+    def _opened(self, port: IListeningPort) -> None:
+        send_directly(port)
+        self._ports.append(port)
 
     def close(self) -> Deferred[Any]:
         """

@@ -139,6 +139,7 @@ class LingeringRequest(Request):
 
     def _finish(self) -> None:
         self._state = RequestState.ENDED
+        self._forget()
         self.finish()
 
     def _leave(self) -> None:
@@ -146,6 +147,13 @@ class LingeringRequest(Request):
         self._forget_producer()
         if self._clock is not None:
             self._clock.stop()
+        self._forget()
+
+    def _forget(self) -> None:
+        """
+        Let go of what refers to this request: else it stays in memory until the next collection.
+        """
+        self._clock = None
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ class AskingDevice:
 
     def __init__(self, request: StreamedRequest, proxy: SCEPProxy, asked: ProxyRequest) -> None:
         self._request = request
-        self._exchange = AnswerExchange(proxy, asked, self)
+        self._proxy = proxy
+        self._asked = asked
 
     # -- RequestReceiver ---------------------------------------------------------------------------
 
@@ -40,7 +41,7 @@ class AskingDevice:
         """
         Answer.
         """
-        self._exchange.begin()
+        AnswerExchange(self._proxy, self._asked, self).begin()
 
     def request_too_long(self, limit: int) -> None:
         """
@@ -106,7 +107,7 @@ class ProxiedDevice:
         """
         Tell this exchange what comes of the request.
         """
-        self._exchange = exchange
+        self._exchange: ProxiedExchange | None = exchange
         self._transfer = exchange.transfer
 
     # -- RequestReceiver ---------------------------------------------------------------------------
@@ -117,10 +118,12 @@ class ProxiedDevice:
         """
         self._request.pause()
         message, transfer = self._message, self._transfer
+        exchange, self._exchange = self._exchange, None
         if message is not None:
             transfer.request_received(message)
             transfer.request_finished()
-        self._exchange.begin()
+        if exchange is not None:
+            exchange.begin()
 
     def request_received(self, data: bytes) -> None:
         """

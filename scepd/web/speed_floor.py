@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from scepd.web.deadlines import PausableDeadline
 
 
-class SpeedFloor:
+class SpeedFloor(PausableDeadline):
     """
     Calls once when, after a first while, less has come than the floor asks for on average; only the
     time between start and stop counts. A chunk costs no more than an addition.
@@ -23,11 +23,10 @@ class SpeedFloor:
     def __init__(
         self, clock: IReactorTime, minimum: float, after: float, call: Callable[[], None]
     ) -> None:
+        super().__init__(clock, after, call)
         self._minimum = minimum
-        self._call = call
         self._took = 0
         self._granted = after
-        self._deadline = PausableDeadline(clock, after, self._judge)
 
     def took(self, count: int) -> None:
         """
@@ -35,25 +34,14 @@ class SpeedFloor:
         """
         self._took += count
 
-    def start(self) -> None:
-        """
-        Let the time run; nothing happens when it does.
-        """
-        self._deadline.start()
-
-    def stop(self) -> None:
-        """
-        Let the time rest.
-        """
-        self._deadline.stop()
-
-    def _judge(self) -> None:
+    def _is_over(self) -> None:
         earned = self._took / self._minimum
         if earned <= self._granted:
-            self._call()
+            super()._is_over()
             return
         more, self._granted = earned - self._granted, earned
-        self._deadline.restart(more)
+        self._delayed = None
+        self.restart(more)
 
 
 class FlooredDeadline(PausableDeadline):

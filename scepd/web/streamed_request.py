@@ -97,11 +97,11 @@ class StreamedRequest(LingeringRequest):
         """
         The connection is gone.
         """
-        was_open = self._is_open
+        receiver = self._receiver if self._is_open else None
         self._leave()
         super().connectionLost(reason)
-        if was_open and self._receiver is not None:
-            self._receiver.connection_lost()
+        if receiver is not None:
+            receiver.connection_lost()
 
     # -- what the receiver calls -------------------------------------------------------------------
 
@@ -226,6 +226,10 @@ class StreamedRequest(LingeringRequest):
         self._receiver.request_too_slow(
             f"the request came with less than {speed:g} bytes per second"
         )
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._receiver = None
 
     def _give_up(self) -> None:
         self._state = RequestState.GIVEN_UP

@@ -6,9 +6,19 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scripts.bench_scep.generator import Measured
+
+ENROLLMENTS = "enrollments"
+"""
+Of the bare site: three requests for each count, on the connections of the other cases.
+"""
+ONE_KEPT = "one kept"
+"""
+Of the bare site: one GET for each count, on a connection that is kept.
+"""
+_ANSWERS = {ENROLLMENTS: 3, ONE_KEPT: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +161,22 @@ def _compared(figures: Figures, case: str, devices: int) -> list[Ratio | None]:
 
 
 def _beside_site(figures: Figures) -> list[Ratio | None]:
-    site = [one for one in figures.points if one.case == "site"]
-    text = "scepd's CPU an enrollment / a bare twisted.web answer, at {} devices with the {} CA"
     return [
-        figures.ratio(text.format(devices, case), figures.of(case, devices, target), site, _cpu)
+        _in_answers(figures, case, devices, name)
         for case, devices, target in figures.groups()
+        for name in _ANSWERS
         if target == "scepd"
     ]
+
+
+def _in_answers(figures: Figures, case: str, devices: int, name: str) -> Ratio | None:
+    site = [one for one in figures.points if (one.case, one.target) == ("site", name)]
+    answers = [replace(one, cpu=one.cpu / _ANSWERS[name]) for one in site]
+    text = (
+        f"scepd's CPU an enrollment / a bare twisted.web answer ({name}), "
+        f"at {devices} devices with the {case} CA"
+    )
+    return figures.ratio(text, figures.of(case, devices, "scepd"), answers, _cpu)
 
 
 def _grown(figures: Figures) -> Ratio | None:

@@ -11,6 +11,8 @@ from typing import Any
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
+from scripts.bench_scep.generator import SUCCESS
+
 
 class Answer(Resource):
     """
@@ -24,7 +26,8 @@ class Answer(Resource):
         Answer whatever is asked.
         """
         request.setHeader(b"content-type", b"text/plain")
-        return b"POSTPKIOperation\nSHA-256\nAES\n"
+        # What the load generator takes for an answer to a PKIOperation.
+        return SUCCESS
 
 
 def main() -> None:

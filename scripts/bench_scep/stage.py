@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from scripts.bench_scep.authority import CHALLENGE, PATH, Authority
 from scripts.bench_scep.comparison import Comparison, Options, Stock, Target, write_paths
-from scripts.bench_scep.figures import Figures
+from scripts.bench_scep.figures import ENROLLMENTS, ONE_KEPT, Figures
 from scripts.bench_scep.generator import pack_messages
 from scripts.bench_scep.material import static_material
 from scripts.bench_scep.memory import MemoryFigure, measure_memory
@@ -125,15 +125,19 @@ class Stage:
 
     def measure_site(self) -> None:
         """
-        A bare site.
+        A bare site: the requests of an enrollment as devices send them, and one on a kept
+        connection.
         """
         site = Python("site")
         self._exits.callback(site.stop)
         self._pin(alone=(site.process.pid,), others=())
-        target = Target("twisted.web", site.port, site.process.pid, "/")
-        comparison = Comparison("site", self._generator, {target.name: Stock("", None)})
-        comparison.once(target, _WARM, 0.3)
-        self._run(comparison, [target], devices=(_WARM,), kept=True)
+        stocks = {ENROLLMENTS: Stock(self._pkcs_req, None), ONE_KEPT: Stock("", None)}
+        for name in stocks:
+            target = Target(name, site.port, site.process.pid, "/")
+            comparison = Comparison("site", self._generator, stocks)
+            comparison.once(target, _WARM, 0.3)
+            kept = True if name == ONE_KEPT else None
+            self._run(comparison, [target], devices=(_WARM,), kept=kept)
 
     def measure_memory(self) -> None:
         """

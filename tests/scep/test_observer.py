@@ -5,6 +5,7 @@ Tests of ``scepd.scep.observer``.
 from __future__ import annotations
 
 import os
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from scepd.pki.identity import identify
 from scepd.scep.attributes import FailInfo
 from scepd.scep.messages import parse_pki_message
-from scepd.scep.observer import AnswerReport, BoundedCopy, observe_answer, observe_request
+from scepd.scep.observer import (
+    AnswerReport,
+    BoundedCopy,
+    ProvenSigners,
+    observe_answer,
+    observe_request,
+)
 from scepd.scep.replies import build_cert_rep_failure
+from tests.support.asn1_trees import tree_of
 from tests.support.pki import (
     openssl_sign,
     party,
@@ -29,16 +37,14 @@ FEW = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 CA = party("CN=authority")
 CLIENT = party("CN=client", 1)
 REQUEST = pkcs_req(CLIENT, b"envelope")
-ANSWER = scep_message(
-    CA,
-    scep_attributes(
-        message_type=printable("3"),
-        transaction_id=printable("0123456789ABCDEF"),
-        pki_status=printable("2"),
-        fail_info=printable("2"),
-        fail_info_text=tlv(0x0C, b"no such challenge"),
-    ),
+ANSWER_ATTRIBUTES = scep_attributes(
+    message_type=printable("3"),
+    transaction_id=printable("0123456789ABCDEF"),
+    pki_status=printable("2"),
+    fail_info=printable("2"),
+    fail_info_text=tlv(0x0C, b"no such challenge"),
 )
+ANSWER = scep_message(CA, ANSWER_ATTRIBUTES)
 
 
 class BoundedCopyTests(SynchronousTestCase):
@@ -101,6 +107,14 @@ class ObserveRequestTests(SynchronousTestCase):
         self.assertEqual(report.fault, "The message has no signed attributes.")
         self.assertIsNone(report.signer_key_sha256)
 
+    @FEW
+    @given(st.randoms(use_true_random=False))
+    def test_ber(self, chance: Random) -> None:
+        """
+        Whatever in it is in BER, as deep as may be, the report is the same.
+        """
+        self.assertEqual(observe_request(tree_of(REQUEST).ber(chance)), observe_request(REQUEST))
+
     def test_answer_instead(self) -> None:
         """
         An answer in the place of a request is a fault.
@@ -153,6 +167,32 @@ class ObserveAnswerTests(SynchronousTestCase):
         report = observe_answer(ANSWER[:-1] + bytes([ANSWER[-1] ^ 1]))
         self.assertEqual(report.pki_status, "FAILURE")
         self.assertEqual(report.fault, "The signature is wrong.")
+
+    def test_proven(self) -> None:
+        """
+        With a key that was found to sign right, signatures are not computed; digests are compared.
+        """
+        proven, forged = ProvenSigners(), ANSWER[:-1] + bytes([ANSWER[-1] ^ 1])
+        for _ in range(2):
+            self.assertEqual(observe_answer(forged, proven).fault, "The signature is wrong.")
+        self.assertIsNone(observe_answer(ANSWER, proven).fault)
+        self.assertIsNone(observe_answer(forged, proven).fault)
+        signed = scep_message(CA, ANSWER_ATTRIBUTES, b"content")
+        changed = observe_answer(signed.replace(b"content", b"CONTENT"), proven)
+        self.assertEqual(changed.fault, "The signed digest does not fit the content.")
+        other = scep_message(CLIENT, ANSWER_ATTRIBUTES)
+        wrong = observe_answer(other[:-1] + bytes([other[-1] ^ 1]), proven)
+        self.assertEqual(wrong.fault, "The signature is wrong.")
+
+    def test_few_proven(self) -> None:
+        """
+        Not more are remembered than the limit says.
+        """
+        proven = ProvenSigners(1)
+        observe_answer(ANSWER, proven)
+        observe_answer(scep_message(CLIENT, ANSWER_ATTRIBUTES), proven)
+        forged = ANSWER[:-1] + bytes([ANSWER[-1] ^ 1])
+        self.assertEqual(observe_answer(forged, proven).fault, "The signature is wrong.")
 
     def test_other_bodies(self) -> None:
         """

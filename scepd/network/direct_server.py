@@ -1,0 +1,56 @@
+"""
+Connections of a listener that send at once what they can.
+
+Twisted's own wait for the reactor to say that the socket takes something, which it nearly always
+does: two changes of what epoll watches and one more round of the reactor for each small answer.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.tcp import Port, Server
+
+
+class DirectServer(Server):
+    """
+    A connection that hands to the kernel what it is given while nothing waits to be sent; what the
+    kernel does not take goes the usual way, and so does the news that the connection is lost.
+    """
+
+    _tempDataLen: int
+
+    def write(self, bytes: bytes) -> None:
+        """
+        Send some bytes, now or later.
+        """
+        waits = self.dataBuffer or self._tempDataLen
+        if bytes and self.connected and not (waits or self.TLS or self._writeDisconnected):
+            sent = self.writeSomeData(bytes)
+            if isinstance(sent, int) and sent > 0:
+                bytes = bytes[sent:]
+                if not bytes:
+                    return
+        super().write(bytes)
+
+    def getHost(self) -> IAddress:
+        """
+        Our end's address, which stays the same.
+        """
+        address: IAddress = self._own_address
+        return address
+
+    @cached_property
+    def _own_address(self) -> IAddress:
+        address: IAddress = super().getHost()
+        return address
+
+
+def send_directly(port: IListeningPort) -> None:
+    """
+    Let the connections of a TCP listener, with TLS above it or without, be of that kind; any other
+    listener stays as it is.
+    """
+    if isinstance(port, Port):
+        port.transport = DirectServer
