@@ -20,6 +20,8 @@ class DirectServer(Server):
     """
 
     _tempDataLen: int
+    # The socket is nobody else's, so that close() ends the connection in the same way.
+    _shouldShutdown = False
 
     def write(self, bytes: bytes) -> None:
         """

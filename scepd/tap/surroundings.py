@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import os
 import random
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -16,6 +15,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from scepd.config import Configuration
 from scepd.pki.keyring import Keyring
+from scepd.services.random_ids import RandomIds
 
 T = TypeVar("T")
 
@@ -25,11 +25,13 @@ class Surroundings:
     """
     :param reactor: the clock of all parts, and more to some.
     :param keyring: gives the keyring as it was read last.
+    :param new_id: makes a fresh UUID.
     """
 
     configuration: Configuration
     reactor: Any
     keyring: Callable[[], Keyring]
+    new_id: Callable[[], str] = field(default_factory=lambda: RandomIds(os.urandom))
 
     def in_thread(self, work: Callable[[], T], /) -> Deferred[T]:
         """
@@ -48,9 +50,3 @@ class Surroundings:
         A number from 0 up to 1, for spreading things in time.
         """
         return random.random()
-
-    def new_id(self) -> str:
-        """
-        A fresh UUID.
-        """
-        return str(uuid.uuid4())
