@@ -23,6 +23,8 @@ class Slots:
         self._metrics = metrics
         self._taken: dict[str, int] = {}
         self._waiting: dict[str, deque[Deferred[None]]] = {}
+        # How many slots there are for those who wait, as the last one of them said.
+        self._most: dict[str, int] = {}
 
     def take_free(self, ca_name: str, *, most: int) -> bool:
         """
@@ -37,7 +39,8 @@ class Slots:
         """
         Return when one of the ``most`` slots of a certificate authority is the caller's, who must
         :meth:`give_back`; those who wait get theirs in the order in which they came, and lose their
-        place when they are cancelled.
+        place when they are cancelled. When ``most`` is another than before, that goes for those who
+        wait already, too.
 
         :raises QueueTimeout: none was free within ``timeout`` seconds.
         """
@@ -45,7 +48,9 @@ class Slots:
             return
         turn: Deferred[None] = Deferred()
         self._waiting.setdefault(ca_name, deque()).append(turn)
+        self._most[ca_name] = most
         self._show_waiting(ca_name)
+        self._serve(ca_name)
         deadline = self._clock.callLater(timeout, turn.cancel)
         try:
             await turn
@@ -64,14 +69,19 @@ class Slots:
         """
         A slot is free again.
         """
-        queue = self._waiting.get(ca_name)
-        if not queue:
-            self._count(ca_name, -1)
-            return
-        turn = queue.popleft()
-        self._show_waiting(ca_name)
-        # The slot passes from hand to hand, so that nobody can take it in between.
-        turn.callback(None)
+        self._count(ca_name, -1)
+        self._serve(ca_name)
+
+    def _serve(self, ca_name: str) -> None:
+        while (queue := self._waiting.get(ca_name)) and self._has_free(ca_name):
+            turn = queue.popleft()
+            self._show_waiting(ca_name)
+            # It is taken before anybody else can see that it is free.
+            self._count(ca_name, 1)
+            turn.callback(None)
+
+    def _has_free(self, ca_name: str) -> bool:
+        return self._taken.get(ca_name, 0) < self._most[ca_name]
 
     def _leave(self, ca_name: str, turn: Deferred[None]) -> None:
         self._waiting[ca_name].remove(turn)
@@ -89,4 +99,4 @@ class Slots:
         queue = self._waiting[ca_name]
         gauge(self._metrics.slots_waiting, ca_name).set(len(queue))
         if not queue:
-            del self._waiting[ca_name]
+            del self._waiting[ca_name], self._most[ca_name]

@@ -26,11 +26,11 @@ class SlotsTests(SynchronousTestCase):
         self.metrics = Metrics()
         self.slots = Slots(self.clock, self.metrics)
 
-    def take(self, ca_name: str = "CA") -> Deferred[None]:
+    def take(self, ca_name: str = "CA", most: int = 2) -> Deferred[None]:
         """
         Ask for a slot.
         """
-        return Deferred.fromCoroutine(self.slots.take(ca_name, most=2, timeout=30))
+        return Deferred.fromCoroutine(self.slots.take(ca_name, most=most, timeout=30))
 
     def shown(self, ca_name: str = "CA") -> tuple[float | None, float | None]:
         """
@@ -77,6 +77,38 @@ class SlotsTests(SynchronousTestCase):
         self.slots.give_back("CA")
         self.assertNoResult(came[0])
         self.assertEqual(self.shown(), (2, 1))
+
+    def test_more_slots(self) -> None:
+        """
+        When there are more than before, those who wait get them first.
+        """
+        turns = [self.take() for _ in range(4)]
+        late = [self.take(most=5) for _ in range(2)]
+        for turn in (*turns, late[0]):
+            self.successResultOf(turn)
+        self.assertNoResult(late[1])
+        self.assertEqual(self.shown(), (5, 1))
+        self.slots.give_back("CA")
+        self.successResultOf(late[1])
+
+    def test_fewer_slots(self) -> None:
+        """
+        When there are fewer than before, those that are given back are given to nobody until no
+        more are in use than there are.
+        """
+        first, second, third = (self.take() for _ in range(3))
+        last = self.take(most=1)
+        self.slots.give_back("CA")
+        self.assertNoResult(third)
+        self.assertEqual(self.shown(), (1, 2))
+        for turn in (third, last):
+            self.slots.give_back("CA")
+            self.successResultOf(turn)
+            self.assertEqual(self.shown()[0], 1)
+        for turn in (first, second):
+            self.successResultOf(turn)
+        self.slots.give_back("CA")
+        self.assertEqual(self.shown(), (0, 0))
 
     def test_timeout(self) -> None:
         """
