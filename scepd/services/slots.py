@@ -25,6 +25,7 @@ class Slots:
         self._waiting: dict[str, deque[Deferred[None]]] = {}
         # How many slots there are for those who wait, as the last one of them said.
         self._most: dict[str, int] = {}
+        self._serving: set[str] = set()
 
     def take_free(self, ca_name: str, *, most: int) -> bool:
         """
@@ -73,12 +74,20 @@ class Slots:
         self._serve(ca_name)
 
     def _serve(self, ca_name: str) -> None:
-        while (queue := self._waiting.get(ca_name)) and self._has_free(ca_name):
-            turn = queue.popleft()
-            self._show_waiting(ca_name)
-            # It is taken before anybody else can see that it is free.
-            self._count(ca_name, 1)
-            turn.callback(None)
+        if ca_name in self._serving:
+            # Who is served may give back at once; one call within the other for each of a long line
+            # would be too deep.
+            return
+        self._serving.add(ca_name)
+        try:
+            while (queue := self._waiting.get(ca_name)) and self._has_free(ca_name):
+                turn = queue.popleft()
+                self._show_waiting(ca_name)
+                # It is taken before anybody else can see that it is free.
+                self._count(ca_name, 1)
+                turn.callback(None)
+        finally:
+            self._serving.discard(ca_name)
 
     def _has_free(self, ca_name: str) -> bool:
         return self._taken.get(ca_name, 0) < self._most[ca_name]

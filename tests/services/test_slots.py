@@ -110,6 +110,22 @@ class SlotsTests(SynchronousTestCase):
         self.slots.give_back("CA")
         self.assertEqual(self.shown(), (0, 0))
 
+    def test_long_line(self) -> None:
+        """
+        A line of any length is served when each gives the slot back at once: all are turned away
+        that way when a certificate authority turns out to be out.
+        """
+        self.take()
+        self.take()
+        turns = [self.take() for _ in range(1000)]
+        for turn in turns:
+            turn.addCallback(lambda _: self.slots.give_back("CA"))
+        self.slots.give_back("CA")
+        for turn in turns:
+            self.successResultOf(turn)
+        self.assertEqual(self.shown(), (1, 0))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_timeout(self) -> None:
         """
         Who waited in vain is told so, and the next in line moves up.
