@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -58,7 +58,8 @@ class CAKeys:
         self._issuers: Issuers | None = None
         self._opened: dict[str, Issuer] = {}
         self._read_again_at = 0.0
-        self._one_at_a_time = DeferredLock()
+        # Who waits for the first look that is under way; None: none is.
+        self._waiting: list[Deferred[None]] | None = None
 
     async def issuer(self) -> Issuer:
         """
@@ -102,11 +103,20 @@ class CAKeys:
         return await self._workers(lambda: self._make(role))
 
     async def _first(self) -> Issuers:
-        await self._one_at_a_time.acquire()
+        while self._waiting is not None:
+            turn: Deferred[None] = Deferred()
+            self._waiting.append(turn)
+            await turn
+            if self._issuers is not None:
+                return self._issuers
+        self._waiting = []
         try:
-            return self._issuers or await self._read()
+            return await self._read()
         finally:
-            self._one_at_a_time.release()
+            waiting, self._waiting = self._waiting, None
+            # One after the other, not each within the call of the one before: there may be many.
+            for turn in waiting:
+                turn.callback(None)
 
     async def _read(self) -> Issuers:
         states = await self._store.ca_states()

@@ -109,6 +109,33 @@ class KeyTests(IssuingCase):
         self.assertIs(self.successResultOf(first), self.successResultOf(second))
         self.assertEqual(waiting.calls, [])
 
+    def test_many_at_a_time(self) -> None:
+        """
+        However many they are, all get it.
+        """
+        waiting = HeldWorkers(held=True)
+        keys = CAKeys(self.store, lambda: self.keyring, self.clock, os.urandom, waiting)
+        many = [Deferred.fromCoroutine(keys.issuer()) for _ in range(1000)]
+        waiting.go()
+        for one in many:
+            self.assertEqual(self.successResultOf(one).certificate, self.certificate)
+
+    def test_many_failures(self) -> None:
+        """
+        Each tries again when the one before had no answer; the next one after that gets it.
+        """
+        waiting = HeldWorkers(held=True)
+        keys = CAKeys(self.store, lambda: self.keyring, self.clock, os.urandom, waiting)
+        many = [Deferred.fromCoroutine(keys.issuer()) for _ in range(1000)]
+        self.store.broken = True
+        waiting.calls.pop(0).errback(StorageUnavailable("the database did not answer"))
+        for one in many:
+            self.failureResultOf(one, StorageUnavailable)
+        self.store.broken = False
+        late = Deferred.fromCoroutine(keys.issuer())
+        waiting.go()
+        self.assertEqual(self.successResultOf(late).certificate, self.certificate)
+
     def test_failure_is_not_kept(self) -> None:
         """
         When the database did not answer, the next request tries again.
