@@ -181,7 +181,8 @@ class KeptConnection:
         self._engine = engine
         self._begin = begin
         self._connection: Connection | None = None
-        self._is_durable = True
+        # As the connection is set; None: not known.
+        self._is_durable: bool | None = None
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
@@ -233,7 +234,8 @@ class KeptConnection:
     def _opened(self) -> Connection:
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(**{OWN_TRANSACTIONS: True})
-            self._is_durable = True
+            # It may be the one of before, whose last transaction failed, as it was set for that.
+            self._is_durable = None
         return self._connection
 
     def _let_go(self, connection: Connection, error: BaseException) -> None:

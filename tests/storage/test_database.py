@@ -463,6 +463,20 @@ class SettingsTests(DatabaseTestCase):
             found = await self.database.write(_pragma(pragma))
             self.assertEqual(found, expected)
 
+    async def test_durable_again(self) -> None:
+        """
+        A commit is synced after one that need not be, whatever became of that one.
+        """
+        other = self.second_connection()
+        other.execute("BEGIN IMMEDIATE")
+        lost = Deferred.fromCoroutine(self.database.write(add_row, durable=False))
+        self.assertIn("locked", await self.unavailable(lost))
+        other.execute("ROLLBACK")
+        self.assertEqual(await self.database.write(_pragma("synchronous")), 2)
+        passing = Deferred.fromCoroutine(self.database.write(_pragma("synchronous"), durable=False))
+        self.assertEqual(await passing, 1)
+        self.assertEqual(await self.database.write(_pragma("synchronous")), 2)
+
     async def test_private(self) -> None:
         """
         Only the owner can read the file and its log.
