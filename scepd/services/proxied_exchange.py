@@ -88,12 +88,22 @@ class ProxiedExchange:
         # Its window tells more than its assignment, which is asked for only where there is none.
         ca = await self._proxy.authority_of(self._request.subject)
         self._log.step(Arrow.DEVICE_TO_SCEPD)
-        # Of a certificate authority that is out no window is reserved.
-        self._proxy.ports.protection.check(ca.record.name)
+        await self._check_outage(ca)
         # Of a window that is not reserved nothing has to be given back.
         self.transfer.check_running()
         await self._reserve()
         return ca
+
+    async def _check_outage(self, ca: KnownCA) -> None:
+        """
+        Of a certificate authority that is out no window is reserved.
+        """
+        try:
+            self._proxy.ports.protection.check(ca.record.name)
+        except BreakerOpen:
+            # It is recorded, and nobody may have records made of hosts that there are not.
+            await self._proxy.check_assigned(self._request.subject)
+            raise
 
     async def _reserve(self) -> None:
         proxy, record = self._proxy, self._record

@@ -204,6 +204,15 @@ class OutageTests(ProtectionTestCase):
         self.assertEqual((exchange.failure, redeliver), ("breaker", False))
         self.assertEqual(self.counted("breaker"), 1)
 
+    def test_open_for_strangers(self) -> None:
+        """
+        Nothing is recorded of who has no such profile: anybody can ask, and as often as they like.
+        """
+        self.break_down()
+        self.world.enrollments.assigned.clear()
+        self.assertEqual(self.begin().heard, ["not-found"])
+        self.assertEqual(self.world.enrollments.refused, [])
+
     def test_open_for_less(self) -> None:
         """
         GetCACaps and GetCACert are refused likewise, and recorded: a device may give up there.
