@@ -5,7 +5,6 @@ slots, in this order.
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from scepd.config import SCEPProxySection
@@ -13,7 +12,6 @@ from scepd.errors import (
     BreakerOpen,
     QueueTimeout,
     RateLimited,
-    ScepdError,
     UpstreamError,
     UpstreamFault,
 )
@@ -95,7 +93,8 @@ class Protection:
         try:
             # It may have opened meanwhile: then the whole line is turned away.
             await self._pass_breaker(ca.name, operation, exchange_id)
-        except (ScepdError, CancelledError):
+        except BaseException:
+            # Whatever it was, the caller has no slot to leave.
             self.leave(ca.name)
             raise
 

@@ -402,3 +402,20 @@ class LineTests(ProtectionTestCase):
         self.assertEqual(waiting[0].heard, ["upstream"])
         self.assertEqual([one.heard for one in waiting[1:]], [["breaker-open"]] * 2)
         self.assertEqual(self.sent, 2)
+
+    def test_mistake(self) -> None:
+        """
+        Whatever goes wrong with who got a slot after waiting, the slot is free again.
+        """
+        self.world.authorities.by_name["CORP"] = make_ca(max_concurrency=1)
+        self.begin()
+        held, waiting = self.exchange, self.begin()
+        for _ in range(5):
+            self.successResultOf(
+                Deferred.fromCoroutine(self.world.breakers.failed("CORP", "refused"))
+            )
+        self.successResultOf(Deferred.fromCoroutine(self.world.breakers.probe_succeeded("CORP")))
+        self.world.breaker_store.mistake = ValueError("a bug")
+        held.transfer.device_gone()
+        self.assertEqual(waiting.heard, ["error"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)

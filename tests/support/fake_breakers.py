@@ -23,12 +23,14 @@ class FakeBreakerStore:
     :param reads: how often all of them were read.
     :param changes: the names whose breaker was to be changed.
     :param broken: whether every call raises StorageUnavailable.
+    :param mistake: what every call raises that should not be.
     """
 
     by_name: dict[str, Breaker] = field(default_factory=dict)
     reads: int = 0
     changes: list[str] = field(default_factory=list)
     broken: bool = False
+    mistake: Exception | None = None
 
     async def breakers(self) -> Sequence[Breaker]:
         """
@@ -55,6 +57,8 @@ class FakeBreakerStore:
     def _check(self) -> None:
         if self.broken:
             raise StorageUnavailable("the database is full")
+        if self.mistake is not None:
+            raise self.mistake
 
 
 def make_breakers(
