@@ -56,7 +56,7 @@ def implicit_octets(element: bytes, tag: int) -> bytes:
         return contents
     if found != bytes([tag | CONSTRUCTED]):
         raise EncodingError("an OCTET STRING has the wrong tag")
-    children = _Transcoder(contents, 4, 50_000).children(0, len(contents), 2)
+    children = _Transcoder(contents, 4, MAX_ELEMENTS).children(0, len(contents), 2)
     return _join(children, 0x04)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from scepd.errors import EncodingError, LimitExceeded
 from scepd.pki.ber import to_der
 from scepd.pki.decoding import reading
-from scepd.pki.der_reader import INTEGER, SEQUENCE, SET, DERReader
+from scepd.pki.der_reader import INTEGER, MAX_ELEMENTS, SEQUENCE, SET, DERReader
 from scepd.pki.signed_data import MAX_CERTIFICATES
 from scepd.pki.structures import SIGNED_DATA, read_content_info
 
@@ -32,7 +32,7 @@ class CertificatesOnly:
     crls: tuple[bytes, ...]
 
 
-def parse_certificates_only(data: bytes, *, max_elements: int = 50_000) -> CertificatesOnly:
+def parse_certificates_only(data: bytes, *, max_elements: int = MAX_ELEMENTS) -> CertificatesOnly:
     """
     Read a ContentInfo with a SignedData of which only the certificates and lists are of interest.
 

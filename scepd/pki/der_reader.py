@@ -22,7 +22,8 @@ CONSTRUCTED = 0x20
 UNIVERSAL_CONSTRUCTED = frozenset({0x28, 0x2B, SEQUENCE, SET})
 LONG_TAG = 0x1F
 MAX_DEPTH = 32
-MAX_ELEMENTS = 50_000
+# The largest messages that are known have some hundreds; each takes some microseconds in BER.
+MAX_ELEMENTS = 10_000
 # Arcs of an object identifier become integers, at a cost that is quadratic in their length.
 LONGEST_IDENTIFIER = 64
 

@@ -85,8 +85,12 @@ class ToDERTests(SynchronousTestCase):
 
     def test_number_of_elements(self) -> None:
         """
-        A message of nothing but tiny elements is refused before it costs much.
+        A message of nothing but tiny elements is refused before it costs much: 10,000 there may be.
         """
+        for around in (b"\x30\x82\x4e\x1e%b", b"\x30\x80%b\x00\x00"):
+            self.assertEqual(to_der(around % (b"\x05\x00" * 9_999))[-2:], b"\x05\x00")
+        for around in (b"\x30\x82\x4e\x20%b", b"\x30\x80%b\x00\x00"):
+            self.assertRaises(LimitExceeded, to_der, around % (b"\x05\x00" * 10_000))
         body = b"\x05\x00" * 125_000
         started = time.process_time()
         self.assertRaises(LimitExceeded, to_der, b"\x30\x83" + len(body).to_bytes(3, "big") + body)
