@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from scepd.web.lingering_request import LingeringRequest, RequestState
+from scepd.web.proxy_path import loggable
 from scepd.web.request_receiver import RequestReceiver
 from scepd.web.speed_floor import FlooredDeadline, SpeedFloor
 
@@ -29,9 +30,10 @@ class StreamedRequest(LingeringRequest):
 
     def __repr__(self) -> str:
         """
-        Without the query, wherever it is logged, and whatever octets it holds.
+        Without query and token, wherever it is logged, and whatever octets it holds.
         """
-        method, path = (each.decode("ascii", "replace") for each in (self.method, self.path))
+        shown = self.method, loggable(self.path)
+        method, path = (each.decode("ascii", "replace") for each in shown)
         return f"<StreamedRequest {method} {path}>"
 
     # -- what the channel calls --------------------------------------------------------------------

@@ -49,12 +49,17 @@ class DeviceRootTests(SynchronousTestCase):
 
     def test_repr(self) -> None:
         """
-        Nor does the request itself show its query, wherever it is logged.
+        Nor does the request itself show its query or the token of a one-time URL, wherever it is
+        logged.
         """
         site = StreamingSite(DeviceRoot(), reactor=Clock(), body_limit=10, request_timeout=10)
-        self.assertEqual(repr(self._request(site)), "<StreamedRequest GET /\ufffd>")
+        for uri, shown in (
+            (b"/\xa5?token=abracadabra", "/\ufffd"),
+            (b"/mdm/scep/proxy/H,P,C,abracadabra", "/mdm/scep/proxy/H,P,C,********"),
+        ):
+            self.assertEqual(repr(self._request(site, uri)), f"<StreamedRequest GET {shown}>")
 
-    def _request(self, site: StreamingSite) -> object:
+    def _request(self, site: StreamingSite, uri: bytes) -> object:
         device = DeviceEnd(site)
-        device.send(b"GET /\xa5?token=abracadabra HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
+        device.send(b"GET %b HTTP/1.1\r\nContent-Length: 5\r\n\r\n" % uri)
         return device.channel.requests[0]
