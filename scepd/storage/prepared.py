@@ -71,8 +71,13 @@ class Prepared:
         """
         plan = self._plan(connection.dialect)
         cursor = self._execute(connection, plan, values)
-        row = cursor.fetchone()
-        cursor.close()
+        try:
+            row = cursor.fetchone()
+        except connection.dialect.loaded_dbapi.Error as error:
+            # The driver looks for the row after it, too.
+            raise _wrapped(connection, plan.sql, error) from error
+        finally:
+            cursor.close()
         if row is None:
             return None
         if not plan.columns:
@@ -128,16 +133,18 @@ def run(connection: Connection, sql: str, values: Sequence[object] = ()) -> DBAP
     :raises DBAPIError: the database refused; the text has no values in it.
     """
     cursor = connection.connection.cursor()
-    errors = connection.dialect.loaded_dbapi.Error
     try:
         cursor.execute(sql, values)
-    except errors as error:
+    except connection.dialect.loaded_dbapi.Error as error:
         cursor.close()
-        dialect = connection.dialect
-        raise DBAPIError.instance(
-            sql, None, error, errors, hide_parameters=True, dialect=dialect
-        ) from error
+        raise _wrapped(connection, sql, error) from error
     return cursor
+
+
+def _wrapped(connection: Connection, sql: str, error: Exception) -> BaseException:
+    dialect = connection.dialect
+    errors = dialect.loaded_dbapi.Error
+    return DBAPIError.instance(sql, None, error, errors, hide_parameters=True, dialect=dialect)
 
 
 def _parameter(compiled: SQLCompiler, name: str, dialect: Dialect) -> _Parameter:

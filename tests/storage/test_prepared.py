@@ -4,9 +4,10 @@ Tests for statements that are compiled once.
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, create_engine, insert, select, update
+from sqlalchemy import bindparam, create_engine, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.types import BigInteger
 from twisted.trial.unittest import SynchronousTestCase
@@ -86,6 +87,18 @@ class PreparedTests(SynchronousTestCase):
         caught = self.assertRaises(IntegrityError, self.insert, "secret-name")
         self.assertNotIn("secret-name", str(caught))
         self.assertRaises(DBAPIError, run, self.connection, "SELEC 1")
+
+    def test_later_errors(self) -> None:
+        """
+        So are those that come only when a row is fetched.
+        """
+        self.insert("one")
+        self.insert("two")
+        driver = self.connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.create_function("refuse", 1, lambda name: int(name != "two") or 1 // 0)
+        every = Prepared(select(lease.c.name, func.refuse(lease.c.name)))
+        self.assertRaises(DBAPIError, every.first, self.connection)
 
     def test_several_values(self) -> None:
         """
