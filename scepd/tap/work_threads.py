@@ -72,7 +72,8 @@ class WorkThreads:
     def _do(self, work: Callable[[], T], done: Deferred[T]) -> None:
         try:
             result = work()
-        except Exception:  # noqa: BLE001 - it belongs to the waiter, not to this thread
+        except BaseException:  # noqa: BLE001 - it belongs to the waiter, not to this thread
+            # A panic in the Rust part of `cryptography` is no Exception.
             self._reactor.callFromThread(partial(done.errback, Failure()))
         else:
             self._reactor.callFromThread(partial(done.callback, result))
