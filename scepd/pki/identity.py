@@ -28,6 +28,8 @@ _KEY_IDENTIFIER_CHOICE = 0x80
 # The same few certificates come again and again: authorities' own, and a device's in an exchange.
 _REMEMBERED = 64
 _LARGEST_REMEMBERED = 8192
+# Each character of a name takes a microsecond; foreign messages have room for many.
+_LONGEST_COMPARED = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +144,14 @@ def same_name(one: bytes, other: bytes) -> bool:
 
     :param one: a DER Name.
     :param other: a DER Name.
-    :returns: whether they are the same, but for case, blanks and string types.
+    :returns: whether they are the same, but for case, blanks and string types; those above 1 kB are
+        compared octet by octet.
     :raises EncodingError: bytes that differ and are not both names.
     """
     if one == other:
         return True
+    if max(len(one), len(other)) > _LONGEST_COMPARED:
+        return False
     with reading("a name"):
         return bool(x509.Name.load(one, strict=True) == x509.Name.load(other, strict=True))
 

@@ -219,14 +219,25 @@ class IdentityTests(SynchronousTestCase):
         """
         Names are the same but for case and string type, and others are not.
         """
-        oid = tlv(0x06, bytes.fromhex("55 04 03"))
+        self.assertTrue(same_name(_common_name(0x13, b"Example"), _common_name(0x0C, b"example")))
+        self.assertFalse(same_name(_common_name(0x13, b"Example"), _common_name(0x13, b"Sample")))
+        self.assertRaises(EncodingError, same_name, _common_name(0x13, b"x"), b"\x30\x01")
 
-        def name(tag: int, text: bytes) -> bytes:
-            return tlv(0x30, tlv(0x31, tlv(0x30, oid, tlv(tag, text))))
+    def test_long_names(self) -> None:
+        """
+        A name that fills a message is compared at once, as the spelling of no real one needs that
+        room.
+        """
+        longest, longer = (b"x" * (length - 21) for length in (1024, 1025))
+        self.assertEqual(len(_common_name(0x13, longest)), 1024)
+        self.assertTrue(same_name(_common_name(0x13, longest), _common_name(0x0C, longest)))
+        self.assertFalse(same_name(_common_name(0x13, longer), _common_name(0x0C, longer)))
+        self.assertTrue(same_name(_common_name(0x13, longer), _common_name(0x13, longer)))
 
-        self.assertTrue(same_name(name(0x13, b"Example"), name(0x0C, b"example")))
-        self.assertFalse(same_name(name(0x13, b"Example"), name(0x13, b"Sample")))
-        self.assertRaises(EncodingError, same_name, name(0x13, b"x"), b"\x30\x01")
+
+def _common_name(tag: int, text: bytes) -> bytes:
+    oid = tlv(0x06, bytes.fromhex("55 04 03"))
+    return tlv(0x30, tlv(0x31, tlv(0x30, oid, tlv(tag, text))))
 
 
 def _touch_all(der: bytes) -> None:
