@@ -243,6 +243,12 @@ class UpstreamError(TemporaryError):
         self.status = status
 
 
+class UpstreamStopped(UpstreamError):
+    """
+    It is scepd that gave an exchange up, as it stops; the certificate authority did nothing wrong.
+    """
+
+
 class QueueTimeout(TemporaryError):
     """
     All of a certificate authority's slots stayed in use until the deadline.

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
 
-from scepd.errors import UpstreamError, UpstreamFault
+from scepd.errors import UpstreamError, UpstreamFault, UpstreamStopped
 from scepd.network.dial import Dial
 from scepd.network.http_connection import HTTPConnection
 from scepd.network.http_request import RequestEncoder
 from scepd.network.http_response import ResponseBroken, ResponseStarted
-from scepd.network.upstream_pool import UpstreamPool
+from scepd.network.upstream_pool import STOPPING, UpstreamPool
 from scepd.ports import AnswerConsumer, UpstreamRequest
 
 # Servers give up idle connections without notice, and what can't be sent again should not meet one.
@@ -69,8 +69,10 @@ class Exchange:
     def _dial_anew(self) -> None:
         self.sent_whole = self._full = False
         self._set_pace()
+        if self._pool.closed:
+            self._fail(UpstreamError(UpstreamFault.CLOSED, STOPPING))
         # The consumer may have given up just now.
-        if self._consumer is not None:
+        elif self._consumer is not None:
             self._dial = self._pool.dial(self)
             self._dial.begin()
 
@@ -280,6 +282,8 @@ class Exchange:
             consumer.answer_failed(UpstreamError(UpstreamFault.TIMEOUT, sentence))
 
     def _fail(self, error: UpstreamError) -> None:
+        if self._pool.closed:
+            error = UpstreamStopped(error.fault, error.sentence)
         consumer = self._end()
         if consumer is not None:
             consumer.answer_failed(error)

@@ -84,6 +84,7 @@ class SCEPUpstream:
         self._reactor = reactor
         self._limits = limits
         self._pools: dict[UpstreamTarget, UpstreamPool] = {}
+        self._closed = False
 
     def start(
         self, target: UpstreamTarget, request: UpstreamRequest, consumer: AnswerConsumer
@@ -121,8 +122,10 @@ class SCEPUpstream:
 
     def close(self) -> None:
         """
-        Close every connection; running exchanges fail.
+        Close every connection; running exchanges fail, and so do those that wait for their turn:
+        what came of them could not be stored any more.
         """
+        self._closed = True
         for pool in list(self._pools.values()):
             pool.close()
 
@@ -133,4 +136,6 @@ class SCEPUpstream:
         pool = self._pools.get(target)
         if pool is None:
             pool = self._pools[target] = UpstreamPool(self._reactor, target, self._limits)
+            if self._closed:
+                pool.close()
         return pool

@@ -44,6 +44,7 @@ class UpstreamPool:
     The connections to one target (a :class:`~scepd.network.dial.DialPlan`).
 
     :param reactor: provides IReactorTCP, IReactorTime and IReactorPluggableNameResolver.
+    :ivar closed: whether it dials no more, as scepd is stopping.
     """
 
     def __init__(self, reactor: Any, target: UpstreamTarget, limits: UpstreamLimits) -> None:
@@ -53,6 +54,7 @@ class UpstreamPool:
         self._idle: dict[HTTPConnection, _Rest] = {}
         self._all: set[HTTPConnection] = set()
         self._dials: set[Dial] = set()
+        self.closed = False
 
     @property
     def empty(self) -> bool:
@@ -130,8 +132,9 @@ class UpstreamPool:
 
     def close(self) -> None:
         """
-        Close every connection; running exchanges fail.
+        Close every connection; running exchanges fail, and so do later ones.
         """
+        self.closed = True
         for dial in list(self._dials):
             dial.fail(UpstreamError(UpstreamFault.CLOSED, STOPPING))
         for rest in self._idle.values():

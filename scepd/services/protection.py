@@ -14,6 +14,7 @@ from scepd.errors import (
     RateLimited,
     UpstreamError,
     UpstreamFault,
+    UpstreamStopped,
 )
 from scepd.metrics import Metrics
 from scepd.model import EMBEDDED_CA, CertificateAuthority
@@ -196,10 +197,10 @@ def counts(
     """
     Whether an error is held against a certificate authority by its breaker.
 
-    What is not: a status below 500, by which it judges the request; the slowness of a device; and a
-    bad answer to an operation that it need not know.
+    What is not: a status below 500, by which it judges the request; the slowness of a device; a bad
+    answer to an operation that it need not know; and the end of scepd.
     """
-    if _is_refusal(error) or ca.name == EMBEDDED_CA:
+    if isinstance(error, UpstreamStopped) or _is_refusal(error) or ca.name == EMBEDDED_CA:
         # The one that is built in is out when scepd itself is.
         return False
     if waited_for_device and error.fault in _SLOWNESS_FAULTS:

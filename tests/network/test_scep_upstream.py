@@ -9,7 +9,7 @@ from dataclasses import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionLost
 
-from scepd.errors import UpstreamError, UpstreamFault
+from scepd.errors import UpstreamError, UpstreamFault, UpstreamStopped
 from tests.network.cases import (
     CAPS,
     CHUNKED,
@@ -88,17 +88,25 @@ class SharingTests(UpstreamTestCase):
 
     def test_stopping(self) -> None:
         """
-        When the upstream is closed, running exchanges fail at once, connected or not.
+        When the upstream is closed, running exchanges fail at once, connected or not, and those
+        that begin later; that is not the certificate authority's fault.
         """
-        self.start(POST)
-        connected = self.consumer
-        socket = self.network.accept()
-        self.start(POST)
+        socket = self.keep_connection()
+        consumers = []
+        for request in (CAPS, POST):
+            self.start(request)
+            consumers.append(self.consumer)
+        dialled = self.network.dialled
         self.upstream.close()
+        for target in (TARGET, replace(TARGET, url="http://ca.example/other")):
+            self.start(POST, target)
+            consumers.append(self.consumer)
         self.reactor.advance(0)
-        for consumer in (connected, self.consumer):
+        for consumer in consumers:
+            self.assertIsInstance(consumer.error, UpstreamStopped)
             self.assertIn("scepd is stopping", str(consumer.error))
         self.assertTrue(socket.disconnecting)
+        self.assertEqual(self.network.dialled, dialled)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.errors import UpstreamError, UpstreamFault
+from scepd.errors import UpstreamError, UpstreamFault, UpstreamStopped
 from scepd.model import Admission, BreakerState, Reservation, WindowOutcome
 from scepd.services.proxied_exchange import ProxiedExchange
 from scepd.services.proxying import Operation, ProxyRequest
@@ -165,6 +165,14 @@ class OpeningTests(ProtectionTestCase):
             ProxiedExchange(self.world.proxy, request, self.device).begin()
             self.world.ca_side.consumer.answer_failed(slow)
         self.assertTrue(self.world.breakers.seen("CORP").is_fresh)
+
+    def test_stop(self) -> None:
+        """
+        Exchanges that scepd gives up, as it stops, are no failures.
+        """
+        self.break_down(UpstreamStopped(UpstreamFault.CLOSED, "scepd is stopping"), 9)
+        self.assertTrue(self.world.breakers.seen("CORP").is_fresh)
+        self.assertEqual(self.world.enrollments.settled[-1][0].failure, "closed")
 
     def test_optional_operations(self) -> None:
         """
