@@ -16,7 +16,7 @@ from scepd.storage.driver import Driver, DriverSettings
 from scepd.storage.engines import database_path
 from scepd.storage.sqlite import SQLiteDriver
 from scepd.storage.tables import health_check
-from scepd.storage.units import ThreadedReactor, Unit
+from scepd.storage.units import Glance, ThreadedReactor, Unit
 from scepd.storage.worker import OnBatch
 
 _log = Logger()
@@ -117,11 +117,12 @@ class Database:
         :raises StorageUnavailable: the database could not be read, or not in time.
         """
         driver = self._started()
-        pending = Unit(query, self._reactor, self._deadline)
         if glance:
-            driver.glance(pending)
-        else:
-            driver.read(pending)
+            looking = Glance(query)
+            if driver.glance(looking):
+                return looking.result()
+        pending = Unit(query, self._reactor, self._deadline)
+        driver.read(pending)
         return await pending.answered
 
     async def ping(self) -> None:

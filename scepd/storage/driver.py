@@ -43,10 +43,12 @@ class Driver(Protocol):
         Run a unit that only reads.
         """
 
-    def glance(self, unit: PendingUnit) -> None:
+    def glance(self, unit: PendingUnit) -> bool:
         """
-        Run a unit that looks at one row by its key, and answer it as soon as may be: where that
-        takes microseconds, before this returns.
+        Run a unit that looks at one row by its key before this returns, where that takes
+        microseconds.
+
+        :returns: False: it takes longer here, and nothing was done.
         """
 
     async def stop(self) -> None:

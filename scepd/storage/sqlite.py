@@ -51,13 +51,13 @@ class SQLiteDriver:
         """
         self._reader.submit(unit)
 
-    def glance(self, unit: PendingUnit) -> None:
+    def glance(self, unit: PendingUnit) -> bool:
         """
         Look at one row, at once: a thread's two hand-overs take ten times as long. Nobody waits for
         a writer here, as the log keeps what readers see.
         """
         self._glancing.serve(unit)
-        unit.answer()
+        return True
 
     async def stop(self) -> None:
         """

@@ -151,3 +151,55 @@ class Unit(Generic[T]):
         self._claim.acquire(blocking=False)
         if self._settle():
             answered.errback(Failure(CancelledError()))
+
+
+class Glance(Generic[T]):
+    """
+    A :class:`PendingUnit` that is run at once, in the reactor's thread, for the one who asks.
+
+    :param query: looks at one row.
+    """
+
+    durable = False
+
+    def __init__(self, query: Callable[[Connection], T]) -> None:
+        self._query = query
+        self._result: T | None = None
+        self._error: Exception | None = StorageUnavailable("the database did not answer")
+
+    def begin(self) -> bool:
+        """
+        Nobody gives it up before.
+        """
+        return True
+
+    def attempt(self, connection: Connection) -> Exception | None:
+        """
+        Run it and keep what comes of it; the answer is the error that it raised, if any.
+        """
+        try:
+            self._result, self._error = self._query(connection), None
+        except Exception as error:  # noqa: BLE001 - it belongs to the one who asks
+            self._error = error
+        return self._error
+
+    def lose(self, sentence: str) -> None:
+        """
+        Whatever it returned or raised: it ends with StorageUnavailable instead.
+        """
+        self._error = StorageUnavailable(sentence)
+
+    def answer(self) -> None:
+        """
+        The one who asks takes the result.
+        """
+
+    def result(self) -> T:
+        """
+        What came of it.
+
+        :raises Exception: what it raised; StorageUnavailable when the database did not answer.
+        """
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._result)

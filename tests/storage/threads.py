@@ -30,8 +30,10 @@ class ClockedReactor:
 
     def callLater(self, delay: float, call: Callable[[], object], /) -> IDelayedCall:
         """
-        Call when the clock was turned that far.
+        Call when the clock was turned that far; at the end of the real reactor's turn without delay.
         """
+        if not delay:
+            return self._reactor.callLater(0, call)
         return self.clock.callLater(delay, call)
 
     def callFromThread(self, call: Callable[[], object], /) -> object:
