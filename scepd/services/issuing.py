@@ -68,6 +68,9 @@ _log = Logger()
 class IssuingPorts:
     """
     What :class:`EmbeddedCA` works with.
+
+    :param workers: for what begins with a request.
+    :param finishers: for the last step, which goes before what others begin.
     """
 
     keys: CAKeys
@@ -79,6 +82,7 @@ class IssuingPorts:
     clock: IReactorTime
     random: RandomBytes
     workers: Workers
+    finishers: Workers
 
 
 class EmbeddedCA:
@@ -129,7 +133,7 @@ class EmbeddedCA:
         :raises MessageError: it is no SCEP message, so that SCEP has no answer to it.
         :raises StorageUnavailable: the database did not answer; nothing was issued.
         """
-        workers, random = self._ports.workers, self._ports.random
+        workers, finishers = self._ports.workers, self._ports.finishers
         issuers = await self._ports.keys.issuers()
         received, offer = await workers(lambda: self._receive(message, issuers))
         if isinstance(received, FaultyRequest):
@@ -138,7 +142,7 @@ class EmbeddedCA:
             outcome = await self._outcome(received, offer, issuers)
         except (MessageError, AccessDenied, Conflict) as reason:
             return await self._refuse(received, reason)
-        return await workers(lambda: build_answer(received, outcome, random))
+        return await finishers(lambda: build_answer(received, outcome, self._ports.random))
 
     def _receive(
         self, message: bytes, issuers: Issuers

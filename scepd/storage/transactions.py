@@ -17,7 +17,7 @@ from scepd.storage.prepared import run
 from scepd.storage.units import PendingUnit
 
 _BATCH_UNITS = 64
-_GATHERING_SECONDS = 0.0005
+_GATHERING_SECONDS = 0.001
 
 
 class GroupCommit:

@@ -126,6 +126,7 @@ class Issuing:
             around.reactor,
             around.random_bytes,
             self._workers,
+            self._workers.early,
         )
         return EmbeddedCA(ports, self._settings)
 

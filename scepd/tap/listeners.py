@@ -14,7 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from scepd.config import Configuration
 from scepd.errors import ConfigurationError
-from scepd.network.direct_server import send_directly
+from scepd.network.direct import send_directly
 from scepd.network.server_tls import ReloadableTLS
 
 

@@ -5,6 +5,7 @@ Threads for work that is short, and so frequent that the reactor's own pool woul
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
@@ -38,7 +39,10 @@ class WorkThreads:
 
     def __init__(self, reactor: FromThread, name: str, count: int = 2) -> None:
         self._reactor = reactor
-        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        # One signal for each job, and one for each thread at the end; which job, is seen then.
+        self._signals: SimpleQueue[bool] = SimpleQueue()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._early: deque[Callable[[], None]] = deque()
         # They hold nothing that must be put away: what a device was promised is in the database.
         self._threads = [
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True)
@@ -50,12 +54,23 @@ class WorkThreads:
         """
         Run ``work`` in a thread and wait for what it returns or raises.
         """
+        return self._put(self._jobs, work)
+
+    def early(self, work: Callable[[], T], /) -> Deferred[T]:
+        """
+        The same, before all work that waits: for what completes something that was begun. Where
+        many wait, who is served first then leaves first, and does not wait for the last.
+        """
+        return self._put(self._early, work)
+
+    def _put(self, jobs: deque[Callable[[], None]], work: Callable[[], T]) -> Deferred[T]:
         if not self._started:
             self._started = True
             for thread in self._threads:
                 thread.start()
         done: Deferred[T] = Deferred()
-        self._queue.put(partial(self._do, work, done))
+        jobs.append(partial(self._do, work, done))
+        self._signals.put(True)
         return done
 
     def stop(self) -> None:
@@ -63,11 +78,18 @@ class WorkThreads:
         End the threads once the work is done that waits for them.
         """
         for _ in self._threads:
-            self._queue.put(None)
+            self._signals.put(False)
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
-            job()
+        while self._signals.get():
+            self._take()()
+
+    def _take(self) -> Callable[[], None]:
+        try:
+            return self._early.popleft()
+        except IndexError:
+            # For each signal that was taken there is a job, and no thread takes two.
+            return self._jobs.popleft()
 
     def _do(self, work: Callable[[], T], done: Deferred[T]) -> None:
         try:

@@ -30,7 +30,7 @@ class ClockedReactor:
 
     def callLater(self, delay: float, call: Callable[[], object], /) -> IDelayedCall:
         """
-        Call when the clock was turned that far; at the end of the real reactor's turn without delay.
+        Call when the clock was turned that far; without delay, at the end of the turn.
         """
         if not delay:
             return self._reactor.callLater(0, call)

@@ -81,6 +81,7 @@ def issuing_parts(
         clock,
         os.urandom,
         workers,
+        workers,
     )
     return IssuingParts(
         EmbeddedCA(ports, settings),

@@ -4,6 +4,7 @@ Tests for the threads of short work.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -78,3 +79,16 @@ class WorkThreadsTests(SynchronousTestCase):
         self.failureResultOf(failed, Panic)
         self.reactor.next()
         self.assertEqual(self.successResultOf(done), 7)
+
+    def test_early(self) -> None:
+        """
+        What completes something goes before what waits.
+        """
+        held, order = threading.Event(), list[str]()
+        self.threads(lambda: held.wait(_PATIENCE))
+        self.threads(lambda: order.append("begun"))
+        self.threads.early(lambda: order.append("completed"))
+        held.set()
+        for _ in range(3):
+            self.reactor.next()
+        self.assertEqual(order, ["completed", "begun"])

@@ -7,6 +7,7 @@ does: two changes of what epoll watches and one more round of the reactor for ea
 
 from __future__ import annotations
 
+import socket
 from functools import cached_property
 
 from twisted.internet.interfaces import IAddress, IListeningPort
@@ -27,6 +28,7 @@ class DirectServer(Server):
         """
         Send some bytes, now or later.
         """
+        # Not public, and pinned by a test: what waits to be sent.
         waits = self.dataBuffer or self._tempDataLen
         if bytes and self.connected and not (waits or self.TLS or self._writeDisconnected):
             sent = self.writeSomeData(bytes)
@@ -56,3 +58,7 @@ def send_directly(port: IListeningPort) -> None:
     """
     if isinstance(port, Port):
         port.transport = DirectServer
+        # What is sent in two pieces must not wait for the client to confirm the first one. On Linux
+        # a connection has this from its listener; elsewhere it may have to wait.
+        if port.socket.family in (socket.AF_INET, socket.AF_INET6):
+            port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,5 +1,5 @@
 """
-Tests of ``scepd.network.direct_server``, on real sockets.
+Tests of ``scepd.network.direct``, on real sockets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from scepd.network.direct_server import DirectServer, send_directly
+from scepd.network.direct import DirectServer, send_directly
 
 _SECONDS = 10.0
 _LARGE = 8 * 1024 * 1024
@@ -104,6 +104,7 @@ class DirectServerTests(TestCase):
         self.assertEqual(client.recv(100), b"answer")
         self.assertEqual(server.transport.getHost().port, client.getpeername()[1])
         self.assertIs(server.transport.getHost(), server.transport.getHost())
+        self.assertTrue(server.transport.getTcpNoDelay())
         client.close()
         await server.lost
 
