@@ -18,19 +18,27 @@ from scepd.scep.messages import (
     read_pki_message,
 )
 
+_LARGE_PIECE = 4096
+# What is large does not stay in memory.
+_LARGEST_PROVEN = 8192
+
 
 class BoundedCopy:
     """
     The first octets of a stream, and how many there were in all.
 
+    Pieces stay as they came, so that nothing is in memory twice, or for growth that may not come;
+    only small ones are put together.
+
     :param limit: how many octets are kept at most.
     """
 
-    __slots__ = ("_kept", "_limit", "_total")
+    __slots__ = ("_limit", "_pieces", "_room", "_small", "_total")
 
     def __init__(self, limit: int = MAX_MESSAGE_SIZE) -> None:
-        self._kept = bytearray()
-        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._small = bytearray()
+        self._limit = self._room = limit
         self._total = 0
 
     def feed(self, data: bytes) -> None:
@@ -40,16 +48,24 @@ class BoundedCopy:
         :param data: any number of octets.
         """
         self._total += len(data)
-        room = self._limit - len(self._kept)
-        if room > 0:
-            self._kept += data[:room]
+        if self._room <= 0:
+            return
+        kept = data[: self._room]
+        self._room -= len(kept)
+        if len(kept) >= _LARGE_PIECE:
+            self._join_small()
+            self._pieces.append(kept)
+            return
+        self._small += kept
+        if len(self._small) >= _LARGE_PIECE:
+            self._join_small()
 
     @property
     def truncated(self) -> bool:
         """
         Whether more came than was kept.
         """
-        return self._total > len(self._kept)
+        return self._total > self._limit
 
     @property
     def total(self) -> int:
@@ -62,7 +78,15 @@ class BoundedCopy:
         """
         Return the octets that were kept.
         """
-        return bytes(self._kept)
+        self._join_small()
+        if len(self._pieces) > 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0] if self._pieces else b""
+
+    def _join_small(self) -> None:
+        if self._small:
+            self._pieces.append(bytes(self._small))
+            self._small = bytearray()
 
 
 class ProvenSigners:
@@ -90,6 +114,8 @@ class ProvenSigners:
         if certificate in self._certificates:
             return
         verify_signed_data(message.signed)
+        if len(certificate) > _LARGEST_PROVEN:
+            return
         if len(self._certificates) >= self._limit:
             self._certificates.clear()
         self._certificates.add(certificate)

@@ -50,14 +50,15 @@ class StreamedRequest(LingeringRequest):
         self._read_head()
         # Until the request is complete its own deadline counts, which can tell the client.
         self.channel.setTimeout(None)
-        self._clock = FlooredDeadline(
-            site.reactor, site.request_timeout, self._too_slow, self._make_floor()
-        )
+        if self._has_body:
+            self._clock = FlooredDeadline(
+                site.reactor, site.request_timeout, self._too_slow, self._make_floor()
+            )
         if length is not None and length > site.limit_for(self.path):
             self._refuse_length()
         else:
             self._find_receiver(length)
-        if self._has_body and not self.channel.is_held and self._is_arriving:
+        if self._clock is not None and not self.channel.is_held and self._is_arriving:
             self._clock.start()
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -111,17 +112,18 @@ class StreamedRequest(LingeringRequest):
         """
         Read no more of the body; the client's clock rests.
         """
-        if self._is_arriving and self._clock is not None:
-            self._clock.stop()
+        if self._is_arriving:
+            if self._clock is not None:
+                self._clock.stop()
             self.channel.hold_reading()
 
     def resume(self) -> None:
         """
         Read on.
         """
-        if self._is_arriving and self._clock is not None:
+        if self._is_arriving:
             self.channel.read_on()
-            if self._has_body:
+            if self._clock is not None:
                 self._invite()
                 self._clock.start()
 
@@ -214,7 +216,7 @@ class StreamedRequest(LingeringRequest):
 
     def _make_floor(self) -> SpeedFloor | None:
         site = self.channel.site
-        if not (site.minimum_speed and self._has_body):
+        if not site.minimum_speed:
             return None
         return SpeedFloor(
             site.reactor, site.minimum_speed, site.minimum_speed_after, self._below_floor

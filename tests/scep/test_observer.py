@@ -65,6 +65,19 @@ class BoundedCopyTests(SynchronousTestCase):
         copy.feed(b"")
         self.assertEqual((copy.getvalue(), copy.total, copy.truncated), (b"abcde", 2005, True))
 
+    @FEW
+    @given(st.lists(st.integers(0, 9000), max_size=8), st.integers(0, 20_000))
+    def test_pieces(self, sizes: list[int], limit: int) -> None:
+        """
+        However the octets come, and whenever they are asked for, they are the first ones in order.
+        """
+        copy, fed = BoundedCopy(limit), b""
+        for number, size in enumerate(sizes):
+            copy.feed(bytes([number]) * size)
+            fed += bytes([number]) * size
+            self.assertEqual(copy.getvalue(), fed[:limit])
+        self.assertEqual((copy.total, copy.truncated), (len(fed), len(fed) > limit))
+
 
 class ObserveRequestTests(SynchronousTestCase):
     """
