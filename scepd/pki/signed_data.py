@@ -5,6 +5,7 @@ SignedData: its structure, read without believing any of it (RFC 5652 section 5)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scepd.errors import EncodingError, LimitExceeded
 from scepd.pki.ber import to_der
@@ -30,8 +31,7 @@ _CERTIFICATES = _SIGNED_ATTRIBUTES = _EXPLICIT_CONTENT = 0xA0
 _REVOCATION_LISTS = _UNSIGNED_ATTRIBUTES = 0xA1
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """
     One attribute of a signer or of a certification request.
 

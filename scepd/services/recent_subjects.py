@@ -4,6 +4,8 @@ The subjects that were found to be assigned a moment ago.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from twisted.internet.interfaces import IReactorTime
 
 from scepd.ports import Subject
@@ -21,7 +23,7 @@ class RecentSubjects:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._until: dict[Subject, float] = {}
+        self._until: OrderedDict[Subject, float] = OrderedDict()
 
     def __contains__(self, subject: Subject) -> bool:
         until = self._until.get(subject)
@@ -38,6 +40,6 @@ class RecentSubjects:
         """
         if len(self._until) >= _MOST:
             # The oldest is first: each is put at the end when it is added.
-            del self._until[next(iter(self._until))]
+            self._until.popitem(last=False)
         self._until.pop(subject, None)
         self._until[subject] = self._clock.seconds() + _SECONDS
