@@ -20,6 +20,7 @@ from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError, ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
@@ -48,6 +49,16 @@ class _Reactor(MemoryReactorClock):
         Call soon.
         """
         reactor.callFromThread(call, *arguments)  # type: ignore[attr-defined]
+
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
+    ) -> IDelayedCall:
+        """
+        Call when the clock was turned that far; without delay, at the end of a real turn.
+        """
+        if not delay:
+            return reactor.callLater(0, callable, *args, **kw)
+        return super().callLater(delay, callable, *args, **kw)
 
     def listenTCP(self, port: int, factory: Any, *options: Any, **named: Any) -> Any:
         """
