@@ -40,19 +40,24 @@ class ExchangeRecord:
             return None
         return SignedBy(report.signer_key_sha256, report.transaction_id)
 
-    def outcome(self, *, sent_whole: bool) -> WindowOutcome:
+    def outcome(self, *, sent_whole: bool, refused: bool = False) -> WindowOutcome:
         """
         What becomes of the window.
 
         Without an answer that was understood, a request that went out whole may have been
-        processed: then only its own repetition is let through again.
+        processed: then only its own repetition is let through again. What is no SCEP message, or
+        was answered as the client's fault, was not: else whoever knows the URL could shut the
+        device out.
+
+        :param refused: whether the answer's HTTP status was one of 400 to 499.
         """
         status = self.answer.pki_status if self.answer else None
         if status == "SUCCESS":
             return WindowOutcome.LOCK
         if status == "PENDING":
             return WindowOutcome.LOCK_PENDING
-        if status == "FAILURE" or not sent_whole:
+        is_junk = self.request is not None and self.request.message_type is None
+        if status == "FAILURE" or not sent_whole or refused or is_junk:
             return WindowOutcome.REOPEN
         return WindowOutcome.LOCK
 

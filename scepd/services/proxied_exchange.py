@@ -223,9 +223,12 @@ class ProxiedExchange:
             record.subject.ca_name, record.id, record.answer, is_whole=is_whole
         )
         exchange = self._closed(error, str(error or ""))
-        await ports.enrollment.settle_window(
-            exchange, record.outcome(sent_whole=self.transfer.sent_whole), record.signed_by
+        status = error.status if isinstance(error, UpstreamError) else None
+        outcome = record.outcome(
+            sent_whole=self.transfer.sent_whole,
+            refused=status is not None and 400 <= status < 500,
         )
+        await ports.enrollment.settle_window(exchange, outcome, record.signed_by)
         counter(
             ports.metrics.exchanges,
             exchange.ca_name,

@@ -51,6 +51,17 @@ class ExchangeRecordTests(SynchronousTestCase):
             found = (record.outcome(sent_whole=True), record.outcome(sent_whole=False))
             self.assertEqual(found, expected)
 
+    def test_not_processed(self) -> None:
+        """
+        What is no message, or was refused by HTTP status, can't have been processed.
+        """
+        junk = RequestReport(None, None, None, "It is no message.")
+        self.assertEqual(self.record(junk).outcome(sent_whole=True), WindowOutcome.REOPEN)
+        refused = self.record().outcome(sent_whole=True, refused=True)
+        self.assertEqual(refused, WindowOutcome.REOPEN)
+        issued = self.record(junk, _SUCCESS).outcome(sent_whole=True, refused=True)
+        self.assertEqual(issued, WindowOutcome.LOCK)
+
     def test_signed_by(self) -> None:
         """
         Only a verified signer of a known transaction counts.

@@ -124,6 +124,16 @@ class WindowTests(ProxiedExchangeTestCase):
             self.assertEqual((exchange.http_status, exchange.window_id), (200, WINDOW))
             self.assertEqual((self.device.body, self.device.heard[-1]), (cert_rep(status), "end"))
 
+    def test_refused_by_status(self) -> None:
+        """
+        A status from 400 to 499 leaves the window open, one from 500 on locks it.
+        """
+        for status, outcome in ((400, WindowOutcome.REOPEN), (500, WindowOutcome.LOCK)):
+            self.setUp()
+            self.begin(pkcs_req())
+            self.world.answer(b"no", status=status)
+            self.assertEqual(self.world.settled[1], outcome)
+
     def test_reservation_outlasts_the_exchange(self) -> None:
         """
         A window is reserved until queue and exchange must be over, and 5 s more.
