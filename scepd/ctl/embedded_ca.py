@@ -125,6 +125,7 @@ def deny(connection: Connection, id: str, as_json: bool) -> None:
 @click.command("rollover", epilog=_ROLL_OVER_EXAMPLES)
 @click.option("--plan", "step", flag_value="plan", help="Make the next key and certificate.")
 @click.option("--commit", "step", flag_value="commit", help="Issue with them from now on.")
+@click.option("--cancel", "step", flag_value="cancel", help="Forget what was planned.")
 @click.option(
     "--status", "step", flag_value="status", default="status", help="Show them. [the default]"
 )
@@ -135,7 +136,7 @@ def roll_over(connection: Connection, step: str, as_json: bool) -> None:
     Change the embedded CA's key and certificate.
 
     After --plan clients can fetch the next certificate. After --commit new certificates are issued
-    with it; those of before stay good until they expire.
+    with it; those of before stay good until they expire. --cancel takes back a --plan.
     """
     path = ("embedded_ca", "rollover")
     if step == "status":

@@ -49,6 +49,13 @@ class CAStateStore(Protocol):
         :raises Conflict: there is no next one.
         """
 
+    async def cancel_ca_state(self, activity: Activity) -> None:
+        """
+        Forget the next certificate and its key.
+
+        :raises Conflict: there is no next one.
+        """
+
 
 class IssuingStore(Protocol):
     """

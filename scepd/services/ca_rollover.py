@@ -57,6 +57,18 @@ class CARollOver:
         await self._store.commit_ca_state(activity)
         return await self.status()
 
+    async def cancel(self, actor: str) -> list[tuple[CARole, CertificateSummary]]:
+        """
+        Forget the next certificate; who has fetched it already will not see it again.
+
+        :param actor: the name of the operator's token.
+        :raises Conflict: there is no next one.
+        """
+        now = utc_now(self._clock)
+        activity = Activity(now, actor, "cancelled roll-over of the embedded CA", "")
+        await self._store.cancel_ca_state(activity)
+        return await self.status()
+
 
 def _summaries(issuers: Issuers) -> list[tuple[CARole, CertificateSummary]]:
     found = [(CARole.CURRENT, issuers.current)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from scepd.errors import Conflict
 from scepd.model import Activity, CARole, CAState
@@ -76,6 +76,22 @@ class SQLCAStateStore:
                 raise Conflict("no roll-over is planned")
             _move(connection, CARole.CURRENT, CARole.PREVIOUS)
             _move(connection, CARole.NEXT, CARole.CURRENT)
+            insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+    async def cancel_ca_state(self, activity: Activity) -> None:
+        """
+        Forget the next certificate and its key.
+
+        :raises Conflict: there is no next one.
+        """
+
+        def unit(connection: Connection) -> None:
+            state = _in_role(connection, CARole.NEXT)
+            if state is None:
+                raise Conflict("no roll-over is planned")
+            connection.execute(delete(ca_state).where(ca_state.c.serial == state.serial))
             insert_activity(connection, activity)
 
         await self._database.write(unit)

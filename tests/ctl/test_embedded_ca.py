@@ -135,6 +135,7 @@ class EmbeddedCATests(SynchronousTestCase):
             ("--status", "GET", None),
             ("--plan", "POST", {"step": "plan"}),
             ("--commit", "POST", {"step": "commit"}),
+            ("--cancel", "POST", {"step": "cancel"}),
         )
         for option, method, body in steps:
             self.server.requests.clear()

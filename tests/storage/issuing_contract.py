@@ -60,12 +60,26 @@ class CAStateContract(StorageTestCase):
         again = await self.ca_states.create_ca_state(records.ca_state("09"))
         self.assertEqual(again.serial, "03")
 
+    async def test_roll_over_cancelled(self) -> None:
+        """
+        A next state that was cancelled is gone with its key, and another one may be planned.
+        """
+        await self.ca_states.create_ca_state(records.ca_state())
+        for serial in ("02", "03"):
+            following = replace(records.ca_state(serial), role=CARole.NEXT)
+            await self.ca_states.plan_ca_state(following, records.activity("plan"))
+            await self.ca_states.cancel_ca_state(records.activity("cancel"))
+        roles = [(one.serial, one.role) for one in await self.ca_states.ca_states()]
+        self.assertEqual(roles, [(records.ca_state().serial, CARole.CURRENT)])
+        self.assertEqual(len(await self.done()), 4)
+
     async def test_roll_over_out_of_order(self) -> None:
         """
         There is no second next state, no commit without one, and no activity of either.
         """
         await self.ca_states.create_ca_state(records.ca_state())
         await self.refused(Conflict, self.ca_states.commit_ca_state(records.activity()))
+        await self.refused(Conflict, self.ca_states.cancel_ca_state(records.activity()))
         following = replace(records.ca_state("02"), role=CARole.NEXT)
         await self.ca_states.plan_ca_state(following, records.activity("plan"))
         third = replace(records.ca_state("03"), role=CARole.NEXT)

@@ -84,6 +84,16 @@ class FakeIssuing:
         ]
         self.activities.records.append(activity)
 
+    async def cancel_ca_state(self, activity: Activity) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        if not any(one.role is CARole.NEXT for one in self.states):
+            raise Conflict("no roll-over is planned")
+        self.states = [one for one in self.states if one.role is not CARole.NEXT]
+        self.activities.records.append(activity)
+
     async def issued(self, request_sha256: str) -> IssuedCertificate | None:
         """
         As the port says.

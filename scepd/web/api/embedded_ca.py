@@ -103,8 +103,10 @@ class EmbeddedCAEndpoints:
                 return RollOverStatus.of(await self._roll_over.plan(call.actor))
             case "commit":
                 return RollOverStatus.of(await self._roll_over.commit(call.actor))
+            case "cancel":
+                return RollOverStatus.of(await self._roll_over.cancel(call.actor))
             case _:
-                raise InvalidInput((Fault("step", "plan or commit is allowed."),))
+                raise InvalidInput((Fault("step", "plan, commit or cancel is allowed."),))
 
 
 _LIST_CERTIFICATES = Endpoint(
@@ -144,7 +146,7 @@ _ROLL_OVER_STATUS = Endpoint(
 _ROLL_OVER_STEP = Endpoint(
     "POST",
     _ROLL_OVER,
-    "Plan or commit the embedded CA's change to a new certificate",
+    "Plan, commit or cancel the embedded CA's change to a new certificate",
     answer=RollOverStatus,
     body=RollOverInput,
     body_type=JSON,

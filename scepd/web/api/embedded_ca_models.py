@@ -120,7 +120,9 @@ class RollOverInput(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     step: str = Field(
-        "", description="plan: make the next certificate; commit: issue with it from now on"
+        "",
+        description="plan: make the next certificate; commit: issue with it from now on; "
+        "cancel: forget the next one",
     )
 
 

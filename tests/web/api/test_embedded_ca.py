@@ -205,10 +205,14 @@ class RollOverTests(EndpointCase):
 
     def test_steps(self) -> None:
         """
-        Plan, then commit; neither out of order.
+        Plan, then commit or cancel; none out of order.
         """
         self.assertEqual(self.roles(), ["current"])
         self.assertEqual(self.step("commit"), 409)
+        self.assertEqual(self.step("cancel"), 409)
+        self.assertEqual(self.step("plan"), 200)
+        self.assertEqual(self.step("cancel"), 200)
+        self.assertEqual(self.roles(), ["current"])
         self.assertEqual(self.step("plan"), 200)
         self.assertEqual(self.step("plan"), 409)
         self.assertEqual(self.roles(), ["next", "current"])
@@ -220,7 +224,7 @@ class RollOverTests(EndpointCase):
         What is no step is told so, with those that are.
         """
         answer = self.server.request("POST", self.path, {"step": "back"})
-        self.assertEqual(answer.faults, [("step", "plan or commit is allowed.")])
+        self.assertEqual(answer.faults, [("step", "plan, commit or cancel is allowed.")])
 
     def test_no_key(self) -> None:
         """
