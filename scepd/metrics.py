@@ -102,6 +102,13 @@ class Metrics:
             ("ca", "result"),
             registry=registry,
         )
+        self.ca_answers = Counter(
+            "scepd_embedded_ca_answers",
+            "What the embedded certificate authority answered, by messageType of the request, "
+            "pkiStatus and failInfo.",
+            ("type", "status", "fail_info"),
+            registry=registry,
+        )
         self.admin_requests = Counter(
             "scepd_admin_requests",
             "Requests to the admin listener, by method and status.",

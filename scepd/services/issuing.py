@@ -17,12 +17,14 @@ from scepd.errors import (
     NotFound,
     ScepdError,
 )
+from scepd.metrics import Metrics, counter
 from scepd.model import ChallengeUse, IssuedCertificate
 from scepd.pki.issuing import Issuer
 from scepd.pki.keyring import RandomBytes
 from scepd.pki.signing import build_certificates_only, build_signed_data
 from scepd.ports import IssuingStore, Workers
 from scepd.scep.capabilities import Capabilities
+from scepd.scep.messages import PKIMessage
 from scepd.services.ca_keys import CAKeys
 from scepd.services.certification import Certification
 from scepd.services.clock import utc_now
@@ -30,6 +32,7 @@ from scepd.services.issuers import Issuers
 from scepd.services.issuing_answers import (
     Granted,
     Outcome,
+    Waiting,
     build_answer,
     build_refusal,
     fail_info_of,
@@ -83,6 +86,7 @@ class IssuingPorts:
     random: RandomBytes
     workers: Workers
     finishers: Workers
+    metrics: Metrics
 
 
 class EmbeddedCA:
@@ -142,6 +146,7 @@ class EmbeddedCA:
             outcome = await self._outcome(received, offer, issuers)
         except (MessageError, AccessDenied, Conflict) as reason:
             return await self._refuse(received, reason)
+        self._count(received, "PENDING" if isinstance(outcome, Waiting) else "SUCCESS", "none")
         return await finishers(lambda: build_answer(received, outcome, self._ports.random))
 
     def _receive(
@@ -220,8 +225,14 @@ class EmbeddedCA:
             fail_info=fail_info_of(reason).word,
             transaction_id=received.message.transaction_id,
         )
+        self._count(received, "FAILURE", fail_info_of(reason).word)
         random = self._ports.random
         return await self._ports.workers(lambda: build_refusal(received, reason, random))
+
+    def _count(self, received: Received, status: str, fail_info: str) -> None:
+        message = received.message
+        word = message.message_type.word if isinstance(message, PKIMessage) else "unknown"
+        counter(self._ports.metrics.ca_answers, word, status, fail_info).inc()
 
 
 def _log_issue(sentence: str, issued: IssuedCertificate) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted.web.resource import Resource
 
 from scepd.config import CASection
+from scepd.metrics import Metrics
 from scepd.services.ca_keys import CAKeys
 from scepd.services.ca_rollover import CARollOver
 from scepd.services.certificates import Certificates
@@ -39,9 +40,11 @@ class Issuing:
         stores: Stores,
         static_challenge: str | None,
         deliveries: DeliveryChallenges,
+        metrics: Metrics,
     ) -> None:
         self._around = around
         self._stores = stores
+        self._metrics = metrics
         self._section = around.configuration.ca
         self._workers = WorkThreads(around.reactor, "issuing")
         self._settings = issuing_settings(self._section)
@@ -127,6 +130,7 @@ class Issuing:
             around.random_bytes,
             self._workers,
             self._workers.early,
+            self._metrics,
         )
         return EmbeddedCA(ports, self._settings)
 

@@ -10,6 +10,7 @@ from twisted.web.resource import Resource
 
 from scepd.apns.credentials import PushCredentials
 from scepd.errors import Conflict
+from scepd.metrics import Metrics
 from scepd.network.apns_client import APNsClient
 from scepd.network.apns_limits import APNsLimits
 from scepd.network.apns_route import APNsRoute
@@ -61,12 +62,13 @@ class Management:
         secrets: DeviceSecrets,
         challenges: DeliveryChallenges,
         protecting: Protecting,
+        metrics: Metrics,
     ) -> None:
         self._around = around
         self._stores = stores
         self._rendering = rendering
         self._secrets = secrets
-        self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges)
+        self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges, metrics)
         self.ca = self.issuing.authority
         self._protecting = protecting
         self._gateway = self._make_gateway(secrets.push)

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from scepd.metrics import Metrics
 from scepd.model import EnrollmentChallenge, EnrollmentToken
 from scepd.pki.keyring import Keyring
 from scepd.pki.requests import build_request
@@ -166,6 +167,7 @@ class IssuingCase(SynchronousTestCase):
         self.store.tokens[TOKEN.sha256] = TOKEN
         self.add_challenge(challenge_for())
         self.workers = HeldWorkers()
+        self.metrics = Metrics()
         self.keyring = Keyring({"k1": bytes(32)})
         self.keys = self.make_keys()
         self.configure(self.settings)
@@ -200,6 +202,7 @@ class IssuingCase(SynchronousTestCase):
             self.static_challenge,
             self.deliveries,
             manual=self.manual,
+            metrics=self.metrics,
         )
         self.ca = self.parts.ca
 

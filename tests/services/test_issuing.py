@@ -305,6 +305,18 @@ class ChallengeTests(IssuingCase):
             sender = replace(DEVICE, challenge=challenge)
             self.assert_refused(sender, "the challenge is not one of this authority")
 
+    def test_counted(self) -> None:
+        """
+        Each answer is counted by what was asked and what was answered.
+        """
+        self.enroll(DEVICE)
+        sender = replace(DEVICE, challenge="wrong")
+        self.assert_refused(sender, "the challenge is not one of this authority")
+        for status, fail_info in (("SUCCESS", "none"), ("FAILURE", "badRequest")):
+            labels = {"type": "PKCSReq", "status": status, "fail_info": fail_info}
+            name = "scepd_embedded_ca_answers_total"
+            self.assertEqual(self.metrics.registry.get_sample_value(name, labels), 1.0)
+
     def test_expired(self) -> None:
         """
         A challenge is good until its last second, exclusive.

@@ -11,6 +11,7 @@ from itertools import count
 
 from twisted.internet.interfaces import IReactorTime
 
+from scepd.metrics import Metrics
 from scepd.pki.keyring import Keyring
 from scepd.ports import Workers
 from scepd.services.ca_keys import CAKeys
@@ -51,11 +52,13 @@ def issuing_parts(
     deliveries: DeliveryChallenges | None = None,
     *,
     manual: bool = False,
+    metrics: Metrics | None = None,
 ) -> IssuingParts:
     """
     Put them together; the ids of waiting requests are ``r-1``, ``r-2`` and so on.
     """
     numbers: Iterator[int] = count(1)
+    metrics = Metrics() if metrics is None else metrics
     certification = Certification(clock, os.urandom, settings)
     lists = RevocationLists(store, keys, workers, clock, settings.crl_lifetime)
     approval = RequestApproval(
@@ -82,6 +85,7 @@ def issuing_parts(
         os.urandom,
         workers,
         workers,
+        metrics,
     )
     return IssuingParts(
         EmbeddedCA(ports, settings),
