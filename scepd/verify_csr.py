@@ -208,6 +208,9 @@ def _call(settings: Settings, method: str, body: bytes | None) -> dict[str, obje
         connection.request(method, prefix + path, body, headers)
         answer = connection.getresponse()
         content = answer.read(_LARGEST_ANSWER)
+    except TimeoutError:
+        # Either of the two clocks may be the first.
+        raise VerifierError(f"no answer within {DEADLINE:g} seconds") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         # The texts of these may quote what was received; their kinds say enough.
         reason = getattr(error, "strerror", None) or type(error).__name__
