@@ -37,6 +37,19 @@ class PushAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class PushesAccepted:
+    """
+    Pushes that were answered by a plain 200, of which there is nothing more to tell.
+
+    A 200 may as well come as :class:`PushAnswered`.
+
+    :param stream_ids: in the order of the answers.
+    """
+
+    stream_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PushRefused:
     """
     A push was surely not processed (RFC 9113 section 8.7).
@@ -94,6 +107,7 @@ class ConnectionBroken:
 Event = (
     SettingsReceived
     | PushAnswered
+    | PushesAccepted
     | PushRefused
     | PushLost
     | GoAwayReceived
