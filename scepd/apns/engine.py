@@ -260,7 +260,7 @@ class PushEngine:
     ) -> None:
         if self._answers.blocks.unfinished and kind != frames.CONTINUATION:
             raise PeerFault(ErrorCodes.PROTOCOL_ERROR, "a frame within a header block")
-        if not self._ready and (kind != frames.SETTINGS or flags & frames.ACK):
+        if not self._ready and kind != frames.SETTINGS:
             raise PeerFault(ErrorCodes.PROTOCOL_ERROR, "something else before SETTINGS")
         match kind:
             case frames.DATA:
