@@ -113,6 +113,17 @@ class AnswerReader:
         else:
             found.append(PushLost(stream_id, "the server reset it"))
 
+    def receive_credit(self, stream_id: int, octets: int, found: list[Event]) -> None:
+        """
+        Take WINDOW_UPDATE; too much credit ends only its stream (RFC 9113 section 6.9.1).
+
+        :raises PeerFault: the stream never was.
+        """
+        self._streams.check(stream_id)
+        if not self._streams.credit(stream_id, octets):
+            self._streams.close(stream_id, ErrorCodes.FLOW_CONTROL_ERROR)
+            found.append(PushLost(stream_id, "its window has more than 2^31-1 octets"))
+
     def _receive_block(self, stream_id: int, ended: bool, block: bytes, found: list[Event]) -> None:
         headers = self.blocks.decode(block)
         stream = self._streams.find(stream_id)

@@ -272,7 +272,7 @@ class PushEngine:
             case frames.SETTINGS | frames.PING:
                 self._receive_settings(kind, flags, stream_id, payload, found)
             case frames.WINDOW_UPDATE:
-                self._receive_credit(stream_id, payload)
+                self._receive_credit(stream_id, payload, found)
             case frames.RST_STREAM:
                 self._answers.receive_reset(stream_id, payload, found)
             case frames.GOAWAY:
@@ -308,12 +308,12 @@ class PushEngine:
         self._limit = 0 if self.spent else self._max_streams
         self._streams.resize(self._settings.initial_window)
 
-    def _receive_credit(self, stream_id: int, payload: bytes) -> None:
+    def _receive_credit(self, stream_id: int, payload: bytes, found: list[Event]) -> None:
         octets = frames.read_number(payload) & frames.LARGEST_WINDOW
         if not octets:
             raise PeerFault(ErrorCodes.PROTOCOL_ERROR, "credit of nothing")
         if stream_id:
-            self._streams.credit(stream_id, octets)
+            self._answers.receive_credit(stream_id, octets, found)
         else:
             self._streams.window.credit(octets)
 

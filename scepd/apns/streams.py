@@ -9,7 +9,16 @@ from collections.abc import Iterable
 from h2.errors import ErrorCodes
 
 from scepd.apns.events import PushAnswered
-from scepd.apns.frames import DATA, END_STREAM, HEAD, INITIAL_WINDOW, PeerFault, frame, reset
+from scepd.apns.frames import (
+    DATA,
+    END_STREAM,
+    HEAD,
+    INITIAL_WINDOW,
+    LARGEST_WINDOW,
+    PeerFault,
+    frame,
+    reset,
+)
 from scepd.apns.reasons import parse_body
 from scepd.apns.windows import SendWindow, checked
 from scepd.errors import EncodingError
@@ -163,18 +172,19 @@ class PushStreams:
         self._unsent.clear()
         return stream_ids
 
-    def credit(self, stream_id: int, octets: int) -> None:
+    def credit(self, stream_id: int, octets: int) -> bool:
         """
         The server takes more on a stream.
 
-        :raises PeerFault: more than there can be, or the stream never was.
+        :returns: False, if that is more than there can be.
         """
-        self.check(stream_id)
         stream = self.find(stream_id)
         if stream is not None:
             stream.credit += octets
-            checked(self._window_of(stream))
+            if self._window_of(stream) > LARGEST_WINDOW:
+                return False
             self._send(stream_id, stream)
+        return True
 
     def resize(self, initial_window: int) -> None:
         """
