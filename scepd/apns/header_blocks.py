@@ -4,7 +4,6 @@ The header blocks that the server sends: put together, and decoded where that is
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 
 from h2.errors import ErrorCodes
@@ -94,7 +93,7 @@ class HeaderBlocks:
         """
         try:
             headers: Headers = self._decoder.decode(block, raw=True)
-        except (HPACKError, struct.error, IndexError, ValueError) as error:
+        except HPACKError as error:
             raise PeerFault(ErrorCodes.COMPRESSION_ERROR, "a malformed header block") from error
         self._consider_table()
         return headers

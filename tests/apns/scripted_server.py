@@ -15,7 +15,6 @@ from hpack import Decoder, Encoder
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
-    ExtensionFrame,
     Frame,
     GoAwayFrame,
     HeadersFrame,
@@ -26,7 +25,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+from tests.apns.wire import PREFACE
 
 PADDED, PRIORITY, CONTINUED, INFORMED, TRAILERS, EMPTY_END = (1 << bit for bit in range(6))
 
@@ -241,7 +240,7 @@ class ScriptedServer:
         Frames that mean nothing to a client.
         """
         stream_id = self._pick(pick) or 0
-        self._put(ExtensionFrame(0xBE, stream_id, body=b"whatever"))
+        self.out += b"\x00\x00\x08\xbe\xff" + stream_id.to_bytes(4, "big") + b"whatever"
         self._put(PriorityFrame(stream_id or 1, depends_on=stream_id + 2, stream_weight=3))
 
     def nonsense(self, which: int) -> None:

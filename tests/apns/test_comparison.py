@@ -4,45 +4,13 @@ The engine and the reference engine, which goes through h2's own streams, under 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.apns.engine import PushEngine
-from scepd.apns.events import (
-    ConnectionBroken,
-    Event,
-    PushAnswered,
-    PushesAccepted,
-    PushLost,
-)
-from tests.apns.notifications import notification
 from tests.apns.reference_engine import ReferenceEngine
-from tests.apns.scripted_server import INFORMED, ScriptedServer
-
-Act = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """
-    One step of a script.
-
-    :param client: what is pushed and pinged, which the server then sees.
-    :param cancels: which streams are given up, which it does not see yet.
-    :param server: what it does, all in one go.
-    :param cuts: where its bytes are cut before they arrive.
-    """
-
-    client: list[Act]
-    cancels: list[int]
-    server: list[Act]
-    cuts: list[int]
-
+from tests.apns.scripts import FIRST_SETTINGS, MAYBE, Act, Side, Turn, told, turns
 
 # What is left out, because h2's own streams do something else there (and ours is what we want):
 # - answers that are malformed (no status, a body before its head): h2 ends the whole connection;
@@ -55,137 +23,6 @@ class Turn:
 # - a limit for our header list: h2's streams don't heed it;
 # - more than a window of bodies: h2 gives credit later, so that the server would have to wait;
 # - replies after h2 has seen GOAWAY: it can't deliver them. The reference engine keeps it from it.
-_PICK = st.integers(0, 9)
-_SIZE = st.sampled_from((0, 0, 1, 100, 600))
-_STATUS = st.sampled_from((200, 200, 200, 400, 410, 503))
-_FORM = st.sampled_from((0, 0, 32)) | st.integers(0, 63)
-_CREDIT = st.integers(1, 100) | st.integers(1, 100_000)
-_MAYBE = st.none()
-_SERVER: st.SearchStrategy[Act] = st.one_of(
-    st.tuples(st.just("answer"), _PICK, _STATUS, _SIZE, _FORM),
-    st.tuples(st.just("answer"), _PICK, st.just(200), st.just(0), st.sampled_from((0, 32))),
-    st.tuples(st.just("head"), _PICK, _STATUS, _FORM),
-    st.tuples(st.just("data"), _PICK, _SIZE, _FORM),
-    st.tuples(st.just("reset"), _PICK, st.sampled_from((0, 2, 7, 7, 8))),
-    st.tuples(
-        st.just("settings"),
-        _MAYBE | st.sampled_from((0, 1, 3, 1000)),
-        _MAYBE | st.integers(0, 60) | st.sampled_from((65_535, 2**30)),
-        _MAYBE,
-    ),
-    st.tuples(st.just("credit"), _MAYBE | _PICK, _CREDIT),
-    st.tuples(st.just("go_away"), _MAYBE | _PICK, st.sampled_from(("Shutdown", "BadCertificate"))),
-    st.tuples(st.just("ping"), st.binary(min_size=8, max_size=8)),
-    st.tuples(st.just("oddity"), _PICK),
-    st.tuples(st.just("acknowledge")),
-)
-_CLIENT: st.SearchStrategy[Act] = st.one_of(
-    st.tuples(st.just("push"), st.integers(1, 80) | st.just(4000)),
-    st.tuples(st.just("push"), st.integers(1, 80)),
-    st.tuples(st.just("ping"), st.binary(min_size=8, max_size=8)),
-)
-_TURN = st.builds(
-    Turn,
-    st.lists(_CLIENT, max_size=5),
-    st.lists(_PICK, max_size=1),
-    st.lists(_SERVER, max_size=5),
-    st.lists(st.integers(1, 300), max_size=3),
-)
-_FIRST = st.tuples(
-    st.sampled_from((1, 3, 1000)),
-    st.sampled_from((0, 9, 65_535)),
-    _MAYBE | st.sampled_from((0, 100, 4096, 65_536)),
-)
-
-
-class Side:
-    """
-    An engine and its server.
-    """
-
-    def __init__(self, engine: PushEngine | ReferenceEngine) -> None:
-        self.engine = engine
-        self.server = ScriptedServer()
-        self.taken: list[int] = []
-        self.broken = False
-
-    def turn(self, turn: Turn, nonsense: int | None = None) -> list[Event]:
-        """
-        One step; returns the engine's events.
-        """
-        for act in turn.client:
-            self._client(*act)
-        self.read()
-        for pick in turn.cancels:
-            if self.taken:
-                self.engine.cancel(self.taken[-1 - pick % len(self.taken)])
-        for name, *arguments in turn.server:
-            if turn.cancels and name in ("answer", "head"):
-                arguments[-1] &= ~INFORMED
-            getattr(self.server, name)(*arguments)
-        if nonsense is not None:
-            self.server.nonsense(nonsense)
-        found = self._deliver(turn.cuts)
-        self.read()
-        return found
-
-    def read(self) -> None:
-        """
-        Carry the engine's bytes to the server.
-        """
-        self.server.read(self.engine.data_to_send())
-
-    def _client(self, name: str, argument: Any) -> None:
-        if name == "ping":
-            self.engine.ping(argument)
-            return
-        push = notification(len(self.taken) + 1, magic="m" * argument)
-        if self.engine.takes(push):
-            self.taken.append(self.engine.push(push))
-
-    def _deliver(self, cuts: list[int]) -> list[Event]:
-        data = bytes(self.server.out)
-        self.server.out.clear()
-        edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-        pieces = [data[start:end] for start, end in pairwise(edges)]
-        return [event for piece in pieces for event in self.engine.receive(piece)]
-
-    def state(self) -> tuple[object, ...]:
-        """
-        All that can be seen of it.
-        """
-        engine, server = self.engine, self.server
-        return (
-            engine.in_flight,
-            engine.spent,
-            engine.capacity,
-            [engine.takes(notification(1, magic="m" * size)) for size in (1, 1000, 4000)],
-            self.taken,
-            [(one.headers, one.body, one.ended) for one in server.requests.values()],
-            server.resets,
-            server.pongs,
-        )
-
-
-def told(events: list[Event]) -> tuple[list[int], list[object]]:
-    """
-    What events say, in a form in which both engines say the same: (plain 200s, all else).
-    """
-    accepted: list[int] = []
-    others: list[object] = []
-    for event in events:
-        match event:
-            case PushesAccepted(stream_ids):
-                accepted += stream_ids
-            case PushAnswered(stream_id, 200):
-                accepted.append(stream_id)
-            case PushLost(stream_id):
-                others.append(("lost", stream_id))
-            case ConnectionBroken():
-                others.append("broken")
-            case _:
-                others.append(event)
-    return sorted(accepted), others
 
 
 class ComparisonTests(SynchronousTestCase):
@@ -194,12 +31,12 @@ class ComparisonTests(SynchronousTestCase):
     """
 
     @settings(max_examples=200, deadline=None)
-    @given(_FIRST, st.booleans(), st.lists(_TURN, max_size=12), _MAYBE | st.integers(0, 19))
+    @given(FIRST_SETTINGS, st.booleans(), turns(), MAYBE | st.integers(0, 19))
     def test_same(
         self,
         first: tuple[int, int, int | None],
         acknowledged: bool,
-        turns: list[Turn],
+        script: list[Turn],
         nonsense: int | None,
     ) -> None:
         """
@@ -208,7 +45,7 @@ class ComparisonTests(SynchronousTestCase):
         sides = [Side(PushEngine("host")), Side(ReferenceEngine("host"))]
         acts: list[Act] = [("settings", *first)]
         acts += [("acknowledge",)] if acknowledged else []
-        for turn in [Turn([], [], acts, []), *turns]:
+        for turn in [Turn([], [], acts, []), *script]:
             self._compare(sides, turn, None)
         if nonsense is not None:
             turn = Turn([("push", 30)], [], [("answer", 0, 200, 0, 0)], [])
