@@ -55,7 +55,6 @@ class PeerSettings:
         try:
             return self._h2.receive_data(frame(kind, flags, stream_id, payload))
         except ProtocolError as error:
-            self._h2.clear_outbound_data_buffer()
             complaint = f"a wrong frame ({type(error).__name__})"
             raise PeerFault(error.error_code, complaint) from error
 

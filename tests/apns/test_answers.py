@@ -139,6 +139,27 @@ class PlainTests(WireCase):
         self.assertEqual([type(event) for event in events], [ConnectionBroken, PushLost])
         self.assertEqual(self.goodbye(), ErrorCodes.COMPRESSION_ERROR)
 
+    def test_second_thoughts(self) -> None:
+        """
+        Before it has acknowledged our settings, a server may give its table up and take it back.
+        """
+        one, two, three, four = self.push(4)
+        events = self.receive(
+            ended(one, UPDATE + OK),
+            ended(two, OK + APNS_ID),
+            ended(three, b"\x3f\xe1\x1f" + OK + STORED_ID),
+            ended(four, b"\x8c\xbe"),
+        )
+        self.assertEqual(
+            events,
+            [
+                PushAnswered(one, 200, None, None, None),
+                PushAnswered(two, 200, None, None, "abcde"),
+                PushAnswered(three, 200, None, None, "abcde"),
+                PushAnswered(four, 400, None, None, "abcde"),
+            ],
+        )
+
     def test_announced_by_hpack(self) -> None:
         """
         What hpack's encoder says when its table is given up is what we wait for.

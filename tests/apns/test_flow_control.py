@@ -96,6 +96,18 @@ class SendTests(WireCase):
         events = self.receive(credit(0, 1))
         self.assertIsInstance(events[0], ConnectionBroken)
 
+    def test_connection_full_of_pieces(self) -> None:
+        """
+        So does what was sent piece by piece.
+        """
+        self.connect(initial_window_size=1)
+        (stream_id,) = self.push(magic=MAGIC)
+        for _ in range(len(BODY) - 1):
+            self.receive(credit(stream_id, 1))
+        self.assertEqual(self.receive(credit(0, LARGEST - 65_535 + len(BODY))), [])
+        events = self.receive(credit(0, 1))
+        self.assertIsInstance(events[0], ConnectionBroken)
+
     def test_stream_overflow(self) -> None:
         """
         More credit for a stream than there can be ends the stream.

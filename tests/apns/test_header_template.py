@@ -172,6 +172,8 @@ class EngineTests(WireCase):
         engine.receive(settings())
         engine.data_to_send()
         engine.push(notification())
-        fields = decoded(frames_in(engine.data_to_send())[0].data)
+        head = frames_in(engine.data_to_send())[0]
+        assert isinstance(head, HeadersFrame)
+        fields = decoded(head.data)
         self.assertEqual(dict(fields)[b"authorization"], b"bearer t")
         self.assertEqual(dict(fields)[b"apns-topic"], TOPIC.encode())
