@@ -323,11 +323,13 @@ class PushEngine:
 
     def _go_away(self, stream_id: int, payload: bytes, found: list[Event]) -> None:
         last_stream_id, error_code, debug_data = frames.read_go_away(stream_id, payload)
-        if self._went_away is not None:
-            # It must not rise: what was refused may be sent again by now (section 6.8).
-            last_stream_id = min(last_stream_id, self._went_away)
-        self._went_away, self._limit = last_stream_id, 0
+        known = frames.STREAM_ID if self._went_away is None else self._went_away
+        # It must not rise: what was refused may be sent again by now (section 6.8).
+        self._went_away = last_stream_id = min(last_stream_id, known)
+        self._limit = 0
         found.append(GoAwayReceived(last_stream_id, error_code, parse_body(debug_data)[0]))
+        if last_stream_id == known:
+            return
         for refused in [one for one in self._streams.open if one > last_stream_id]:
             self._streams.close(refused)
             found.append(PushRefused(refused))

@@ -193,6 +193,8 @@ class PushStreams:
 
         :raises PeerFault: it makes a window larger than there can be.
         """
+        if initial_window == self._initial_window:
+            return
         self._initial_window = initial_window
         for stream in self.open.values():
             if isinstance(stream, PushStream):
