@@ -61,8 +61,8 @@ class PushRefused:
 @dataclass(frozen=True, slots=True)
 class PushLost:
     """
-    It will never be known whether a push was processed; or it can't be sent at all, as the complaint
-    then says.
+    It will never be known whether a push was processed; or it can't be sent at all, as the
+    complaint then says.
 
     :param complaint: why, as the end of a sentence.
     """
