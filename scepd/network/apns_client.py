@@ -71,9 +71,9 @@ class APNsClient:
         return self._pool.credentials.topic
 
     @property
-    def not_after(self) -> datetime:
+    def not_after(self) -> datetime | None:
         """
-        When the push certificate expires.
+        When the push certificate expires; None: a provider token does not.
         """
         return self._pool.credentials.not_after
 
