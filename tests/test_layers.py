@@ -25,7 +25,7 @@ ALLOWED = {
     "profiles": f"{_PURE} plist",
     "osquery": "errors",
     "model": _PROTOCOLS,
-    "config": f"{_PURE} profiles",
+    "config": f"{_PURE} profiles apns",
     "ports": f"{_PROTOCOLS} model",
     "storage": _CORE,
     "network": _CORE,

@@ -140,7 +140,7 @@ def _credentials(certificates: Sequence[x509.Certificate], key: PrivateKeyTypes)
 def _load_key(pem: bytes, password: bytes | None) -> PrivateKeyTypes:
     encrypted = b"ENCRYPTED" in pem
     if encrypted and password is None:
-        raise ConfigurationError("the push key is encrypted, and no key_password_file is given")
+        raise ConfigurationError("the push key is encrypted, and no password_file is given")
     try:
         # A password for a key that has none is refused by the library, and harms nobody.
         return serialization.load_pem_private_key(pem, password if encrypted else None)

@@ -101,7 +101,7 @@ class EncryptedKeyTests(SynchronousTestCase):
         """
         Without a password, and with another one, the operator is told which.
         """
-        for password, complaint in ((None, "no key_password_file"), (b"x", "does not open")):
+        for password, complaint in ((None, "no password_file"), (b"x", "does not open")):
             with self.assertRaises(ConfigurationError) as caught:
                 load_credentials(self.pair.certificate, encrypted(self.pair.key), password)
             self.assertIn(complaint, str(caught.exception))
