@@ -113,6 +113,13 @@ class APNsClient:
         """
         return self._pool.in_flight
 
+    @property
+    def connections(self) -> int:
+        """
+        Connections, those included that only wait for answers.
+        """
+        return self._pool.connections
+
     def start(self) -> None:
         """
         Connect, and stay connected; the first push does it too.

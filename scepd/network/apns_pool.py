@@ -93,6 +93,13 @@ class APNsPool:
         current = self._current.in_flight if self._current is not None else 0
         return current + sum(connection.in_flight for connection in self._others)
 
+    @property
+    def connections(self) -> int:
+        """
+        How many there are, those included that only wait for answers.
+        """
+        return len(self._others) + (self._current is not None)
+
     def uses(self, connection: APNsConnection) -> bool:
         """
         Whether a connection was made with the certificate of now.

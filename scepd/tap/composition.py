@@ -105,7 +105,13 @@ class Composition:
         self._protecting = Protecting(around, stores, self.upstream, self._targets, self.metrics)
         self.proxy = self._make_proxy()
         self.management = Management(
-            around, stores, self._rendering, secrets, self.challenges, self._protecting
+            around,
+            stores,
+            self._rendering,
+            secrets,
+            self.challenges,
+            self._protecting,
+            self.metrics,
         )
         self.device_site = self._make_device_site()
         self.admin_site = self._make_admin_site()
@@ -206,7 +212,7 @@ class Composition:
     def _make_admin_site(self) -> StreamingSite:
         root = Resource()
         root.putChild(b"healthz", HealthResource())
-        parts = {"listeners": self._say_listening, "apns": self.management.trouble}
+        parts = {"listeners": self._say_listening, "apns": self.management.pushing.trouble}
         root.putChild(b"readyz", ReadinessResource(self.database, parts))
         root.putChild(b"metrics", MetricsResource(self.metrics))
         root.putChild(b"api", self._make_api())
