@@ -105,7 +105,13 @@ class Composition:
         self._protecting = Protecting(around, stores, self.upstream, self._targets, self.metrics)
         self.proxy = self._make_proxy()
         self.management = Management(
-            around, stores, self._rendering, secrets, self.challenges, self._protecting
+            around,
+            stores,
+            self._rendering,
+            secrets,
+            self.challenges,
+            self._protecting,
+            lambda: self._tells("info"),
         )
         self.device_site = self._make_device_site()
         self.admin_site = self._make_admin_site()

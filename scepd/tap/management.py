@@ -4,6 +4,7 @@ The parts that deal with devices beside the proxy: identities, check-in, deliver
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from twisted.web.resource import Resource
@@ -51,6 +52,8 @@ _NO_PUSHES = "degraded: [apns] has no certificate_file, so that no device can be
 class Management:
     """
     Services of devices, and the work that is done for them from time to time.
+
+    :param tells: whether the log tells what is no warning.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class Management:
         secrets: DeviceSecrets,
         challenges: DeliveryChallenges,
         protecting: Protecting,
+        tells: Callable[[], bool],
     ) -> None:
         self._around = around
+        self._tells = tells
         self._stores = stores
         self._rendering = rendering
         self._secrets = secrets
@@ -168,7 +173,12 @@ class Management:
             return None
         around = self._around
         return PushSender(
-            self._stores.pushes, self._gateway, around.keyring, around.reactor, around.jitter
+            self._stores.pushes,
+            self._gateway,
+            around.keyring,
+            around.reactor,
+            around.jitter,
+            tells=self._tells,
         )
 
     def _wake_pushes(self) -> None:
