@@ -112,6 +112,7 @@ class Composition:
             self.challenges,
             self._protecting,
             self.metrics,
+            lambda: self._tells("info"),
         )
         self.device_site = self._make_device_site()
         self.admin_site = self._make_admin_site()

@@ -4,6 +4,7 @@ The parts that deal with devices beside the proxy: identities, check-in, deliver
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from twisted.web.resource import Resource
@@ -46,6 +47,8 @@ _BATCH = 200
 class Management:
     """
     Services of devices, and the work that is done for them from time to time.
+
+    :param tells: whether the log tells what is no warning.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Management:
         challenges: DeliveryChallenges,
         protecting: Protecting,
         metrics: Metrics,
+        tells: Callable[[], bool],
     ) -> None:
         self._around = around
         self._stores = stores
@@ -65,7 +69,7 @@ class Management:
         self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges)
         self.ca = self.issuing.authority
         self._protecting = protecting
-        self.pushing = Pushing(around, stores.pushes, metrics, secrets.push, secrets.push_roots)
+        self.pushing = Pushing(around, stores.pushes, metrics, secrets, tells)
         self._leases = Leases(stores.leases, around.new_id())
         self.last_seen = LastSeen(stores.check_ins, around.reactor)
         self.enrolling = Enrolling(

@@ -4,6 +4,7 @@ Pushes: the way to Apple, what is sent on it, and the change of what Apple knows
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from twisted.logger import Logger
@@ -22,6 +23,7 @@ from scepd.services.apple_answers import AppleAnswers
 from scepd.services.clock import utc_now
 from scepd.services.expiry_reminder import ExpiryReminder
 from scepd.services.push import PushSender
+from scepd.tap.files import DeviceSecrets
 from scepd.tap.surroundings import Surroundings
 
 _NO_PUSHES = "[apns] names no credentials, so that no device can be pushed to"
@@ -33,7 +35,7 @@ class Pushing:
     """
     Nothing, until there are credentials; then a gateway and the sender of what is wished.
 
-    :param roots: PEM of the roots of the push service; None: the system's.
+    :param tells: whether anybody hears the log lines that are no warnings.
     """
 
     def __init__(
@@ -41,13 +43,14 @@ class Pushing:
         around: Surroundings,
         store: PushStore,
         metrics: Metrics,
-        credentials: PushCredentials | None,
-        roots: bytes | None,
+        secrets: DeviceSecrets,
+        tells: Callable[[], bool],
     ) -> None:
         self._around = around
         self._store = store
-        self._roots = roots
-        self._credentials = credentials
+        self._roots = secrets.push_roots
+        self._credentials = credentials = secrets.push
+        self._tells = tells
         self._started = False
         self.answers = AppleAnswers(metrics, around.reactor)
         self._reminder = ExpiryReminder(around.reactor, lambda: self.not_after, around.jitter)
@@ -220,7 +223,14 @@ class Pushing:
 
     def _make_sender(self, gateway: APNsClient) -> PushSender:
         around = self._around
-        return PushSender(self._store, gateway, around.keyring, around.reactor, around.jitter)
+        return PushSender(
+            self._store,
+            gateway,
+            around.keyring,
+            around.reactor,
+            around.jitter,
+            tells=self._tells,
+        )
 
     def _observe(self, metrics: Metrics) -> None:
         metrics.push_in_flight.set_function(lambda: self.in_flight)

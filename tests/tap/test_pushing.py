@@ -19,6 +19,7 @@ from scepd.config import parse
 from scepd.errors import Conflict
 from scepd.metrics import Metrics
 from scepd.pki.keyring import Keyring
+from scepd.tap.files import DeviceSecrets
 from scepd.tap.pushing import Pushing
 from scepd.tap.surroundings import Surroundings
 from tests.support.apns_certificates import PushAuthority
@@ -69,7 +70,8 @@ class PushingTests(SynchronousTestCase):
         """
         configuration = parse('[apns]\nhost = "127.0.0.1"', Path("/scepd.toml"))
         around = Surroundings(configuration, self.reactor, lambda: Keyring({"k1": bytes(32)}))
-        pushing = Pushing(around, FakePushes(), self.metrics, credentials, None)
+        secrets = DeviceSecrets(credentials, None, None, None)
+        pushing = Pushing(around, FakePushes(), self.metrics, secrets, lambda: True)
         pushing.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(pushing.stop()))
         self.reactor.advance(6)
