@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
+
 from scepd.apns.notification import Notification
 from scepd.apns.outcome import PushOutcome
 from scepd.model import (
@@ -137,11 +139,12 @@ class PushGateway(Protocol):
     The way to Apple's push service.
     """
 
-    async def push(self, notification: Notification, /) -> PushOutcome:
+    def push(self, notification: Notification, /, *, attempt: int = 0) -> Deferred[PushOutcome]:
         """
         Push once.
 
-        :returns: what became of it, whatever went wrong.
+        :param attempt: how often this push was sent before.
+        :returns: fires with what became of it, whatever went wrong; may be cancelled.
         """
 
 

@@ -457,10 +457,13 @@ class FakeGateway:
     outcomes: list[PushOutcome | Deferred[PushOutcome] | Exception] = field(default_factory=list)
     pushed: list[Notification] = field(default_factory=list)
 
-    async def push(self, notification: Notification, /) -> PushOutcome:
+    def push(self, notification: Notification, /, *, attempt: int = 0) -> Deferred[PushOutcome]:
         """
         As the port says, from ``outcomes``.
         """
+        return Deferred.fromCoroutine(self._push(notification))
+
+    async def _push(self, notification: Notification) -> PushOutcome:
         self.pushed.append(notification)
         outcome = self.outcomes.pop(0) if self.outcomes else PushOutcome(OutcomeKind.DONE, 200)
         if isinstance(outcome, Deferred):
