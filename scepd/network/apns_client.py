@@ -151,10 +151,10 @@ class APNsClient:
         if self._closing or self._suspended is not None or notification.topic != self._topic:
             return succeed(self._refusal(notification))
         waiting = self._waiting
-        same = waiting.find(notification.token)
-        if same is not None:
+        same, most = waiting.find(notification.token), self._limits.max_waiting
+        if same is not None and same.waiters < most:
             return same.join(notification, attempt)
-        if len(waiting) >= self._limits.max_waiting:
+        if same is not None or len(waiting) >= most:
             return succeed(unsent("too many pushes wait", self._random))
         outcome = waiting.add(notification, attempt)
         self._pool.ensure()

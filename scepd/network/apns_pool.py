@@ -161,7 +161,7 @@ class APNsPool:
             if at_once:
                 self._set_aside(connection)
             else:
-                connection.stale = connection.credentials != self.credentials
+                connection.stale = connection.credentials is not self.credentials
         self._renew(ReconnectCause.CREDENTIAL)
 
     def falls_back(self, connection: APNsConnection, reason: str) -> bool:
@@ -171,6 +171,10 @@ class APNsPool:
         :returns: whether there are others, so that pushes may go on.
         """
         refused = connection.credentials
+        if not self._rotation.knows(refused):
+            if connection in self._open:
+                self._set_aside(connection)
+            return True
         if not self._rotation.refused(refused, reason):
             return False
         for one in list(self._open):
@@ -179,6 +183,7 @@ class APNsPool:
             else:
                 one.stale = one.credentials is not self.credentials
         self._cancel_dial()
+        self._dial.proved()
         self._renew(ReconnectCause.CREDENTIAL)
         return True
 

@@ -79,7 +79,7 @@ class PendingPush:
         self._withdraw = withdraw
         self._became: PendingPush | None = None
         self._joined: list[Deferred[PushOutcome]] | None = None
-        self._outcome: Deferred[PushOutcome] = Deferred(self._cancelled)
+        self._outcome: Deferred[PushOutcome] = Deferred(self)
 
     @property
     def settled(self) -> bool:
@@ -87,6 +87,13 @@ class PendingPush:
         Whether its outcome is known, or nobody waits for it any more.
         """
         return all(one.called for one in self._waiters())
+
+    @property
+    def waiters(self) -> int:
+        """
+        How many wait for it, or did.
+        """
+        return 1 + len(self._joined or ())
 
     @property
     def outcome(self) -> Deferred[PushOutcome]:
@@ -102,8 +109,10 @@ class PendingPush:
         """
         self.notification = notification
         self.attempt = max(self.attempt, attempt)
-        joined: Deferred[PushOutcome] = Deferred(self._cancelled)
-        self._joined = [*(self._joined or ()), joined]
+        joined: Deferred[PushOutcome] = Deferred(self)
+        if self._joined is None:
+            self._joined = []
+        self._joined.append(joined)
         return joined
 
     def absorb(self, newer: PendingPush) -> None:
@@ -128,13 +137,17 @@ class PendingPush:
                 if not waiter.called:
                     waiter.callback(outcome)
 
-    def _waiters(self) -> list[Deferred[PushOutcome]]:
-        return [self._outcome, *(self._joined or ())]
-
-    def _cancelled(self, waiter: Deferred[PushOutcome]) -> None:
+    def __call__(self, waiter: Deferred[PushOutcome]) -> None:
+        """
+        One of those who wait does so no more. (It is what cancels its Deferreds; a bound method for
+        each would be a tenth of all objects that a push takes.)
+        """
         if self._became is not None:
-            self._became._cancelled(waiter)
+            self._became(waiter)
             return
         others = [one for one in self._waiters() if one is not waiter and not one.called]
         if self.state is QUEUED and not others:
             self._withdraw(self)
+
+    def _waiters(self) -> list[Deferred[PushOutcome]]:
+        return [self._outcome, *(self._joined or ())]

@@ -97,12 +97,10 @@ class Rotation:
 
     def refused(self, credentials: PushCredentials, reason: str) -> bool:
         """
-        Apple refuses them.
+        Apple refuses them, which are the ones or the others.
 
         :returns: whether there are others to use.
         """
-        if not self.knows(credentials):
-            return True
         candidate, self.candidate = self.candidate, None
         if candidate is None:
             return False

@@ -31,6 +31,7 @@ class WaitingPushes:
     ) -> None:
         self._clock = clock
         self._expired = expired
+        self._withdraw = self.remove
         self._deadlines = Deadlines(clock, seconds, self._expire)
         # Each is in the order of ``since``. A dict would be searched for its first entry, again and
         # again, past all that were removed before it; an OrderedDict knows it.
@@ -58,7 +59,7 @@ class WaitingPushes:
         """
         Put a push at its end.
         """
-        push = PendingPush(notification, attempt, self._clock.seconds(), self.remove)
+        push = PendingPush(notification, attempt, self._clock.seconds(), self._withdraw)
         self._fresh[notification.token] = push
         self._deadlines.watch()
         return push.outcome

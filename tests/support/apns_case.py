@@ -14,9 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from scepd.apns.credentials import PushCredentials
 from scepd.apns.outcome import OutcomeKind, PushOutcome
 from scepd.network.apns_client import APNsClient, APNsLimits
+from scepd.network.apns_owner import TokenSource
 from tests.apns.notifications import TOPIC, notification, token
 from tests.support.apns_double import Answer, APNsConnectionDouble, APNsDouble
-from tests.support.apns_memory import MemoryRoute, credentials_for
+from tests.support.apns_memory import credentials_for
+from tests.support.apns_routes import RecordedMetrics, ScriptedRoute
 
 
 class APNsCase(SynchronousTestCase):
@@ -34,11 +36,25 @@ class APNsCase(SynchronousTestCase):
         self.clock = Clock()
         self.double = APNsDouble(TOPIC)
         self.behaviour = self.double.behaviour
-        self.route = MemoryRoute(self.clock, self.double)
+        self.route = ScriptedRoute(self.clock, self.double)
+        self.credentials = credentials_for(TOPIC)
+        self.metrics = RecordedMetrics()
         self.client = APNsClient(
-            self.clock, self.route, credentials_for(TOPIC), self.limits, lambda: 0.5
+            self.clock,
+            self.route,
+            self.credentials,
+            self.limits,
+            lambda: 0.5,
+            metrics=self.metrics,
+            tokens=self.make_tokens(),
         )
         self.addCleanup(self.close)
+
+    def make_tokens(self) -> TokenSource | None:
+        """
+        Provider tokens, in cases about them.
+        """
+        return None
 
     def close(self) -> None:
         """
@@ -69,7 +85,14 @@ class APNsCase(SynchronousTestCase):
         Another certificate for the same topic.
         """
         self._renewals += 1
-        return replace(credentials_for(TOPIC), certificates=(b"renewed %d" % self._renewals,))
+        return replace(self.credentials, certificates=(b"renewed %d" % self._renewals,))
+
+    def let_go(self, number: int) -> None:
+        """
+        Cut one of the connections, counted from 0.
+        """
+        self.double.connections[number].transport.abortConnection()
+        self.clock.advance(0)
 
     def wait(self, seconds: int) -> None:
         """
