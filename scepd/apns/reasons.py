@@ -41,7 +41,8 @@ _WRONG = Row(Action.TOKEN_WRONG, OutcomeKind.PERMANENT, Alarm.WRONG_TOKENS, "war
 _OURS = Row(Action.OUR_FAULT, OutcomeKind.PERMANENT, Alarm.OUR_FAULT, "critical")
 _UNKNOWN = Row(Action.UNKNOWN, OutcomeKind.PERMANENT, Alarm.NONE, "error")
 _SUSPEND = Row(Action.SUSPEND, OutcomeKind.SUSPENDED, Alarm.CREDENTIAL, "error")
-_RENEW = Row(Action.RENEW_TOKEN, OutcomeKind.RETRY, Alarm.NONE, "warn")
+# When the new token is refused, too, or there is none: that is what is left.
+_RENEW = Row(Action.RENEW_TOKEN, OutcomeKind.SUSPENDED, Alarm.NONE, "warn")
 _DELAY = Row(Action.DELAY_DEVICE, OutcomeKind.RETRY, Alarm.NONE, "warn")
 _BACK_OFF = Row(Action.BACK_OFF, OutcomeKind.RETRY, Alarm.NONE, "warn")
 _RECONNECT = Row(Action.RECONNECT, OutcomeKind.RETRY, Alarm.NONE, "info")

@@ -110,6 +110,13 @@ class Pushing:
         return None if self._credentials is None else self._credentials.not_after
 
     @property
+    def credentials(self) -> PushCredentials | None:
+        """
+        What Apple is to know us by.
+        """
+        return self._credentials
+
+    @property
     def state(self) -> GatewayState | None:
         """
         How we stand with Apple; None: we have nothing to be known by.
@@ -144,7 +151,7 @@ class Pushing:
     @property
     def connections(self) -> int:
         """
-        Connections to the push service, those included that only wait for answers.
+        Connections to the push service that take pushes.
         """
         return 0 if self._gateway is None else self._gateway.connections
 
@@ -161,11 +168,16 @@ class Pushing:
         See whether these may take the place of the ones in use.
 
         :param accepted_topic: another topic that is meant, as the operator says.
-        :raises Conflict: the topic is another than before, so that no device could be reached.
+        :raises Conflict: the topic is another than before, so that no device could be reached; or
+            a certificate would have to take the place of a provider token, or the other way round.
         """
-        if credentials is None or self.topic in (None, credentials.topic):
+        if credentials is None or self._credentials is None:
             return
-        if credentials.topic != accepted_topic:
+        if (credentials.provider_token is None) != (self._credentials.provider_token is None):
+            raise Conflict(
+                "[apns] changed between a push certificate and provider tokens: restart scepd"
+            )
+        if credentials.topic not in (self.topic, accepted_topic):
             raise Conflict(
                 f"the push certificate's topic is {credentials.topic}; devices are enrolled with "
                 f"{self.topic}, and could not be pushed to any more until they enroll again. If "
@@ -219,7 +231,15 @@ class Pushing:
             limits.connect_timeout,
             proxy=apns.outgoing_proxy,
         )
-        return APNsClient(reactor, route, credentials, limits, self._around.jitter)
+        return APNsClient(
+            reactor,
+            route,
+            credentials,
+            limits,
+            self._around.jitter,
+            metrics=self.answers,
+            tokens=None if credentials.provider_token is None else _Tokens(self),
+        )
 
     def _make_sender(self, gateway: APNsClient) -> PushSender:
         around = self._around
@@ -243,3 +263,27 @@ class Pushing:
     def _expiry_seconds(self) -> float:
         not_after = self.not_after
         return float("nan") if not_after is None else not_after.timestamp()
+
+
+class _Tokens:
+    """
+    The provider token of the credentials of now (a TokenSource).
+    """
+
+    def __init__(self, pushing: Pushing) -> None:
+        self._pushing = pushing
+
+    def authorization(self) -> bytes | None:
+        """
+        The header field's value; the same one until it is renewed.
+        """
+        credentials = self._pushing.credentials
+        return None if credentials is None else credentials.authorization()
+
+    def renew(self) -> None:
+        """
+        Apple says that the token has run out.
+        """
+        credentials = self._pushing.credentials
+        if credentials is not None and not credentials.renew_token():
+            _log.error("Apple finds a young provider token expired: is this machine's clock right?")

@@ -46,7 +46,7 @@ TABLE = """
 403 BadCertificate              SUSPEND         SUSPENDED  CREDENTIAL   error
 403 BadCertificateEnvironment   SUSPEND         SUSPENDED  CREDENTIAL   error
 403 BadEnvironmentKeyIdInToken  SUSPEND         SUSPENDED  CREDENTIAL   error
-403 ExpiredProviderToken        RENEW_TOKEN     RETRY      NONE         warn
+403 ExpiredProviderToken        RENEW_TOKEN     SUSPENDED  NONE         warn
 403 Forbidden                   SUSPEND         SUSPENDED  CREDENTIAL   error
 403 InvalidProviderToken        SUSPEND         SUSPENDED  CREDENTIAL   error
 403 MissingProviderToken        SUSPEND         SUSPENDED  CREDENTIAL   error

@@ -13,7 +13,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.apns.credentials import PushCredentials, load_credentials
+from scepd.apns.credentials import PushCredentials, load_credentials, load_provider_token
 from scepd.apns.outcome import GatewayState
 from scepd.config import parse
 from scepd.errors import Conflict
@@ -144,6 +144,28 @@ class PushingTests(SynchronousTestCase):
         pushing.check(other, OTHER)
         pushing.use(other)
         self.assertEqual(pushing.topic, OTHER)
+
+    def test_another_kind(self) -> None:
+        """
+        A provider token in place of the certificate needs a restart; another key does not.
+        """
+        pushing = self.start(self.credentials())
+        first, second = self.token("ABC123DEFG"), self.token("ZZZ123DEFG")
+        with self.assertRaises(Conflict) as caught:
+            pushing.check(first, None)
+        self.assertIn("restart scepd", str(caught.exception))
+        by_token = self.start(first)
+        self.assertRaises(Conflict, by_token.check, self.credentials(), None)
+        by_token.check(second, None)
+        by_token.use(second)
+        self.assertEqual(by_token.credentials, second)
+
+    def token(self, key_id: str) -> PushCredentials:
+        """
+        Credentials by provider token.
+        """
+        pem = self.authority.push(TOPIC).key
+        return load_provider_token(pem, key_id, "TEAM567890", TOPIC, self.reactor.seconds)
 
     def test_renewed(self) -> None:
         """
