@@ -19,6 +19,7 @@ from scepd.ctl.failures import EXIT_CODES
 from scepd.ctl.hosts import hosts
 from scepd.ctl.options import with_options
 from scepd.ctl.profiles import profiles
+from scepd.ctl.pushes import push, pushes
 from scepd.ctl.records import activities, exchanges, status
 from scepd.ctl.setup import init
 
@@ -70,6 +71,7 @@ for _command in (
     enrollment_tokens,
     api_tokens,
     hosts,
+    pushes,
     certificates,
     requests,
     exchanges,
@@ -78,3 +80,4 @@ for _command in (
 ):
     main.add_command(_command)
 authorities.add_command(roll_over)
+hosts.add_command(push)

@@ -25,6 +25,7 @@ from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
+from scepd.services.pushes import Pushes
 from scepd.services.rendering import ProfileRendering
 from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.services.upstream_targets import UpstreamTargets
@@ -241,6 +242,15 @@ class Composition:
                 stores.windows,
                 stores.check_ins,
                 stores.pushes,
+            ),
+            pushes=Pushes(
+                stores.pushes,
+                stores.push_topics,
+                stores.hosts,
+                stores.check_ins,
+                self.management.pushing,
+                around.reactor,
+                self.management.pushing.wake,
             ),
             enrolling=self.management.enrolling,
             embedded_ca=self.management.issuing.endpoints(),

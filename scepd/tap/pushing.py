@@ -4,7 +4,7 @@ Pushes: the way to Apple, what is sent on it, and the change of what Apple knows
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from twisted.logger import Logger
@@ -19,7 +19,7 @@ from scepd.network.apns_client import APNsClient
 from scepd.network.apns_limits import APNsLimits
 from scepd.network.apns_route import APNsRoute
 from scepd.ports import PushStore
-from scepd.services.apple_answers import AppleAnswers
+from scepd.services.apple_answers import AnswerCount, AppleAnswers
 from scepd.services.clock import utc_now
 from scepd.services.expiry_reminder import ExpiryReminder
 from scepd.services.push import PushSender
@@ -154,6 +154,13 @@ class Pushing:
         Connections to the push service that take pushes.
         """
         return 0 if self._gateway is None else self._gateway.connections
+
+    @property
+    def refusals(self) -> Sequence[AnswerCount]:
+        """
+        What Apple answered other than a plain 200 since the start, the newest first.
+        """
+        return self.answers.refusals
 
     def trouble(self) -> str:
         """
