@@ -13,6 +13,7 @@ from scepd.ctl.api_tokens import api_tokens
 from scepd.ctl.authority_change import change
 from scepd.ctl.certificate_authorities import authorities
 from scepd.ctl.connection import DEFAULT_SERVER, DEFAULT_TOKEN_FILE, Connection
+from scepd.ctl.doctor import doctor
 from scepd.ctl.embedded_ca import certificates, requests, roll_over
 from scepd.ctl.enrollment_tokens import enrollment_tokens
 from scepd.ctl.failures import EXIT_CODES
@@ -66,6 +67,7 @@ def main(context: click.Context, server: str, token_file: Path) -> None:
 authorities.add_command(change)
 for _command in (
     init,
+    doctor,
     authorities,
     profiles,
     enrollment_tokens,
