@@ -69,7 +69,7 @@ class Management:
         self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges)
         self.ca = self.issuing.authority
         self._protecting = protecting
-        self.pushing = Pushing(around, stores.pushes, metrics, secrets, tells)
+        self.pushing = Pushing(around, stores.pushes, stores.push_topics, metrics, secrets, tells)
         self._leases = Leases(stores.leases, around.new_id())
         self.last_seen = LastSeen(stores.check_ins, around.reactor)
         self.enrolling = Enrolling(

@@ -18,12 +18,14 @@ from scepd.metrics import Metrics
 from scepd.network.apns_client import APNsClient
 from scepd.network.apns_limits import APNsLimits
 from scepd.network.apns_route import APNsRoute
-from scepd.ports import PushStore
+from scepd.ports import PushStore, PushTopics
 from scepd.services.apple_answers import AnswerCount, AppleAnswers
 from scepd.services.clock import utc_now
+from scepd.services.enrolled_topics import EnrolledTopics
 from scepd.services.expiry_reminder import ExpiryReminder
 from scepd.services.push import PushSender
 from scepd.tap.files import DeviceSecrets
+from scepd.tap.push_tokens import PushTokens
 from scepd.tap.surroundings import Surroundings
 
 _NO_PUSHES = "[apns] names no credentials, so that no device can be pushed to"
@@ -42,6 +44,7 @@ class Pushing:
         self,
         around: Surroundings,
         store: PushStore,
+        topics: PushTopics,
         metrics: Metrics,
         secrets: DeviceSecrets,
         tells: Callable[[], bool],
@@ -54,6 +57,7 @@ class Pushing:
         self._started = False
         self.answers = AppleAnswers(metrics, around.reactor)
         self._reminder = ExpiryReminder(around.reactor, lambda: self.not_after, around.jitter)
+        self._topics = EnrolledTopics(topics, around.reactor, lambda: self.topic, around.jitter)
         self._gateway = None if credentials is None else self._make_gateway(credentials)
         self._sender = None if self._gateway is None else self._make_sender(self._gateway)
         self._observe(metrics)
@@ -66,6 +70,7 @@ class Pushing:
         """
         self._started = True
         self._reminder.start()
+        self._topics.start()
         self._start_sending()
 
     async def stop(self) -> None:
@@ -74,6 +79,7 @@ class Pushing:
         """
         self._started = False
         await self._reminder.stop()
+        await self._topics.stop()
         if self._sender is not None:
             await self._sender.stop()
         if self._gateway is not None:
@@ -110,13 +116,6 @@ class Pushing:
         return None if self._credentials is None else self._credentials.not_after
 
     @property
-    def credentials(self) -> PushCredentials | None:
-        """
-        What Apple is to know us by.
-        """
-        return self._credentials
-
-    @property
     def state(self) -> GatewayState | None:
         """
         How we stand with Apple; None: we have nothing to be known by.
@@ -131,7 +130,12 @@ class Pushing:
         if self._gateway is None:
             return _NO_PUSHES
         expiry = expiry_complaint(self.not_after, utc_now(self._around.reactor))
-        complaints = (self._gateway.complaint, expiry, self.answers.complaint)
+        complaints = (
+            self._gateway.complaint,
+            expiry,
+            self._topics.complaint,
+            self.answers.complaint,
+        )
         return "; ".join(complaint for complaint in complaints if complaint)
 
     @property
@@ -209,6 +213,7 @@ class Pushing:
         else:
             self._gateway.use_credentials(credentials, force=True)
         self._reminder.forget()
+        self._topics.wake()
         _log.info(
             "Pushing as {topic}, until {not_after}; before as {before}",
             topic=credentials.topic,
@@ -245,7 +250,9 @@ class Pushing:
             limits,
             self._around.jitter,
             metrics=self.answers,
-            tokens=None if credentials.provider_token is None else _Tokens(self),
+            tokens=None
+            if credentials.provider_token is None
+            else PushTokens(lambda: self._credentials),
         )
 
     def _make_sender(self, gateway: APNsClient) -> PushSender:
@@ -270,27 +277,3 @@ class Pushing:
     def _expiry_seconds(self) -> float:
         not_after = self.not_after
         return float("nan") if not_after is None else not_after.timestamp()
-
-
-class _Tokens:
-    """
-    The provider token of the credentials of now (a TokenSource).
-    """
-
-    def __init__(self, pushing: Pushing) -> None:
-        self._pushing = pushing
-
-    def authorization(self) -> bytes | None:
-        """
-        The header field's value; the same one until it is renewed.
-        """
-        credentials = self._pushing.credentials
-        return None if credentials is None else credentials.authorization()
-
-    def renew(self) -> None:
-        """
-        Apple says that the token has run out.
-        """
-        credentials = self._pushing.credentials
-        if credentials is not None and not credentials.renew_token():
-            _log.error("Apple finds a young provider token expired: is this machine's clock right?")

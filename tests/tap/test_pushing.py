@@ -24,6 +24,7 @@ from scepd.tap.pushing import Pushing
 from scepd.tap.surroundings import Surroundings
 from tests.support.apns_certificates import PushAuthority
 from tests.support.fake_mdm import FakePushes
+from tests.support.fake_push_gateway import FakePushTopics
 
 TOPIC = "com.apple.mgmt.External.11111111-1111-4111-8111-111111111111"
 OTHER = "com.apple.mgmt.External.22222222-2222-4222-8222-222222222222"
@@ -42,6 +43,7 @@ class PushingTests(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.reactor.advance(NOW)
         self.metrics = Metrics()
+        self.topics = FakePushTopics()
         self.authority = PushAuthority()
 
     def credentials(self, topic: str = TOPIC, days: float = 365) -> PushCredentials:
@@ -71,7 +73,7 @@ class PushingTests(SynchronousTestCase):
         configuration = parse('[apns]\nhost = "127.0.0.1"', Path("/scepd.toml"))
         around = Surroundings(configuration, self.reactor, lambda: Keyring({"k1": bytes(32)}))
         secrets = DeviceSecrets(credentials, None, None, None)
-        pushing = Pushing(around, FakePushes(), self.metrics, secrets, lambda: True)
+        pushing = Pushing(around, FakePushes(), self.topics, self.metrics, secrets, lambda: True)
         pushing.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(pushing.stop()))
         self.reactor.advance(6)
@@ -158,7 +160,7 @@ class PushingTests(SynchronousTestCase):
         self.assertRaises(Conflict, by_token.check, self.credentials(), None)
         by_token.check(second, None)
         by_token.use(second)
-        self.assertEqual(by_token.credentials, second)
+        self.assertEqual((by_token.topic, by_token.not_after), (TOPIC, None))
 
     def token(self, key_id: str) -> PushCredentials:
         """
@@ -178,6 +180,23 @@ class PushingTests(SynchronousTestCase):
             pushing.use(renewed)
         self.assertIn("Pushing as", logs[-1]["log_format"])
         self.assertEqual(pushing.not_after, renewed.not_after)
+
+    def test_enrolled_topics(self) -> None:
+        """
+        A certificate at the start that is not of the devices' topic is told, until it is.
+        """
+        self.topics.numbers = {TOPIC: 7, OTHER: 3}
+        with capturedLogs() as logs:
+            pushing = self.start(self.credentials())
+            self.reactor.advance(7200)
+        sentence = f"topic is {TOPIC}, but there are devices enrolled 3 with {OTHER}"
+        self.assertIn(sentence, pushing.trouble())
+        told = [event for event in logs if event["log_level"] is LogLevel.error]
+        self.assertEqual(len(told), 1)
+        self.topics.numbers = {OTHER: 3}
+        pushing.use(self.credentials(OTHER))
+        self.reactor.advance(1)
+        self.assertNotIn("devices enrolled", pushing.trouble())
 
     def test_removed(self) -> None:
         """
