@@ -8,13 +8,15 @@ PING and SETTINGS still come.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from h2 import events as h2_events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
-from hpack import HPACKError
+from hpack import HPACKError, NeverIndexedHeaderTuple
 from hyperframe.exceptions import HyperframeError
 
 from scepd.apns import frames
@@ -43,13 +45,20 @@ class PushEngine:
 
     :param authority: Apple's host name.
     :param most_streams: pushes in flight, even if the server allows more.
+    :param authorization: gives the header of token credentials, or None.
     :param last_stream_id: from which on no push is taken, so that ids never run out.
     """
 
     def __init__(
-        self, authority: str, *, most_streams: int = 1000, last_stream_id: int = _LAST_STREAM_ID
+        self,
+        authority: str,
+        *,
+        most_streams: int = 1000,
+        authorization: Callable[[], bytes | None] = lambda: None,
+        last_stream_id: int = _LAST_STREAM_ID,
     ) -> None:
         self._authority = authority
+        self._authorization = authorization
         self._most_streams = most_streams
         self._last_stream_id = last_stream_id
         self._streams: dict[int, PushStream] = {}
@@ -109,7 +118,10 @@ class PushEngine:
         :returns: its stream id.
         """
         stream_id = self._h2.get_next_available_stream_id()
-        self._h2.send_headers(stream_id, notification.headers(self._authority))
+        headers, authorization = notification.headers(self._authority), self._authorization()
+        if authorization is not None:
+            headers.append(NeverIndexedHeaderTuple(b"authorization", authorization))
+        self._h2.send_headers(stream_id, headers)
         stream = self._streams[stream_id] = PushStream(notification.body())
         self._unsent[stream_id] = stream
         self._send_body(stream_id)

@@ -37,6 +37,17 @@ class PushAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class PushesAccepted:
+    """
+    Pushes were answered by a plain 200, whose apns-id and body nobody looks at.
+
+    :param stream_ids: in the order of the answers.
+    """
+
+    stream_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PushRefused:
     """
     A push was surely not processed (RFC 9113 section 8.7).
@@ -94,6 +105,7 @@ class ConnectionBroken:
 Event = (
     SettingsReceived
     | PushAnswered
+    | PushesAccepted
     | PushRefused
     | PushLost
     | GoAwayReceived

@@ -5,11 +5,13 @@ What tests of the APNs client have in common.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from scepd.apns.credentials import PushCredentials
 from scepd.apns.outcome import OutcomeKind, PushOutcome
 from scepd.network.apns_client import APNsClient, APNsLimits
 from tests.apns.notifications import TOPIC, notification, token
@@ -23,6 +25,7 @@ class APNsCase(SynchronousTestCase):
     """
 
     limits = APNsLimits()
+    _renewals = 0
 
     def setUp(self) -> None:
         """
@@ -51,7 +54,7 @@ class APNsCase(SynchronousTestCase):
         """
         Push to device ``number``.
         """
-        return Deferred.fromCoroutine(self.client.push(notification(number), **options))
+        return self.client.push(notification(number), **options)
 
     def pushes(self, count: int) -> list[Deferred[PushOutcome]]:
         """
@@ -60,6 +63,13 @@ class APNsCase(SynchronousTestCase):
         pushed = [self.push(number) for number in range(count)]
         self.clock.advance(0)
         return pushed
+
+    def renewed(self) -> PushCredentials:
+        """
+        Another certificate for the same topic.
+        """
+        self._renewals += 1
+        return replace(credentials_for(TOPIC), certificates=(b"renewed %d" % self._renewals,))
 
     def wait(self, seconds: int) -> None:
         """

@@ -34,6 +34,7 @@ class MemoryTransport:
         self.protocol = protocol
         self.peer: MemoryTransport
         self.closed = False
+        self.producer: Any = None
         self.writes = 0
         self._piece_size = piece_size
 
@@ -45,6 +46,18 @@ class MemoryTransport:
         for start in range(0, len(data), self._piece_size):
             piece = data[start : start + self._piece_size]
             self.clock.callLater(0, self.peer.deliver, piece)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        Remember whom to pause.
+        """
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        """
+        Pause nobody any more.
+        """
+        self.producer = None
 
     def loseConnection(self) -> None:
         """
