@@ -4,19 +4,18 @@ The connections to Apple's push service: those that take pushes, and those that 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
 from scepd.apns.credentials import PushCredentials
-from scepd.apns.engine import PushEngine
 from scepd.apns.reasons import suspends
 from scepd.apns.retry import Random
 from scepd.network.apns_connection import APNsConnection
 from scepd.network.apns_dial import Dial
 from scepd.network.apns_limits import APNsLimits
+from scepd.network.apns_maker import ConnectionMaker, Route
 from scepd.network.apns_metrics import APNsMetrics, ReconnectCause, Tally
 from scepd.network.apns_owner import PoolOwner, TokenSource
 from scepd.network.apns_rotation import Rotation
@@ -26,19 +25,6 @@ _log = Logger()
 
 _GOOD_LIFE = 60.0
 _GRAIN = 1e-6
-
-
-class Route(Protocol):
-    """
-    Knows the way (see :class:`scepd.network.apns_route.APNsRoute`).
-    """
-
-    host: str
-
-    def endpoint(self, credentials: PushCredentials) -> IStreamClientEndpoint:
-        """
-        What connects, through a proxy or not; names are looked up anew with each use.
-        """
 
 
 class APNsPool:
@@ -66,15 +52,13 @@ class APNsPool:
         self.host = route.host
         self.stopped = False
         self._reactor = reactor
-        self._route = route
         self._limits = limits
         self._random = random
         self._pushes = pushes
         self._metrics = metrics
-        self._tokens = tokens
-        self._tally = Tally(metrics)
         self._rotation = Rotation(credentials)
-        self._dial = Dial(reactor, limits.connect_timeout, random, self)
+        maker = ConnectionMaker(reactor, route, limits, pushes, Tally(metrics), tokens)
+        self._dial = Dial(reactor, limits.connect_timeout, random, maker, self)
         self._size = PoolSize(reactor, limits, self._grow, self._shrink)
         # Those that are asked first come first; stale ones are last.
         self._open: list[APNsConnection] = []
@@ -218,7 +202,7 @@ class APNsPool:
         """
         Pushes may be sent.
         """
-        self._dial.done(connection)
+        self._dial.opened(connection)
         self._complaint = ""
         self._rotation.connected(connection.credentials)
         connection.stale = connection.credentials is not self.credentials
@@ -302,33 +286,6 @@ class APNsPool:
         """
         return self._rotation.choose(alone=not self._open)
 
-    def make_endpoint(self, credentials: PushCredentials) -> IStreamClientEndpoint:
-        """
-        What connects.
-        """
-        return self._route.endpoint(credentials)
-
-    def make_connection(self, credentials: PushCredentials) -> APNsConnection:
-        """
-        The connection of a new attempt.
-        """
-        tokens, most_streams = self._tokens, self._limits.max_streams
-        if tokens is None:
-            engine = PushEngine(self.host, most_streams=most_streams)
-        else:
-            authorization = tokens.authorization
-            engine = PushEngine(self.host, most_streams=most_streams, authorization=authorization)
-        return APNsConnection(
-            self._reactor,
-            engine,
-            credentials,
-            self._limits,
-            self,
-            self._pushes,
-            self._tally,
-            probe=tokens is not None,
-        )
-
     def not_connected(self, credentials: PushCredentials, complaint: str) -> None:
         """
         There is no connection any more, or still none.
@@ -352,7 +309,7 @@ class APNsPool:
             return
         if cause is not None:
             self._metrics.reconnecting(cause)
-        self._dial.begin()
+        self._dial.begin(more=cause is ReconnectCause.LOAD)
 
     def _lost(self, connection: APNsConnection, complaint: str) -> None:
         self._open.remove(connection)
