@@ -223,6 +223,14 @@ class APNsClient:
         """
         self._waiting.remove(push)
 
+    def push_failed(self, push: PendingPush) -> None:
+        """
+        It would fail again.
+        """
+        reason = "a fault in scepd"
+        outcome = PushOutcome(OutcomeKind.PERMANENT, reason=reason, sent=False)
+        push.settle(outcome, PushState.UNSENT)
+
     def pushes_accepted(self, pushes: Sequence[PendingPush]) -> None:
         """
         Apple took them.

@@ -73,6 +73,20 @@ class Dial:
         return self._timer is not None or self._connection is not None
 
     @property
+    def connection(self) -> APNsConnection | None:
+        """
+        That of the attempt, once TCP is connected.
+        """
+        return self._connection
+
+    @property
+    def credentials(self) -> PushCredentials | None:
+        """
+        What the attempt is made with; None: there is none.
+        """
+        return self._credentials
+
+    @property
     def resting(self) -> bool:
         """
         Whether the next attempt waits for its time.
@@ -127,11 +141,9 @@ class Dial:
         self._attempt = self._connection = self._credentials = None
         return True
 
-    def cancel(self) -> APNsConnection | None:
+    def cancel(self) -> None:
         """
-        Make no attempt any more.
-
-        :returns: the connection of the last one, which is about to end.
+        Make no attempt any more; the connection of the last one ends.
         """
         attempt, connection = self._attempt, self._connection
         self._disarm()
@@ -140,7 +152,6 @@ class Dial:
             connection.abort("it is not needed any more")
         elif attempt is not None:
             attempt.cancel()
-        return connection
 
     # -- inside ------------------------------------------------------------------------------------
 

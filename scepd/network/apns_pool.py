@@ -125,9 +125,9 @@ class APNsPool:
         Send nothing more on a connection, and dial another.
         """
         if connection in self._open:
-            self._judge(connection)
             busy = connection.in_flight > 0 or self._pushes.waiting_since() is not None
             self._set_aside(connection)
+            self._judge_life(connection)
             self._renew(cause, even_if_fresh=busy)
 
     def use_credentials(self, credentials: PushCredentials, *, at_once: bool) -> None:
@@ -145,7 +145,7 @@ class APNsPool:
             if at_once:
                 self._set_aside(connection)
             else:
-                connection.stale = connection.credentials is not self.credentials
+                self._note_staleness(connection)
         self._renew(ReconnectCause.CREDENTIAL)
 
     def falls_back(self, connection: APNsConnection, reason: str) -> bool:
@@ -165,8 +165,9 @@ class APNsPool:
             if one.credentials is refused:
                 self._set_aside(one)
             else:
-                one.stale = one.credentials is not self.credentials
-        self._cancel_dial()
+                self._note_staleness(one)
+        if self._dial.resting or self._dial.credentials is refused:
+            self._cancel_dial()
         self._dial.proved()
         self._renew(ReconnectCause.CREDENTIAL)
         return True
@@ -205,7 +206,7 @@ class APNsPool:
         self._dial.opened(connection)
         self._complaint = ""
         self._rotation.connected(connection.credentials)
-        connection.stale = connection.credentials is not self.credentials
+        self._note_staleness(connection)
         fresh = [one for one in self._open if not one.stale]
         self._open = [*fresh, connection, *(one for one in self._open if one.stale)]
         connection.age_after(self._limits.lifetime * (0.9 + 0.2 * self._random()))
@@ -243,7 +244,7 @@ class APNsPool:
         """
         It is replaced, while it goes on.
         """
-        connection.stale = True
+        connection.aged = connection.stale = True
         if any(not one.stale for one in self._open):
             self._set_aside(connection)
         self._renew(ReconnectCause.LIFETIME)
@@ -313,7 +314,7 @@ class APNsPool:
 
     def _lost(self, connection: APNsConnection, complaint: str) -> None:
         self._open.remove(connection)
-        good = self._judge(connection)
+        self._judge_life(connection)
         if connection.proved or not self._rotation.failed(connection.credentials, complaint):
             self._complaint = complaint
         _log.warn(
@@ -321,19 +322,20 @@ class APNsPool:
             host=self.host,
             complaint=complaint,
         )
-        if good and not self._open and self._dial.resting:
-            # What the dial waits for has nothing to do with it.
-            self._dial.cancel()
-            self._rotation.prefer_trusted()
         self._renew(connection.cause, even_if_fresh=self._pushes.waiting_since() is not None)
 
-    def _judge(self, connection: APNsConnection) -> bool:
+    def _note_staleness(self, connection: APNsConnection) -> None:
+        connection.stale = connection.aged or connection.credentials is not self.credentials
+
+    def _judge_life(self, connection: APNsConnection) -> None:
         # One that was idle and then closed did no harm; only quick ends call for a back-off.
         since, now = connection.open_since, self._reactor.seconds()
-        good = connection.proved or (since is not None and now - since >= _GOOD_LIFE)
-        if good:
+        if connection.proved or (since is not None and now - since >= _GOOD_LIFE):
             self._dial.proved()
-        return good
+            if not self._open and self._dial.resting:
+                # What it rests from has nothing to do with this connection, whose like comes first.
+                self._dial.cancel()
+                self._rotation.prefer_trusted()
 
     def _set_aside(self, connection: APNsConnection) -> None:
         self._open.remove(connection)
@@ -341,9 +343,9 @@ class APNsPool:
         connection.drain()
 
     def _cancel_dial(self) -> None:
-        connection = self._dial.cancel()
-        if connection is not None:
-            self._leaving.add(connection)
+        if self._dial.connection is not None:
+            self._leaving.add(self._dial.connection)
+        self._dial.cancel()
 
     def _grow(self) -> None:
         since = self._pushes.waiting_since()

@@ -8,9 +8,12 @@ from h2 import events as h2_events
 from twisted.internet.interfaces import IPushProducer
 from zope.interface.verify import verifyObject
 
+from scepd.apns.engine import PushEngine
+from scepd.apns.notification import Notification
 from scepd.apns.outcome import GatewayState, OutcomeKind
 from scepd.network.apns_client import APNsLimits
 from scepd.network.apns_metrics import ReconnectCause
+from tests.apns.notifications import token
 from tests.support.apns_case import APNsCase
 from tests.support.apns_double import Silence
 from tests.support.apns_requests import Reply
@@ -170,6 +173,34 @@ class TurnTests(APNsCase):
         One batch was sent.
         """
         self.assertEqual(self.flying(), 50)
+
+
+class FaultTests(APNsCase):
+    """
+    Tests for mistakes of our own.
+    """
+
+    def test_push_that_can_not_be_sent(self) -> None:
+        """
+        It costs its connection, not its outcome nor that of others.
+        """
+        self.assert_done(self.pushes(1))
+        works = PushEngine.push
+
+        def stumbling(engine: PushEngine, notification: Notification) -> int:
+            if notification.token == token(2):
+                raise ZeroDivisionError
+            return works(engine, notification)
+
+        self.patch(PushEngine, "push", stumbling)
+        pushed = self.pushes(5)
+        self.wait(1)
+        outcome = self.successResultOf(pushed.pop(2))
+        self.assertEqual((outcome.kind, outcome.sent), (OutcomeKind.PERMANENT, False))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assert_done(pushed[2:])
+        for one in pushed[:2]:
+            self.assertIs(self.successResultOf(one).kind, OutcomeKind.RETRY)
 
 
 class NonsenseTests(APNsCase):
