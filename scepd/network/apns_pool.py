@@ -128,6 +128,9 @@ class APNsPool:
             busy = connection.in_flight > 0 or self._pushes.waiting_since() is not None
             self._set_aside(connection)
             self._judge_life(connection)
+            if cause is ReconnectCause.STREAMS_SPENT:
+                # It carried all that it could.
+                self._dial.proved()
             self._renew(cause, even_if_fresh=busy)
 
     def use_credentials(self, credentials: PushCredentials, *, at_once: bool) -> None:
