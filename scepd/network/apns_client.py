@@ -30,9 +30,10 @@ from scepd.apns.retry import Random
 from scepd.errors import Conflict
 from scepd.network.apns_connection import APNsConnection
 from scepd.network.apns_limits import APNsLimits as APNsLimits
+from scepd.network.apns_maker import Route
 from scepd.network.apns_metrics import APNsMetrics, NoMetrics, ReconnectCause
 from scepd.network.apns_owner import TokenSource
-from scepd.network.apns_pool import APNsPool, Route
+from scepd.network.apns_pool import APNsPool
 from scepd.network.apns_push import PendingPush, PushState
 from scepd.network.apns_waiting import WaitingPushes
 
@@ -221,6 +222,14 @@ class APNsClient:
         It waits no more.
         """
         self._waiting.remove(push)
+
+    def push_failed(self, push: PendingPush) -> None:
+        """
+        It would fail again.
+        """
+        reason = "a fault in scepd"
+        outcome = PushOutcome(OutcomeKind.PERMANENT, reason=reason, sent=False)
+        push.settle(outcome, PushState.UNSENT)
 
     def pushes_accepted(self, pushes: Sequence[PendingPush]) -> None:
         """

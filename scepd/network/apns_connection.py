@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -28,6 +29,8 @@ from scepd.network.apns_owner import TAKING, ConnectionOwner, ConnectionState, P
 from scepd.network.apns_timers import StateTimers
 from scepd.network.handshake import alert_complaint, handshake_complaint
 
+_log = Logger()
+
 _PING_AFTER = 3
 _REPLACE_AFTER = 10
 
@@ -39,6 +42,7 @@ class APNsConnection(Protocol):
 
     :param credentials: what it was made with.
     :param probe: whether a push has to be accepted before there may be more.
+    :ivar aged: whether it has lived long enough.
     :ivar stale: whether it is to drain once another is ready.
     :ivar open_since: since when it takes pushes (the reactor's seconds); None: it never did.
     :ivar proved: whether a push was accepted on it.
@@ -61,7 +65,7 @@ class APNsConnection(Protocol):
     ) -> None:
         self.state = ConnectionState.CONNECTING
         self.credentials = credentials
-        self.stale = self.proved = False
+        self.aged = self.stale = self.proved = False
         self.open_since: float | None = None
         self.cause = ReconnectCause.LOST
         self._reactor = reactor
@@ -230,13 +234,20 @@ class APNsConnection(Protocol):
 
     def _take_turn(self) -> None:
         self._turn = None
+        try:
+            self._work()
+        except Exception:  # noqa: BLE001 - a fault of ours must leave no push without an outcome
+            _log.failure("A connection to the push service failed")
+            self.abort("of a fault in scepd")
+        self._tally.tell()
+
+    def _work(self) -> None:
         self._receive()
         self._send_waiting()
         if self.state is not ConnectionState.CLOSED:
             self._flush()
         if self.state is ConnectionState.DRAINING and not self.in_flight:
             self._close("all is answered")
-        self._tally.tell()
 
     def _receive(self) -> None:
         data, self._received = b"".join(self._received), []

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectError, DNSLookupError
-from twisted.internet.interfaces import IDelayedCall, IProtocol, IStreamClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IProtocol
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
@@ -17,13 +17,15 @@ from scepd.apns.credentials import PushCredentials
 from scepd.apns.retry import DIALLING, Random
 from scepd.errors import UpstreamError
 from scepd.network.apns_connection import APNsConnection
+from scepd.network.apns_maker import ConnectionMaker
+from scepd.network.apns_owner import ConnectionOwner
 
 # Whatever the reasons are: more attempts than that in so many seconds would look like an attack.
 _BURST = 5
 _BURST_SECONDS = 10.0
 
 
-class DialOwner(Protocol):
+class DialOwner(ConnectionOwner, Protocol):
     """
     Whoever wants a connection.
     """
@@ -31,16 +33,6 @@ class DialOwner(Protocol):
     def choose_credentials(self) -> PushCredentials:
         """
         What the next attempt is made with.
-        """
-
-    def make_endpoint(self, credentials: PushCredentials) -> IStreamClientEndpoint:
-        """
-        What connects.
-        """
-
-    def make_connection(self, credentials: PushCredentials) -> APNsConnection:
-        """
-        A new connection, not yet connected.
         """
 
     def not_connected(self, credentials: PushCredentials, complaint: str) -> None:
@@ -57,12 +49,16 @@ class Dial:
     :param timeout: seconds for name, TCP and TLS together.
     """
 
-    def __init__(self, clock: Any, timeout: float, random: Random, owner: DialOwner) -> None:
+    def __init__(
+        self, clock: Any, timeout: float, random: Random, maker: ConnectionMaker, owner: DialOwner
+    ) -> None:
         self._clock = clock
         self._timeout = timeout
         self._random = random
+        self._maker = maker
         self._owner = owner
         self._failures = 0
+        self._opened = False
         self._begun: deque[float] = deque(maxlen=_BURST)
         self._timer: IDelayedCall | None = None
         self._attempt: Deferred[None] | None = None
@@ -77,22 +73,41 @@ class Dial:
         return self._timer is not None or self._connection is not None
 
     @property
+    def connection(self) -> APNsConnection | None:
+        """
+        That of the attempt, once TCP is connected.
+        """
+        return self._connection
+
+    @property
+    def credentials(self) -> PushCredentials | None:
+        """
+        What the attempt is made with; None: there is none.
+        """
+        return self._credentials
+
+    @property
     def resting(self) -> bool:
         """
         Whether the next attempt waits for its time.
         """
         return self._timer is not None and self._credentials is None
 
-    def begin(self) -> None:
+    def begin(self, *, more: bool = False) -> None:
         """
         Make an attempt: at once after a connection that was worth it, later after failures.
+
+        :param more: the last connection is still there; if it was to be had, so may be this one.
         """
         if self.under_way:
             return
+        if more and self._opened:
+            self._failures = 0
         delay = DIALLING.delay(self._failures - 1, self._random) if self._failures else 0
         if not self._failures and self._is_burst():
             delay = DIALLING.delay(0, self._random)
         self._failures += 1
+        self._opened = False
         self._timer = self._clock.callLater(delay, self._connect)
 
     def proved(self) -> None:
@@ -108,9 +123,15 @@ class Dial:
         if connection is self._connection:
             self._disarm()
 
+    def opened(self, connection: APNsConnection) -> None:
+        """
+        A connection takes pushes.
+        """
+        self._opened = self.done(connection) or self._opened
+
     def done(self, connection: APNsConnection) -> bool:
         """
-        A connection takes pushes, or has ended.
+        A connection has ended, or is none of the dial's business any more.
 
         :returns: whether it was this attempt's; then the attempt is over.
         """
@@ -120,11 +141,9 @@ class Dial:
         self._attempt = self._connection = self._credentials = None
         return True
 
-    def cancel(self) -> APNsConnection | None:
+    def cancel(self) -> None:
         """
-        Make no attempt any more.
-
-        :returns: the connection of the last one, which is about to end.
+        Make no attempt any more; the connection of the last one ends.
         """
         attempt, connection = self._attempt, self._connection
         self._disarm()
@@ -133,7 +152,6 @@ class Dial:
             connection.abort("it is not needed any more")
         elif attempt is not None:
             attempt.cancel()
-        return connection
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -147,8 +165,9 @@ class Dial:
         self._timer = self._clock.callLater(self._timeout, self._time_out)
 
         def connect() -> Deferred[IProtocol]:
-            factory = Factory.forProtocol(lambda: self._owner.make_connection(credentials))
-            return self._owner.make_endpoint(credentials).connect(factory)
+            maker, owner = self._maker, self._owner
+            factory = Factory.forProtocol(lambda: maker.connection(credentials, owner))
+            return maker.endpoint(credentials).connect(factory)
 
         attempt: Deferred[Any] = maybeDeferred(connect)
         # It may be over before this returns.

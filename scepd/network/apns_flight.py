@@ -127,8 +127,14 @@ class Flight:
                 why = Filled.NO_ROOM
                 break
             source.push_sent(push)
+            try:
+                stream_id = engine.push(notification)
+            except Exception:
+                # Whoever catches it ends the connection, and nothing of this turn was written.
+                source.push_failed(push)
+                raise
             push.state, push.since = SENT, now
-            sent[engine.push(notification)] = push
+            sent[stream_id] = push
         if len(sent) > before:
             self.last_sent = now
             self._deadlines.watch()

@@ -121,6 +121,11 @@ class PushSource(Protocol):
         It waits no more.
         """
 
+    def push_failed(self, push: PendingPush) -> None:
+        """
+        It can't be sent, which is a fault of ours.
+        """
+
     def pushes_accepted(self, pushes: Sequence[PendingPush]) -> None:
         """
         They were answered with 200.

@@ -4,19 +4,18 @@ The connections to Apple's push service: those that take pushes, and those that 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
 from scepd.apns.credentials import PushCredentials
-from scepd.apns.engine import PushEngine
 from scepd.apns.reasons import suspends
 from scepd.apns.retry import Random
 from scepd.network.apns_connection import APNsConnection
 from scepd.network.apns_dial import Dial
 from scepd.network.apns_limits import APNsLimits
+from scepd.network.apns_maker import ConnectionMaker, Route
 from scepd.network.apns_metrics import APNsMetrics, ReconnectCause, Tally
 from scepd.network.apns_owner import PoolOwner, TokenSource
 from scepd.network.apns_rotation import Rotation
@@ -26,19 +25,6 @@ _log = Logger()
 
 _GOOD_LIFE = 60.0
 _GRAIN = 1e-6
-
-
-class Route(Protocol):
-    """
-    Knows the way (see :class:`scepd.network.apns_route.APNsRoute`).
-    """
-
-    host: str
-
-    def endpoint(self, credentials: PushCredentials) -> IStreamClientEndpoint:
-        """
-        What connects, through a proxy or not; names are looked up anew with each use.
-        """
 
 
 class APNsPool:
@@ -66,15 +52,13 @@ class APNsPool:
         self.host = route.host
         self.stopped = False
         self._reactor = reactor
-        self._route = route
         self._limits = limits
         self._random = random
         self._pushes = pushes
         self._metrics = metrics
-        self._tokens = tokens
-        self._tally = Tally(metrics)
         self._rotation = Rotation(credentials)
-        self._dial = Dial(reactor, limits.connect_timeout, random, self)
+        maker = ConnectionMaker(reactor, route, limits, pushes, Tally(metrics), tokens)
+        self._dial = Dial(reactor, limits.connect_timeout, random, maker, self)
         self._size = PoolSize(reactor, limits, self._grow, self._shrink)
         # Those that are asked first come first; stale ones are last.
         self._open: list[APNsConnection] = []
@@ -141,9 +125,12 @@ class APNsPool:
         Send nothing more on a connection, and dial another.
         """
         if connection in self._open:
-            self._judge(connection)
             busy = connection.in_flight > 0 or self._pushes.waiting_since() is not None
             self._set_aside(connection)
+            self._judge_life(connection)
+            if cause is ReconnectCause.STREAMS_SPENT:
+                # It carried all that it could.
+                self._dial.proved()
             self._renew(cause, even_if_fresh=busy)
 
     def use_credentials(self, credentials: PushCredentials, *, at_once: bool) -> None:
@@ -161,7 +148,7 @@ class APNsPool:
             if at_once:
                 self._set_aside(connection)
             else:
-                connection.stale = connection.credentials is not self.credentials
+                self._note_staleness(connection)
         self._renew(ReconnectCause.CREDENTIAL)
 
     def falls_back(self, connection: APNsConnection, reason: str) -> bool:
@@ -181,8 +168,9 @@ class APNsPool:
             if one.credentials is refused:
                 self._set_aside(one)
             else:
-                one.stale = one.credentials is not self.credentials
-        self._cancel_dial()
+                self._note_staleness(one)
+        if self._dial.resting or self._dial.credentials is refused:
+            self._cancel_dial()
         self._dial.proved()
         self._renew(ReconnectCause.CREDENTIAL)
         return True
@@ -218,10 +206,10 @@ class APNsPool:
         """
         Pushes may be sent.
         """
-        self._dial.done(connection)
+        self._dial.opened(connection)
         self._complaint = ""
         self._rotation.connected(connection.credentials)
-        connection.stale = connection.credentials is not self.credentials
+        self._note_staleness(connection)
         fresh = [one for one in self._open if not one.stale]
         self._open = [*fresh, connection, *(one for one in self._open if one.stale)]
         connection.age_after(self._limits.lifetime * (0.9 + 0.2 * self._random()))
@@ -259,7 +247,7 @@ class APNsPool:
         """
         It is replaced, while it goes on.
         """
-        connection.stale = True
+        connection.aged = connection.stale = True
         if any(not one.stale for one in self._open):
             self._set_aside(connection)
         self._renew(ReconnectCause.LIFETIME)
@@ -302,33 +290,6 @@ class APNsPool:
         """
         return self._rotation.choose(alone=not self._open)
 
-    def make_endpoint(self, credentials: PushCredentials) -> IStreamClientEndpoint:
-        """
-        What connects.
-        """
-        return self._route.endpoint(credentials)
-
-    def make_connection(self, credentials: PushCredentials) -> APNsConnection:
-        """
-        The connection of a new attempt.
-        """
-        tokens, most_streams = self._tokens, self._limits.max_streams
-        if tokens is None:
-            engine = PushEngine(self.host, most_streams=most_streams)
-        else:
-            authorization = tokens.authorization
-            engine = PushEngine(self.host, most_streams=most_streams, authorization=authorization)
-        return APNsConnection(
-            self._reactor,
-            engine,
-            credentials,
-            self._limits,
-            self,
-            self._pushes,
-            self._tally,
-            probe=tokens is not None,
-        )
-
     def not_connected(self, credentials: PushCredentials, complaint: str) -> None:
         """
         There is no connection any more, or still none.
@@ -352,11 +313,11 @@ class APNsPool:
             return
         if cause is not None:
             self._metrics.reconnecting(cause)
-        self._dial.begin()
+        self._dial.begin(more=cause is ReconnectCause.LOAD)
 
     def _lost(self, connection: APNsConnection, complaint: str) -> None:
         self._open.remove(connection)
-        good = self._judge(connection)
+        self._judge_life(connection)
         if connection.proved or not self._rotation.failed(connection.credentials, complaint):
             self._complaint = complaint
         _log.warn(
@@ -364,19 +325,20 @@ class APNsPool:
             host=self.host,
             complaint=complaint,
         )
-        if good and not self._open and self._dial.resting:
-            # What the dial waits for has nothing to do with it.
-            self._dial.cancel()
-            self._rotation.prefer_trusted()
         self._renew(connection.cause, even_if_fresh=self._pushes.waiting_since() is not None)
 
-    def _judge(self, connection: APNsConnection) -> bool:
+    def _note_staleness(self, connection: APNsConnection) -> None:
+        connection.stale = connection.aged or connection.credentials is not self.credentials
+
+    def _judge_life(self, connection: APNsConnection) -> None:
         # One that was idle and then closed did no harm; only quick ends call for a back-off.
         since, now = connection.open_since, self._reactor.seconds()
-        good = connection.proved or (since is not None and now - since >= _GOOD_LIFE)
-        if good:
+        if connection.proved or (since is not None and now - since >= _GOOD_LIFE):
             self._dial.proved()
-        return good
+            if not self._open and self._dial.resting:
+                # What it rests from has nothing to do with this connection, whose like comes first.
+                self._dial.cancel()
+                self._rotation.prefer_trusted()
 
     def _set_aside(self, connection: APNsConnection) -> None:
         self._open.remove(connection)
@@ -384,9 +346,9 @@ class APNsPool:
         connection.drain()
 
     def _cancel_dial(self) -> None:
-        connection = self._dial.cancel()
-        if connection is not None:
-            self._leaving.add(connection)
+        if self._dial.connection is not None:
+            self._leaving.add(self._dial.connection)
+        self._dial.cancel()
 
     def _grow(self) -> None:
         since = self._pushes.waiting_since()

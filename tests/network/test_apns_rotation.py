@@ -201,6 +201,18 @@ class BadCertificateTests(APNsCase):
         self.assertIs(self.route.shown[-1], self.credentials)
         self.check_former("refused")
 
+    def test_former_connection_goes_away(self) -> None:
+        """
+        So it is after GOAWAY.
+        """
+        self.route.modes[self.bad.certificates[0]] = "refused"
+        self.client.use_credentials(self.bad)
+        self.wait(30)
+        self.connection.go_away(0, "Shutdown")
+        self.clock.advance(0)
+        self.assertIs(self.route.shown[-1], self.credentials)
+        self.check_former("refused")
+
     def test_refused_late(self) -> None:
         """
         With TLS 1.3 a server may leave after its SETTINGS: the former one comes back.

@@ -91,7 +91,7 @@ class MemoryTransport:
 
 class MemoryRoute:
     """
-    The way to a double (a :class:`scepd.network.apns_pool.Route`).
+    The way to a double (a :class:`scepd.network.apns_maker.Route`).
 
     :ivar mode: what connecting leads to: ``up``, ``refused``, ``silent``, ``no-tls`` or ``no-h2``.
     :ivar attempts: when something tried to connect.
