@@ -39,7 +39,9 @@ class PushAnswered:
 @dataclass(frozen=True, slots=True)
 class PushesAccepted:
     """
-    Pushes were answered by a plain 200, whose apns-id and body nobody looks at.
+    Pushes that were answered by a plain 200, of which there is nothing more to tell.
+
+    A 200 may as well come as :class:`PushAnswered`.
 
     :param stream_ids: in the order of the answers.
     """
@@ -59,7 +61,8 @@ class PushRefused:
 @dataclass(frozen=True, slots=True)
 class PushLost:
     """
-    It will never be known whether a push was processed.
+    It will never be known whether a push was processed; or it can't be sent at all, as the
+    complaint then says.
 
     :param complaint: why, as the end of a sentence.
     """

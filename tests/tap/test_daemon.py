@@ -18,9 +18,9 @@ from OpenSSL import SSL
 from twisted.application.service import Application
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
-from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError, ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
@@ -52,15 +52,15 @@ class _Reactor(MemoryReactorClock):
         reactor.callFromThread(call, *arguments)  # type: ignore[attr-defined]
 
     def callLater(
-        self, when: float, what: Callable[..., object], *arguments: object, **named: object
-    ) -> DelayedCall:
+        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
+    ) -> IDelayedCall:
         """
         Call later by the clock of the test, but what needs no time to pass does not wait for it:
         the database hands on what a turn of the reactor brought when that turn is over.
         """
-        if when == 0:
+        if delay == 0:
             reactor.callFromThread(self.advance, 0)  # type: ignore[attr-defined]
-        return super().callLater(when, what, *arguments, **named)
+        return super().callLater(delay, callable, *args, **kw)
 
     def listenTCP(self, port: int, factory: Any, *options: Any, **named: Any) -> Any:
         """
