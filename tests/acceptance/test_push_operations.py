@@ -39,11 +39,34 @@ class OperatorTests(TestCase):
         """
         fleet = Fleet()
         self.addCleanup(fleet.stop)
+        self.authority, self.topic = PushAuthority(), new_topic()
+        self.files = PushFiles(fleet.folder / "push")
+        self.files.folder.mkdir()
+        server = self.authority.server()
+        self.write("ca", self.authority.certificate)
+        self.write("server_certificate", server.certificate)
+        self.write("server_key", server.key)
+        self.renew()
         await fleet.start()
         (self.polled,) = await fleet.enroll()
         self.host = self.polled.device.hardware.udid
         await self.until(lambda: bool(fleet.double.requests))
         return fleet
+
+    def write(self, name: str, pem: bytes) -> None:
+        """
+        Write one of the files of the push service and its client.
+        """
+        self.files.paths[name].touch(mode=0o600)
+        self.files.paths[name].write_bytes(pem)
+
+    def renew(self) -> None:
+        """
+        Write another push certificate of the same topic.
+        """
+        pair = self.authority.push(self.topic)
+        self.write("push_certificate", pair.certificate)
+        self.write("push_key", pair.key)
 
     async def until(self, wanted: Callable[[], bool]) -> None:
         """
@@ -82,8 +105,7 @@ class OperatorTests(TestCase):
         self.assertEqual((found["state"], found["complaint"]), ("connected", ""))
         self.assertEqual(found["topics"], {found["topic"]: 1})
         self.assertEqual(found["refusals"], [])
-        url = f"{fleet.daemon.admin_url}/metrics"
-        text = (await deferToThread(lambda: httpx.get(url, trust_env=False))).text
+        text = (await self.get(fleet, "/metrics")).text
         self.assertRegex(text, r'(?m)^scepd_push_total\{reason="",status="200"\} [1-9]')
         self.assertRegex(text, r"(?m)^scepd_push_seconds_count [1-9]")
         self.assertRegex(text, r"(?m)^scepd_push_connections 1\.0$")
@@ -112,13 +134,49 @@ class OperatorTests(TestCase):
         said = await self.push(fleet, expect=1)
         self.assertIn("no push token that Apple knows", said)
 
+    async def test_suspended(self) -> None:
+        """
+        A certificate that Apple refuses suspends all pushes, which every place tells; the renewed
+        one has them go by themselves.
+        """
+        fleet = await self.start()
+        token = self.polled.device.push_token.token.hex()
+        fleet.double.behaviour.answers[token] = Reply(403, "BadCertificate")
+        await self.push(fleet)
+        await self.until(lambda: any("suspended" in str(a["message"]) for a in self.told(fleet)))
+        found = await self.status(fleet)
+        self.assertEqual(found["state"], "suspended")
+        self.assertIn("BadCertificate", found["complaint"])
+        self.assertIn("waits for another push certificate", await self.push(fleet))
+        ready = (await self.get(fleet, "/readyz")).json()
+        self.assertEqual(ready["status"], "degraded")
+        self.assertIn("BadCertificate", ready["parts"]["apns"])
+        text = (await self.get(fleet, "/metrics")).text
+        self.assertRegex(text, r"(?m)^scepd_push_suspended 1\.0$")
+        doctor = ("doctor", "--config", "scepd.toml")
+        done = await deferToThread(fleet.daemon.ctl, *doctor, expect=1)
+        self.assertIn("suspended", done.stdout)
+        before = len(fleet.double.requests)
+        del fleet.double.behaviour.answers[token]
+        self.renew()
+        await self.hang_up(fleet, "Pushing as")
+        await self.until(lambda: len(fleet.double.requests) > before)
+        self.assertEqual((await self.status(fleet))["state"], "connected")
+
+    async def get(self, fleet: Fleet, path: str) -> httpx.Response:
+        """
+        Read something from the admin listener.
+        """
+        url = f"{fleet.daemon.admin_url}{path}"
+        return await deferToThread(lambda: httpx.get(url, trust_env=False))
+
     async def test_reload(self) -> None:
         """
         SIGHUP with the same certificate in another file changes nothing; a certificate of another
         topic is refused with both topics named, and pushes go on.
         """
         fleet = await self.start()
-        files = PushFiles(fleet.folder / "push")
+        files = self.files
         pair = Pair(files.read("push_certificate"), files.read("push_key"))
         (fleet.folder / "same.p12").write_bytes(packed(pair, []))
         (fleet.folder / "password").write_bytes(PASSWORD)
