@@ -34,6 +34,7 @@ class MemoryTransport:
         self.protocol = protocol
         self.peer: MemoryTransport
         self.closed = False
+        self.producer: Any = None
         self.writes = 0
         self._piece_size = piece_size
 
@@ -45,6 +46,18 @@ class MemoryTransport:
         for start in range(0, len(data), self._piece_size):
             piece = data[start : start + self._piece_size]
             self.clock.callLater(0, self.peer.deliver, piece)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        Remember whom to pause.
+        """
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        """
+        Pause nobody any more.
+        """
+        self.producer = None
 
     def loseConnection(self) -> None:
         """
@@ -78,7 +91,7 @@ class MemoryTransport:
 
 class MemoryRoute:
     """
-    The way to a double (a :class:`scepd.network.apns_pool.Route`).
+    The way to a double (a :class:`scepd.network.apns_maker.Route`).
 
     :ivar mode: what connecting leads to: ``up``, ``refused``, ``silent``, ``no-tls`` or ``no-h2``.
     :ivar attempts: when something tried to connect.

@@ -30,6 +30,7 @@ from scepd.config import load
 from scepd.errors import TemporaryError
 from scepd.logs import LogStream
 from scepd.tap.daemon import Daemon, StartFailed
+from tests.support.apns_certificates import Pair, PushAuthority, new_topic
 from tests.tap.folders import KEYRING, make_folder, write_private, write_tls
 
 _TLS = '[listen]\ntls_certificate_file = "tls.crt"\ntls_key_file = "tls.key"\n'
@@ -248,6 +249,35 @@ class DaemonTests(TestCase):
             write_tls(folder)
             daemon.reload()
             self.assertIn("Reloaded", self.log.getvalue())
+
+    def test_reload_of_push_credentials(self) -> None:
+        """
+        A push certificate that the file names now is used; a bad one, or one of another topic,
+        leaves the old one in use, and all else as it was.
+        """
+        daemon = self.start()
+        pushing, folder = daemon.parts.management.pushing, self.path.parent
+        authority = PushAuthority()
+        text = '[apns]\nhost = "127.0.0.1"\ncertificate_file = "push.pem"\n'
+        first, second = new_topic(), new_topic()
+        topics: list[str | None] = []
+        for more, content in (
+            ("", authority.push(first)),
+            ("", authority.push(second)),
+            ("", Pair(b"junk", b"")),
+            ("", authority.push(first)),
+            (f'accept_new_topic = "{second}"\n', authority.push(second)),
+        ):
+            (folder / "push.pem").write_bytes(content.certificate + content.key)
+            self.path.write_text(text + more)
+            daemon.reload()
+            topics.append(pushing.topic)
+        self.assertEqual(topics, [first, first, first, first, second])
+        lines = self.log.getvalue().splitlines()
+        refused = [line for line in lines if "Not reloaded: " in line]
+        self.assertEqual(len(refused), 2)
+        self.assertIn(f"topic is {second}; devices are enrolled with {first}", refused[0])
+        self.assertIn("push.pem: the push key holds no private key in PEM", refused[1])
 
     async def test_hangup(self) -> None:
         """
