@@ -1,0 +1,122 @@
+"""
+The command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from scripts.bench_apns.comparison import CLIENTS, Options, measure
+from scripts.bench_apns.figures import Figures, summary
+from scripts.bench_apns.load import TOPIC, tokens
+from scripts.bench_apns.server import MOST_STREAMS, PushServer
+from scripts.bench_scep.processes import pin, raise_file_limit
+from scripts.bench_scep.stage import two_cores
+
+
+def main() -> int:
+    """
+    Run the bench; the exit status.
+    """
+    arguments = _parser().parse_args()
+    if not shutil.which("nghttpd"):
+        print("nghttpd is not installed; Debian has it in nghttp2-server.", file=sys.stderr)
+        return 2
+    if arguments.quick:
+        arguments.rounds, arguments.seconds = 1, 1.0
+    # As after Ctrl-C, all processes are ended.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    raise_file_limit()
+    folder = Path(tempfile.mkdtemp(prefix="scepd-bench-"))
+    try:
+        return _measure(arguments, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measure(arguments: argparse.Namespace, folder: Path) -> int:
+    cores = None if arguments.no_pin else two_cores()
+    options = Options(
+        arguments.only, arguments.in_flight, arguments.rounds, arguments.seconds, cores
+    )
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        server = PushServer(folder / "server", TOPIC, (token.hex() for token in tokens()))
+        try:
+            if cores is not None:
+                pin(server.pid, cores[0])
+            figures = Figures(measure(server, options, progress))
+        finally:
+            server.stop()
+    return _tell(arguments, options, figures)
+
+
+def _tell(arguments: argparse.Namespace, options: Options, figures: Figures) -> int:
+    for line in (*_conditions(options), "", *figures.table(), "", *summary(figures.ratios())):
+        print(line)
+    if arguments.json:
+        whole = {"options": vars(arguments) | {"json": None}, **figures.as_json()}
+        Path(arguments.json).write_text(json.dumps(whole, indent=2, default=str) + "\n")
+    for reason, count in figures.failures.items():
+        print(f"FAILED {count} times: {reason}", file=sys.stderr)
+    return 1 if figures.ours_failed else 0
+
+
+def _conditions(options: Options) -> list[str]:
+    """
+    What one has to know to read the figures.
+    """
+    lines = [
+        f"{options.rounds} rounds of {options.seconds:g} s after a warm-up; medians (least-most). "
+        "One TLS connection, 46-octet bodies.",
+        "scepd: the client of the daemon, with Deferreds, deadlines and metrics. h2: a loop around "
+        "h2 and a blocking socket.",
+    ]
+    if options.cores is None:
+        return [*lines, "Not pinned to cores."]
+    server, client = options.cores
+    return [*lines, f"Pinned: nghttpd on core {server}, the client on core {client}."]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench apns",
+        description="Pushes per second and CPU time per push of clients of Apple's push service, "
+        "against nghttpd: a plain loop around h2, aioapns, pycurl's multi interface, and ours.",
+    )
+    add = parser.add_argument
+    add("--rounds", type=int, default=3, help="of each client; the order changes [%(default)s]")
+    add("--seconds", type=float, default=3.0, help="of each measurement [%(default)s]")
+    add("--in-flight", type=_numbers, default=(100, 1000), help="pushes at once [100,1000]")
+    add("--only", type=_clients, default=CLIENTS, help=f"some of {','.join(CLIENTS)} [all]")
+    add("--no-pin", action="store_true", help="let the system choose cores")
+    add("--quick", action="store_true", help="one round of 1 s")
+    add("--json", metavar="FILE", help="write everything measured there")
+    return parser
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers = tuple(int(part) for part in text.split(","))
+    if any(not 1 <= number <= MOST_STREAMS for number in numbers):
+        raise argparse.ArgumentTypeError(f"1 to {MOST_STREAMS} pushes")
+    return numbers
+
+
+def _clients(text: str) -> tuple[str, ...]:
+    clients = tuple(text.split(","))
+    unknown = set(clients) - set(CLIENTS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+    return clients
+
+
+if __name__ == "__main__":
+    sys.exit(main())
