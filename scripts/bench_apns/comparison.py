@@ -104,5 +104,7 @@ def _run(client: str, job: Job, cores: tuple[int, int] | None) -> Measured:
         os.sched_setaffinity(0, own)
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
-        raise RuntimeError(f"{client} with {job.in_flight} in flight has failed:\n{done.stderr}")
+        raise RuntimeError(
+            f"{client} with {job.in_flight} in flight has failed:\n{done.stderr[-2000:]}"
+        )
     return Measured(**json.loads(lines[-1]))
