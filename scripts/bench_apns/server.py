@@ -4,7 +4,7 @@ nghttpd as a push service that takes everything at once: what is measured is the
 It is given an empty file for each token, so that each push gets a plain 200: HEADERS, then an empty
 DATA frame. It reads the body first, as Apple does, and sends no apns-id. (nginx's ``return 200``
 could send one, but does not wait for the body, and then resets the stream, which libcurl takes for
-an error; waiting costs it more CPU time than the clients need. h2o allows no more than 100 streams.)
+an error; waiting costs it more CPU time than the clients need. h2o allows 100 streams.)
 """
 
 from __future__ import annotations
