@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from rich.progress import Progress
 
 from scripts.bench_apns.load import Job, Measured
-from scripts.bench_apns.server import PushServer
 from scripts.bench_scep.processes import cpu_seconds
+from tests.support.nghttpd import Nghttpd
 
 CLIENTS = ("h2", "aioapns", "pycurl", "scepd")
 _PATIENCE = 60.0
@@ -66,7 +66,7 @@ class Options:
     cores: tuple[int, int] | None
 
 
-def measure(server: PushServer, options: Options, progress: Progress) -> list[Point]:
+def measure(server: Nghttpd, options: Options, progress: Progress) -> list[Point]:
     """
     Measure all clients.
     """
@@ -85,7 +85,7 @@ def measure(server: PushServer, options: Options, progress: Progress) -> list[Po
     return points
 
 
-def _job(server: PushServer, in_flight: int, options: Options) -> Job:
+def _job(server: Nghttpd, in_flight: int, options: Options) -> Job:
     files = str(server.certificate), str(server.roots)
     return Job(server.port, in_flight, options.seconds, *files)
 
