@@ -14,20 +14,26 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
 from scripts.bench_apns.comparison import CLIENTS, Options, measure
-from scripts.bench_apns.figures import Figures, summary
+from scripts.bench_apns.figures import Figures, summary, wishes_lines
 from scripts.bench_apns.load import TOPIC, tokens
+from scripts.bench_apns.wishes import Wishes, measure_wishes
 from scripts.bench_scep.processes import pin, raise_file_limit
 from scripts.bench_scep.stage import two_cores
 from tests.support.nghttpd import Nghttpd
 
 _MOST_STREAMS = 1024
 _SERVER = ("-m", str(_MOST_STREAMS), "-w", "20", "-W", "24")
+_WISHES = "wishes"
+_CASES = (*CLIENTS, _WISHES)
 
 
 def main() -> int:
@@ -40,6 +46,7 @@ def main() -> int:
         return 2
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 1.0
+        arguments.wishes = min(arguments.wishes, 5000)
     # As after Ctrl-C, all processes are ended.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     raise_file_limit()
@@ -52,30 +59,50 @@ def main() -> int:
 
 def _measure(arguments: argparse.Namespace, folder: Path) -> int:
     cores = None if arguments.no_pin else two_cores()
-    options = Options(
-        arguments.only, arguments.in_flight, arguments.rounds, arguments.seconds, cores
-    )
+    clients = [one for one in arguments.only if one in CLIENTS]
+    options = Options(clients, arguments.in_flight, arguments.rounds, arguments.seconds, cores)
+    figures, wishes = Figures([]), None
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        devices = (token.hex() for token in tokens())
-        server = Nghttpd(folder / "server", TOPIC, devices, _SERVER)
-        try:
-            if cores is not None:
-                pin(server.pid, cores[0])
-            figures = Figures(measure(server, options, progress))
-        finally:
-            server.stop()
-    return _tell(arguments, options, figures)
+        if clients:
+            with _server(folder / "clients") as server:
+                if cores is not None:
+                    pin(server.pid, cores[0])
+                figures = Figures(measure(server, options, progress))
+        if _WISHES in arguments.only:
+            progress.add_task("wishes", total=None)
+            with _server(folder / "wishes", arguments.wishes) as server:
+                wishes = measure_wishes(folder / "daemon", server, arguments.wishes)
+    return _tell(arguments, options, figures, wishes)
 
 
-def _tell(arguments: argparse.Namespace, options: Options, figures: Figures) -> int:
-    for line in (*_conditions(options), "", *figures.table(), "", *summary(figures.ratios())):
-        print(line)
+@contextmanager
+def _server(folder: Path, *count: int) -> Iterator[Nghttpd]:
+    server = Nghttpd(folder, TOPIC, (token.hex() for token in tokens(*count)), _SERVER)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _tell(
+    arguments: argparse.Namespace, options: Options, figures: Figures, wishes: Wishes | None
+) -> int:
+    if options.clients:
+        for line in (*_conditions(options), "", *figures.table(), ""):
+            print(line)
+        for line in summary(figures.ratios()):
+            print(line)
+    if wishes is not None:
+        for line in wishes_lines(wishes):
+            print(line)
     if arguments.json:
         whole = {"options": vars(arguments) | {"json": None}, **figures.as_json()}
+        whole["wishes"] = None if wishes is None else asdict(wishes)
         Path(arguments.json).write_text(json.dumps(whole, indent=2, default=str) + "\n")
     for reason, count in figures.failures.items():
         print(f"FAILED {count} times: {reason}", file=sys.stderr)
-    return 1 if figures.ours_failed else 0
+    unanswered = wishes is not None and wishes.count < arguments.wishes
+    return 1 if figures.ours_failed or unanswered else 0
 
 
 def _conditions(options: Options) -> list[str]:
@@ -98,15 +125,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench apns",
         description="Pushes per second and CPU time per push of clients of Apple's push service, "
-        "against nghttpd: a plain loop around h2, aioapns, pycurl's multi interface, and ours.",
+        "against nghttpd: a plain loop around h2, aioapns, pycurl's multi interface, and ours; "
+        "and a daemon's wishes to push, from its database to answered.",
     )
     add = parser.add_argument
     add("--rounds", type=int, default=3, help="of each client; the order changes [%(default)s]")
     add("--seconds", type=float, default=3.0, help="of each measurement [%(default)s]")
     add("--in-flight", type=_numbers, default=(100, 1000), help="pushes at once [100,1000]")
-    add("--only", type=_clients, default=CLIENTS, help=f"some of {','.join(CLIENTS)} [all]")
+    add("--only", type=_cases, default=_CASES, help=f"some of {','.join(_CASES)} [all]")
+    add("--wishes", type=int, default=100_000, help="in the database [%(default)s]")
     add("--no-pin", action="store_true", help="let the system choose cores")
-    add("--quick", action="store_true", help="one round of 1 s")
+    add("--quick", action="store_true", help="one round of 1 s, 5,000 wishes")
     add("--json", metavar="FILE", help="write everything measured there")
     return parser
 
@@ -118,12 +147,12 @@ def _numbers(text: str) -> tuple[int, ...]:
     return numbers
 
 
-def _clients(text: str) -> tuple[str, ...]:
-    clients = tuple(text.split(","))
-    unknown = set(clients) - set(CLIENTS)
+def _cases(text: str) -> tuple[str, ...]:
+    cases = tuple(text.split(","))
+    unknown = set(cases) - set(_CASES)
     if unknown:
         raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
-    return clients
+    return cases
 
 
 if __name__ == "__main__":

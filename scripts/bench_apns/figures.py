@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 from scripts.bench_apns.comparison import Point
+from scripts.bench_apns.wishes import Wishes
 from scripts.bench_scep.figures import Ratio, Spread
 
 Figure = Callable[[Point], float]
@@ -106,6 +107,22 @@ def summary(ratios: Sequence[Ratio]) -> Iterator[str]:
         spread = one.value
         text = f"{spread.median:.2f} ({spread.least:.2f}-{spread.most:.2f})"
         yield f"  {one.text:{width}}  {text}"
+
+
+def wishes_lines(wishes: Wishes) -> Iterator[str]:
+    """
+    The wishes that went through a daemon.
+    """
+    late = [
+        "more than is measured" if one is None else f"at most {one:g} ms"
+        for one in (wishes.delay_p50, wishes.delay_p99)
+    ]
+    yield ""
+    yield "A daemon with wishes to push in SQLite, on all cores, from its start:"
+    yield (
+        f"  {wishes.count} answered, {wishes.per_second:.0f}/s, {wishes.cpu:.0f} us of CPU each; "
+        f"its reactor is late by {late[0]} (p50), {late[1]} (p99)"
+    )
 
 
 def cell(values: Sequence[float], digits: int) -> str:
