@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from cryptography.x509.oid import NameOID
@@ -21,65 +21,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from tests.support.apns_behaviour import Answer as Answer
+from tests.support.apns_behaviour import Behaviour
+from tests.support.apns_behaviour import GoAway as GoAway
+from tests.support.apns_behaviour import Held as Held
+from tests.support.apns_behaviour import Reset as Reset
+from tests.support.apns_behaviour import Silence as Silence
+from tests.support.apns_ledger import Entry, Fate, Ledger
 from tests.support.apns_requests import Reply, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class End(Enum):
     """
-    The request is never answered.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """
-    The request's stream is reset; REFUSED_STREAM says that nothing was done with it.
+    How a connection ends.
     """
 
-    code: ErrorCodes
-
-
-@dataclass(frozen=True, slots=True)
-class GoAway:
-    """
-    The connection is given up: GOAWAY comes, and this request counts as not processed.
-    """
-
-    reason: str | None = None
-
-
-Answer = Reply | Silence | Reset | GoAway
-
-
-@dataclass(slots=True)
-class Behaviour:
-    """
-    What the double does other than answer well; may be changed at any time.
-
-    :param answers: by token in hexadecimal; a list is used up, one answer per request.
-    :param always: the answer to whatever ``answers`` does not name; None: Apple's own verdict.
-    :param max_streams: that one connection may have.
-    :param window: the initial window of each stream.
-    :param send_settings: whether SETTINGS come when a connection opens; else the test sends them.
-    :param credit: whether received bodies are credited.
-    """
-
-    answers: dict[str, Answer | list[Answer]] = field(default_factory=dict)
-    always: Answer | None = None
-    max_streams: int = 1000
-    window: int = 65_535
-    send_settings: bool = True
-    credit: bool = True
-
-    def answer_to(self, token: str) -> Answer | None:
-        """
-        What the next request for a token gets, if not Apple's own verdict.
-        """
-        answer = self.answers.get(token, self.always)
-        if isinstance(answer, list):
-            return answer.pop(0) if answer else None
-        return answer
+    RST = "TCP RST"
+    FIN = "TCP FIN without TLS's close_notify"
+    TLS_CLOSE = "close_notify and FIN"
+    HALF_CLOSE = "FIN, while it is still read"
 
 
 class APNsDouble(Factory):
@@ -90,6 +50,7 @@ class APNsDouble(Factory):
     :ivar connections: every connection, in order.
     :ivar requests: every whole request, in order, whatever became of it.
     :ivar accepted: those that were answered with 200.
+    :ivar ledger: what became of each request.
     """
 
     noisy = False
@@ -99,6 +60,7 @@ class APNsDouble(Factory):
     ) -> None:
         self.topic = topic
         self.behaviour = Behaviour()
+        self.ledger = Ledger()
         self.connections: list[APNsConnectionDouble] = []
         self.requests: list[Request] = []
         self.accepted: list[Request] = []
@@ -140,11 +102,15 @@ class APNsConnectionDouble(Protocol):
     def __init__(self, service: APNsDouble) -> None:
         self._service = service
         self._requests: dict[int, tuple[tuple[tuple[str, str], ...], bytearray]] = {}
+        self._entries: dict[int, Entry] = {}
+        self._answered: list[Entry] = []
+        self._owed: dict[int, int] = {}
+        self.held: dict[int, Request] = {}
         self.open_streams = self.most_streams = 0
         self.last_stream_id = 2**31 - 1
         self.seen: list[events.Event] = []
-        self._unsent: dict[int, bytes] = {}
-        self.frozen = self.lost = False
+        self._unsent: dict[int, tuple[bytes, Reply]] = {}
+        self.frozen = self.lost = self.settings_sent = False
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
 
     # -- by hand -----------------------------------------------------------------------------------
@@ -162,6 +128,7 @@ class APNsConnectionDouble(Protocol):
                 SettingCodes.MAX_HEADER_LIST_SIZE: 8000,
             },
         )
+        self.settings_sent = True
         self.h2.initiate_connection()
         self.flush()
 
@@ -172,11 +139,56 @@ class APNsConnectionDouble(Protocol):
         self.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: max_streams})
         self.flush()
 
+    def change_window(self, window: int) -> None:
+        """
+        Change the initial window of streams, and so that of each open one.
+        """
+        self.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: window})
+        self.flush()
+
+    def pay(self) -> None:
+        """
+        Credit all that was received and not credited.
+        """
+        owed, self._owed = self._owed, {}
+        for stream_id, size in owed.items():
+            self.h2.acknowledge_received_data(size, stream_id)
+        self.flush()
+
+    def release(self) -> None:
+        """
+        Answer what was held.
+        """
+        held, self.held = self.held, {}
+        for stream_id, request in held.items():
+            self.open_streams -= 1
+            self._reply(stream_id, request, request.verdict(self._topic()))
+
+    def end(self, how: End) -> None:
+        """
+        End the connection in one of many ways.
+        """
+        # Below TLS, where there is TLS.
+        raw = getattr(self.transport, "transport", None) or self.transport
+        match how:
+            case End.RST:
+                getattr(self.transport, "reset", self.transport.abortConnection)()
+            case End.FIN:
+                raw.loseConnection()
+            case End.TLS_CLOSE:
+                self.transport.loseConnection()
+            case End.HALF_CLOSE:
+                raw.loseWriteConnection()
+        self._service.ledger.cut(self._answered)
+
     def go_away(self, last_stream_id: int, reason: str | None = None) -> None:
         """
         Send GOAWAY; answers to accepted streams can still be sent, as h2 does not know of it.
         """
         self.last_stream_id = last_stream_id
+        for refused in [one for one in self._entries if one > last_stream_id]:
+            self._entries.pop(refused).fate = Fate.REFUSED
+            self.held.pop(refused, None)
         frame = GoAwayFrame(0, last_stream_id=last_stream_id)
         frame.additional_data = b"" if reason is None else json.dumps({"reason": reason}).encode()
         self.flush()
@@ -190,7 +202,9 @@ class APNsConnectionDouble(Protocol):
         body = reply.body()
         self.h2.send_headers(stream_id, headers, end_stream=not body)
         if body:
-            self._unsent[stream_id] = body
+            self._unsent[stream_id] = body, reply
+        else:
+            self._note_answer(stream_id, reply)
         self._send_bodies()
         self.flush()
 
@@ -203,15 +217,25 @@ class APNsConnectionDouble(Protocol):
             self.transport.write(data)
 
     def _send_bodies(self) -> None:
-        for stream_id, body in list(self._unsent.items()):
-            size = min(self.h2.local_flow_control_window(stream_id), 16_384, len(body))
-            while size > 0:
+        for stream_id, (body, reply) in list(self._unsent.items()):
+            while (size := self._room(stream_id, body)) > 0:
                 piece, body = body[:size], body[size:]
                 self.h2.send_data(stream_id, piece, end_stream=not body)
-                size = min(self.h2.local_flow_control_window(stream_id), 16_384, len(body))
-            self._unsent[stream_id] = body
+            self._unsent[stream_id] = body, reply
             if not body:
                 del self._unsent[stream_id]
+                self._note_answer(stream_id, reply)
+
+    def _room(self, stream_id: int, body: bytes) -> int:
+        # Long bodies in single bytes would take the tests too long.
+        piece = max(self._service.behaviour.piece, len(body) // 500)
+        return min(self.h2.local_flow_control_window(stream_id), piece, len(body))
+
+    def _note_answer(self, stream_id: int, reply: Reply) -> None:
+        entry = self._entries.pop(stream_id, None)
+        if entry is not None and not self.lost:
+            self._service.ledger.answered(entry, reply)
+            self._answered.append(entry)
 
     # -- IProtocol ---------------------------------------------------------------------------------
 
@@ -244,6 +268,8 @@ class APNsConnectionDouble(Protocol):
         The connection is gone.
         """
         self.lost = True
+        self.held.clear()
+        self._service.ledger.cut(self._answered)
         self._service.happened()
 
     # -- inside ------------------------------------------------------------------------------------
@@ -258,28 +284,42 @@ class APNsConnectionDouble(Protocol):
                 self.most_streams = max(self.most_streams, self.open_streams)
             case events.DataReceived():
                 self._requests[event.stream_id][1].extend(event.data)
-                if self._service.behaviour.credit:
-                    size = event.flow_controlled_length
-                    self.h2.acknowledge_received_data(size, event.stream_id)
+                self._credit(event.stream_id, event.flow_controlled_length)
             case events.StreamEnded():
                 fields, body = self._requests.pop(event.stream_id)
                 self._answer(event.stream_id, Request(fields, bytes(body)))
             case events.StreamReset():
                 self._unsent.pop(event.stream_id, None)
+                self._entries.pop(event.stream_id, None)
+                self.held.pop(event.stream_id, None)
                 self.open_streams -= 1
             case events.WindowUpdated() | events.RemoteSettingsChanged():
                 self._send_bodies()
 
+    def _credit(self, stream_id: int, size: int) -> None:
+        if self._service.behaviour.credit:
+            self.h2.acknowledge_received_data(size, stream_id)
+        else:
+            self._owed[stream_id] = self._owed.get(stream_id, 0) + size
+
     def _answer(self, stream_id: int, request: Request) -> None:
+        entry = self._service.ledger.arrived(request)
         if stream_id > self.last_stream_id:
+            entry.fate = Fate.REFUSED
             return
+        self._entries[stream_id] = entry
         self._service.requests.append(request)
         answer = self._service.behaviour.answer_to(request.token)
         match answer:
             case Silence():
                 return
+            case Held():
+                self.held[stream_id] = request
+                return
             case Reset(code):
                 self.h2.reset_stream(stream_id, code)
+                if code is ErrorCodes.REFUSED_STREAM:
+                    self._entries.pop(stream_id).fate = Fate.REFUSED
             case GoAway(reason):
                 self.go_away(max(0, stream_id - 2), reason)
             case _:

@@ -4,6 +4,7 @@ A network in memory, run by a ``Clock``: what is due happens in ``clock.advance`
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from zope.interface import implementer
 from scepd.apns.credentials import PushCredentials
 from tests.support.apns_double import APNsDouble
 
+_PIECES_PER_TURN = 16
+
 
 class MemoryTransport:
     """
@@ -33,10 +36,11 @@ class MemoryTransport:
         self.clock = clock
         self.protocol = protocol
         self.peer: MemoryTransport
-        self.closed = False
+        self.closed = self.deaf = False
         self.producer: Any = None
         self.writes = 0
         self._piece_size = piece_size
+        self._under_way: deque[bytes | Exception] = deque()
 
     def write(self, data: bytes) -> None:
         """
@@ -44,8 +48,7 @@ class MemoryTransport:
         """
         self.writes += 1
         for start in range(0, len(data), self._piece_size):
-            piece = data[start : start + self._piece_size]
-            self.clock.callLater(0, self.peer.deliver, piece)
+            self._send(data[start : start + self._piece_size])
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """
@@ -63,21 +66,52 @@ class MemoryTransport:
         """
         Close it after what was written.
         """
-        self.clock.callLater(0, self.peer.end, ConnectionDone())
+        self._send(ConnectionDone())
         self.clock.callLater(0, self.end, ConnectionDone())
 
     def abortConnection(self) -> None:
         """
-        Cut it.
+        Cut it after what was written.
         """
-        self.clock.callLater(0, self.peer.end, ConnectionLost())
+        self._send(ConnectionLost())
         self.clock.callLater(0, self.end, ConnectionAborted())
+
+    def reset(self) -> None:
+        """
+        Cut it, and lose what is under way.
+        """
+        self.deaf = self.peer.deaf = True
+        self.abortConnection()
+
+    def loseWriteConnection(self) -> None:
+        """
+        Close the way out; a client that has no use for half a connection closes it then.
+        """
+        self._send(ConnectionDone())
+        self.clock.callLater(1, self.end, ConnectionDone())
+
+    def _send(self, content: bytes | Exception) -> None:
+        self._under_way.append(content)
+        if len(self._under_way) == 1:
+            self.clock.callLater(0, self._arrive)
+
+    def _arrive(self) -> None:
+        # A few pieces at a time, so that both ends have their turns in between.
+        for _ in range(min(len(self._under_way), _PIECES_PER_TURN)):
+            content = self._under_way[0]
+            if isinstance(content, bytes):
+                self.peer.deliver(content)
+            else:
+                self.peer.end(content)
+            self._under_way.popleft()
+        if self._under_way:
+            self.clock.callLater(0, self._arrive)
 
     def deliver(self, data: bytes) -> None:
         """
         Bytes from the other end.
         """
-        if not self.closed:
+        if not self.closed and not self.deaf:
             self.protocol.dataReceived(data)
 
     def end(self, reason: Exception) -> None:
@@ -103,6 +137,8 @@ class MemoryRoute:
     def __init__(self, clock: Clock, double: APNsDouble) -> None:
         self.clock = clock
         self.double = double
+        # Nothing is under way for longer than an instant.
+        double.ledger.seconds, double.ledger.doubt = clock.seconds, 0.0
         self.mode = "up"
         self.attempts: list[float] = []
         self.shown: list[PushCredentials] = []
