@@ -197,9 +197,13 @@ class Pushing:
 
     def use(self, credentials: PushCredentials | None) -> None:
         """
-        Push with these from now on, which :meth:`check` took; the same ones change nothing.
+        Push with these from now on, which :meth:`check` took. The same ones change nothing, unless
+        pushes are suspended: then they are a second try, for what was mended at Apple.
         """
         if credentials == self._credentials:
+            if credentials is not None and self.state is GatewayState.SUSPENDED:
+                _log.info("Pushing is tried again as {topic}", topic=credentials.topic)
+                self._renew(credentials)
             return
         if credentials is None:
             _log.warn("[apns] names no credentials any more; those of before are used on")
@@ -211,7 +215,7 @@ class Pushing:
             if self._started:
                 self._start_sending()
         else:
-            self._gateway.use_credentials(credentials, force=True)
+            self._renew(credentials)
         self._reminder.forget()
         self._topics.wake()
         _log.info(
@@ -220,6 +224,10 @@ class Pushing:
             not_after=credentials.not_after or "further notice",
             before=before or "nobody",
         )
+
+    def _renew(self, credentials: PushCredentials) -> None:
+        if self._gateway is not None:
+            self._gateway.use_credentials(credentials, force=True)
 
     # -- the parts ---------------------------------------------------------------------------------
 

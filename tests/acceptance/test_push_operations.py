@@ -163,6 +163,21 @@ class OperatorTests(TestCase):
         await self.until(lambda: len(fleet.double.requests) > before)
         self.assertEqual((await self.status(fleet))["state"], "connected")
 
+    async def test_second_try(self) -> None:
+        """
+        What was mended at Apple needs no other certificate: SIGHUP has suspended pushes go again.
+        """
+        fleet = await self.start()
+        token = self.polled.device.push_token.token.hex()
+        fleet.double.behaviour.answers[token] = Reply(403, "BadCertificate")
+        await self.push(fleet)
+        await self.until(lambda: any("suspended" in str(a["message"]) for a in self.told(fleet)))
+        before = len(fleet.double.requests)
+        del fleet.double.behaviour.answers[token]
+        await self.hang_up(fleet, "Pushing is tried again")
+        await self.until(lambda: len(fleet.double.requests) > before)
+        self.assertEqual((await self.status(fleet))["state"], "connected")
+
     async def get(self, fleet: Fleet, path: str) -> httpx.Response:
         """
         Read something from the admin listener.
