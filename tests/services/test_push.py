@@ -359,16 +359,16 @@ class OutcomeTests(PushTestCase):
 
     def test_never_known(self) -> None:
         """
-        A push that Apple may have accepted each time is sent five times; from then on once a day,
-        still the same push.
+        A push that Apple may have accepted each time is sent five times; from then on ever more
+        seldom, still the same push.
         """
         lost = PushOutcome(OutcomeKind.RETRY, reason="the connection was lost")
         for attempts in range(4):
             self.outcome(lost, attempts)
             self.assertIs(self.answer.state, WishState.DUE)
-        for attempts in (4, 5):
+        for attempts, wait in ((4, 1800), (5, 7200), (6, 86_400), (7, 86_400)):
             self.outcome(lost, attempts)
-            self.assertEqual((self.due_after(), self.answer.state), (86_400, WishState.UNANSWERED))
+            self.assertEqual((self.due_after(), self.answer.state), (wait, WishState.UNANSWERED))
         self.assertEqual((self.answer.apns_id, self.answer.counted), (APNS_ID, True))
 
     def test_not_sent(self) -> None:
