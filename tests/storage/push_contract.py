@@ -478,6 +478,31 @@ class SilenceContract(PushCase):
         wait = await self.due_after(seen)
         self.assertTrue(1440 <= wait <= 2160, wait)
 
+    async def test_offered(self) -> None:
+        """
+        A device that comes after days is not left alone for another one, should it vanish with its
+        command; what is due earlier stays so.
+        """
+        await self.wish()
+        for apns_id, due in (("apns-1", UNTIL), ("apns-2", NOON + 24 * HOUR)):
+            await self.claim(NOON + HOUR)
+            await self.answered(apns_id, next_due=due)
+            await self.commands.hand_over("c-1", NOON, None)
+            if due == UNTIL:
+                self.assertEqual(await self.pushes.earliest_push(), UNTIL)
+        wait = await self.due_after(NOON)
+        self.assertTrue(1440 <= wait <= 2160, wait)
+        self.assertEqual((await self.state()).repeats, 2)
+
+    async def test_offered_while_claimed(self) -> None:
+        """
+        What is under way stays so.
+        """
+        await self.wish()
+        await self.pushes.claim_pushes(NOON, NOON + 24 * HOUR, 10)
+        await self.commands.hand_over("c-1", NOON, None)
+        self.assertEqual(await self.pushes.earliest_push(), NOON + 24 * HOUR)
+
     async def test_others_take_the_place(self) -> None:
         """
         Those that are left in peace take nobody's place in a claim.
