@@ -110,7 +110,7 @@ class APNsConnectionDouble(Protocol):
         self.last_stream_id = 2**31 - 1
         self.seen: list[events.Event] = []
         self._unsent: dict[int, tuple[bytes, Reply]] = {}
-        self.frozen = self.lost = self.settings_sent = False
+        self.frozen = self.lost = self.settings_sent = self.ended = False
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
 
     # -- by hand -----------------------------------------------------------------------------------
@@ -168,6 +168,7 @@ class APNsConnectionDouble(Protocol):
         """
         End the connection in one of many ways.
         """
+        self.ended = True
         # Below TLS, where there is TLS.
         raw = getattr(self.transport, "transport", None) or self.transport
         match how:
@@ -236,6 +237,8 @@ class APNsConnectionDouble(Protocol):
         if entry is not None and not self.lost:
             self._service.ledger.answered(entry, reply)
             self._answered.append(entry)
+            if self.ended:
+                self._service.ledger.cut([entry])
 
     # -- IProtocol ---------------------------------------------------------------------------------
 
