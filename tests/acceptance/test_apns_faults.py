@@ -5,6 +5,7 @@ Each fault of the push service alone: nothing is lost, hangs, or is sent twice n
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from h2.errors import ErrorCodes
@@ -329,5 +330,6 @@ class ConnectionFaultTests(FaultCase):
             self.wait(5)
             self.assertEqual(len(self.double.requests), came)
             self.behaviour.always = None
-            self.client.use_credentials(credentials_for(TOPIC))
+            renewed = replace(credentials_for(TOPIC), certificates=(b"%d" % number,))
+            self.client.use_credentials(renewed)
             self.finish()

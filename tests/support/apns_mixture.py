@@ -5,6 +5,7 @@ does with outcomes what the service does.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -45,7 +46,7 @@ class Mixture:
             self.clock, self.route, credentials, limits, Random(seed + 1).random
         )
         self.sender = Sender(self.clock, self.client)
-        self._unpushed = 0
+        self._unpushed = self._certificates = 0
 
     def run(self) -> None:
         """
@@ -107,14 +108,19 @@ class Mixture:
 
     def _renew(self) -> None:
         self.double.behaviour.always = None
-        self.client.use_credentials(credentials_for(TOPIC))
+        self._take_new_certificate()
         self._tell("new certificate")
 
     def _calm(self) -> None:
         self.route.mode = "up"
         apns_faults.calm(self.double)
-        self.client.use_credentials(credentials_for(TOPIC))
+        self._take_new_certificate()
         self._tell("calm")
+
+    def _take_new_certificate(self) -> None:
+        self._certificates += 1
+        changed = replace(credentials_for(TOPIC), certificates=(b"%d" % self._certificates,))
+        self.client.use_credentials(changed)
 
     def _tell(self, what: str) -> None:
         self.story.append(f"{self.clock.seconds():8.3f} {what}")
