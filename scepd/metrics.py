@@ -4,7 +4,10 @@ The Prometheus metrics, in one place.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,6 +17,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 counter = lru_cache(maxsize=4096)(Counter.labels)
 """
@@ -28,6 +33,45 @@ gauge = lru_cache(maxsize=4096)(Gauge.labels)
 The same for gauges.
 """
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class BulkHistogram(Collector):
+    """
+    A histogram without labels that is told many values at once, for a fraction of what they cost
+    one by one. For one thread.
+
+    :param buckets: their upper bounds, ascending.
+    """
+
+    def __init__(
+        self, name: str, documentation: str, buckets: Sequence[float], registry: CollectorRegistry
+    ) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._bounds = list(buckets)
+        self._counts = [0] * (len(buckets) + 1)
+        self._sum = 0.0
+        registry.register(self)
+
+    def observe_all(self, values: Iterable[float]) -> None:
+        """
+        Count each of these.
+        """
+        counts, bounds, total = self._counts, self._bounds, 0.0
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+            total += value
+        self._sum += total
+
+    def collect(self) -> Iterable[HistogramMetricFamily]:
+        """
+        The family, for the registry.
+        """
+        names = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        buckets = list(zip(names, accumulate(self._counts), strict=True))
+        family = HistogramMetricFamily(self._name, self._documentation)
+        family.add_metric([], [(name, float(count)) for name, count in buckets], self._sum)
+        return [family]
 
 
 class Metrics:
@@ -102,6 +146,7 @@ class Metrics:
             ("ca", "result"),
             registry=registry,
         )
+        self._make_push_metrics(registry)
         self.admin_requests = Counter(
             "scepd_admin_requests",
             "Requests to the admin listener, by method and status.",
@@ -123,6 +168,47 @@ class Metrics:
             "scepd_reactor_delay_seconds",
             "How late a call of the reactor's loop came that was due every 100 ms.",
             buckets=_SECONDS,
+            registry=registry,
+        )
+
+    def _make_push_metrics(self, registry: CollectorRegistry) -> None:
+        self.pushes = Counter(
+            "scepd_push",
+            "Pushes by Apple's status and reason; without an answer the status is none.",
+            ("status", "reason"),
+            registry=registry,
+        )
+        self.push_seconds = BulkHistogram(
+            "scepd_push_seconds",
+            "Time of a push from being sent to Apple's answer.",
+            _SECONDS,
+            registry,
+        )
+        self.push_reconnects = Counter(
+            "scepd_push_reconnects",
+            "Connections to Apple that replaced another one, or were added, by cause.",
+            ("cause",),
+            registry=registry,
+        )
+        self.push_in_flight = Gauge(
+            "scepd_push_in_flight",
+            "Pushes that were sent and have no answer yet.",
+            registry=registry,
+        )
+        self.push_waiting = Gauge(
+            "scepd_push_waiting", "Pushes that wait for a connection.", registry=registry
+        )
+        self.push_connections = Gauge(
+            "scepd_push_connections", "Connections to Apple's push service.", registry=registry
+        )
+        self.push_suspended = Gauge(
+            "scepd_push_suspended",
+            "1 while Apple refuses the push credential, so that nothing is pushed.",
+            registry=registry,
+        )
+        self.push_certificate_expiry = Gauge(
+            "scepd_push_certificate_expiry_seconds",
+            "When the push certificate expires, in epoch seconds; NaN without one.",
             registry=registry,
         )
 

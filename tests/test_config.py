@@ -161,6 +161,39 @@ class FaultTests(SynchronousTestCase):
         for key in ("tls_certificate_file", "tls_key_file"):
             self.assertEqual(self.faults(f'[listen]\n{key} = "x.pem"'), [sentence])
 
+    def test_push_credentials(self) -> None:
+        """
+        There is one way to show Apple who we are, and what belongs to another is refused.
+        """
+        token = "token_key_file, token_key_id, token_team_id and token_topic are set together"
+        cases = {
+            'key_file = "k"': "key_file is set only with certificate_file",
+            'pkcs12_file = "p"\nkey_file = "k"': "key_file is set only with certificate_file",
+            'password_file = "w"': "password_file is set only with certificate_file or pkcs12_file",
+            'pkcs12_file = "p"\ncertificate_file = "c"': "only one of certificate_file and "
+            "pkcs12_file can be set",
+            'token_key_file = "t"': f"{token}, or none",
+            'token_topic = "com.apple.mgmt.x"': f"{token}, or none",
+        }
+        for text, sentence in cases.items():
+            self.assertEqual(self.faults(f"[apns]\n{text}"), [f"[apns]: {sentence}"])
+        parse('[apns]\ncertificate_file = "both.pem"\npassword_file = "w"', _FILE)
+
+    def test_push_route(self) -> None:
+        """
+        An outgoing proxy is a plain http URL with a port; a password in it is not shown.
+        """
+        allowed = "a URL such as http://proxy.example.com:3128, without user and password"
+        for url in ("proxy:3128", "https://proxy:3128", "http://proxy", "http://proxy:1/x"):
+            self.assertEqual(
+                self.faults(f'[apns]\noutgoing_proxy = "{url}"'),
+                [f"[apns] outgoing_proxy: found '{url}'; allowed: {allowed}"],
+            )
+        (sentence,) = self.faults('[apns]\noutgoing_proxy = "http://me:s3cret@proxy:3128"')
+        self.assertNotIn("s3cret", sentence)
+        for url in ("http://proxy.example.com:3128", "http://[::1]:3128/"):
+            parse(f'[apns]\noutgoing_proxy = "{url}"', _FILE)
+
     def test_admin_tls_without_files(self) -> None:
         """
         ``admin_tls`` needs the certificate.
@@ -270,7 +303,8 @@ class SampleTests(SynchronousTestCase):
             (section, key) for section, keys in tomllib.loads(uncommented).items() for key in keys
         ]
         self.assertEqual(found, [(section, key) for section, key, _ in _fields()])
-        parse(uncommented, _FILE)
+        # Of the three ways to Apple only one can be gone.
+        parse(re.sub(r"(?m)^(pkcs12_file|token_\w+) = .*\n", "", uncommented), _FILE)
 
     def test_defaults(self) -> None:
         """
@@ -303,8 +337,9 @@ class UseTests(SynchronousTestCase):
         Every key is read as an attribute somewhere in scepd, outside the model.
         """
         used: set[str] = set()
+        readers = ("scepd.config.push_credentials",)
         for module in getModule("scepd").walkModules():
-            if not module.name.startswith("scepd.config"):
+            if not module.name.startswith("scepd.config") or module.name in readers:
                 tree = ast.parse(module.filePath.getContent())
                 used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         self.assertEqual([key for _, key, _ in _fields() if key not in used], [])

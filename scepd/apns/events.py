@@ -37,6 +37,19 @@ class PushAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class PushesAccepted:
+    """
+    Pushes that were answered by a plain 200, of which there is nothing more to tell.
+
+    A 200 may as well come as :class:`PushAnswered`.
+
+    :param stream_ids: in the order of the answers.
+    """
+
+    stream_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PushRefused:
     """
     A push was surely not processed (RFC 9113 section 8.7).
@@ -48,7 +61,8 @@ class PushRefused:
 @dataclass(frozen=True, slots=True)
 class PushLost:
     """
-    It will never be known whether a push was processed.
+    It will never be known whether a push was processed; or it can't be sent at all, as the
+    complaint then says.
 
     :param complaint: why, as the end of a sentence.
     """
@@ -94,6 +108,7 @@ class ConnectionBroken:
 Event = (
     SettingsReceived
     | PushAnswered
+    | PushesAccepted
     | PushRefused
     | PushLost
     | GoAwayReceived

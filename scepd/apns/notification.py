@@ -7,8 +7,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-
-from hpack import HeaderTuple, NeverIndexedHeaderTuple
+from functools import lru_cache
 
 from scepd.errors import EncodingError, LimitExceeded
 
@@ -18,8 +17,16 @@ Octets of a notification's body, at most ("Generating a remote notification").
 """
 
 _LARGEST_TOKEN = 100
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
-_TOPIC = re.compile(r"[!-~]{1,255}", re.ASCII)
+_LAST_EXPIRATION = 2**63 - 1
+_UUID = re.compile(
+    r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}", re.ASCII
+)
+_WORD = re.compile(r"[!-~]{1,255}", re.ASCII)
+
+_is_uuid = _UUID.fullmatch
+_set = object.__setattr__
+# Of a string it makes JSON at once; json.dumps would make an encoder for each body.
+_encode = json.JSONEncoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Notification:
     :param apns_id: a UUID as text; the same one whenever the same push is sent again.
     :param expiration: epoch seconds until when Apple keeps the push for an offline device; 0: not
         at all.
-    :raises EncodingError: token, topic or apns_id are not that.
+    :raises EncodingError: token, topic, apns_id or another field are not that.
     :raises LimitExceeded: the body would be too large.
     """
 
@@ -44,40 +51,40 @@ class Notification:
     expiration: int
     priority: int = 10
     push_type: str = "mdm"
+    _path: bytes = field(init=False, repr=False, compare=False)
+    _body: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 < len(self.token) <= _LARGEST_TOKEN:
             raise EncodingError("the push token has no possible length")
-        if not _TOPIC.fullmatch(self.topic):
-            raise EncodingError("the push topic is not one")
-        if not _UUID.fullmatch(self.apns_id):
+        _check_kind(self.topic, self.push_type)
+        if not _is_uuid(self.apns_id):
             raise EncodingError("the apns-id is not a UUID")
-        if len(self.body()) > LARGEST_BODY:
+        if not 0 <= self.expiration <= _LAST_EXPIRATION:
+            raise EncodingError("the push expires at no possible time")
+        body = f'{{"mdm":{_encode(self.push_magic)}}}'.encode("ascii")
+        if len(body) > LARGEST_BODY:
             raise LimitExceeded("the PushMagic is too long")
+        _set(self, "_path", f"/3/device/{self.token.hex()}".encode("ascii"))
+        _set(self, "_body", body)
 
-    def headers(self, authority: str) -> list[HeaderTuple]:
+    def path(self) -> bytes:
         """
-        The header fields of the request, pseudo-headers first.
-
-        What differs with each push is never indexed: it would only fill the HPACK table, and the
-        path holds the push token.
-
-        :param authority: Apple's host name.
+        The path of the request, which holds the push token.
         """
-        return [
-            HeaderTuple(b":method", b"POST"),
-            HeaderTuple(b":scheme", b"https"),
-            HeaderTuple(b":authority", authority.encode("ascii")),
-            NeverIndexedHeaderTuple(b":path", b"/3/device/" + self.token.hex().encode("ascii")),
-            HeaderTuple(b"apns-topic", self.topic.encode("ascii")),
-            HeaderTuple(b"apns-push-type", self.push_type.encode("ascii")),
-            HeaderTuple(b"apns-priority", b"%d" % self.priority),
-            NeverIndexedHeaderTuple(b"apns-id", self.apns_id.encode("ascii")),
-            NeverIndexedHeaderTuple(b"apns-expiration", b"%d" % self.expiration),
-        ]
+        return self._path
 
     def body(self) -> bytes:
         """
         The body: the PushMagic and nothing else.
         """
-        return json.dumps({"mdm": self.push_magic}, separators=(",", ":")).encode("ascii")
+        return self._body
+
+
+@lru_cache(maxsize=64)
+def _check_kind(topic: str, push_type: str) -> None:
+    # Nearly all pushes have these two in common.
+    if not _WORD.fullmatch(topic):
+        raise EncodingError("the push topic is not one")
+    if not _WORD.fullmatch(push_type):
+        raise EncodingError("the push type is not one")

@@ -8,36 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from scepd.apns.action import Action
+from scepd.apns.action import OutcomeKind as OutcomeKind
 from scepd.apns.events import PushAnswered
-from scepd.apns.reasons import Action, action_of
+from scepd.apns.reasons import row_of
 from scepd.apns.retry import DEVICE_DELAY, SERVER_FAILURE, UNKNOWN_FATE, Random
-
-
-class OutcomeKind(Enum):
-    """
-    What the sender of a push has to do next; the value is a metric label.
-    """
-
-    DONE = "done"
-    """
-    Apple took it, which is not delivery: repeat it while the device stays silent.
-    """
-    TOKEN_DEAD = "token-dead"
-    """
-    Push no more, unless the device sent a TokenUpdate after the outcome's timestamp.
-    """
-    PERMANENT = "permanent"
-    """
-    The same push will fail again.
-    """
-    SUSPENDED = "suspended"
-    """
-    Nothing can be pushed until the push certificate changes.
-    """
-    RETRY = "retry"
-    """
-    Send it again, with the same apns-id, after ``retry_after``.
-    """
 
 
 class GatewayState(Enum):
@@ -74,21 +49,6 @@ class PushOutcome:
     sent: bool = True
 
 
-_KINDS = {
-    Action.DONE: OutcomeKind.DONE,
-    Action.TOKEN_DEAD: OutcomeKind.TOKEN_DEAD,
-    Action.TOKEN_WRONG: OutcomeKind.PERMANENT,
-    Action.OUR_FAULT: OutcomeKind.PERMANENT,
-    Action.UNKNOWN: OutcomeKind.PERMANENT,
-    Action.SUSPEND: OutcomeKind.SUSPENDED,
-    # We show a certificate, so there is no provider token to renew.
-    Action.RENEW_TOKEN: OutcomeKind.SUSPENDED,
-    Action.DELAY_DEVICE: OutcomeKind.RETRY,
-    Action.BACK_OFF: OutcomeKind.RETRY,
-    Action.RECONNECT: OutcomeKind.RETRY,
-    Action.RECONNECT_LATER: OutcomeKind.RETRY,
-}
-
 _DELAYS = {
     Action.DELAY_DEVICE: DEVICE_DELAY,
     Action.BACK_OFF: SERVER_FAILURE,
@@ -104,10 +64,10 @@ def answered(answer: PushAnswered, apns_id: str, attempt: int, random: Random) -
     :param apns_id: the push's own, if the answer has none.
     :param attempt: how often the push was sent before.
     """
-    action = action_of(answer.status, answer.reason)
-    delay = _DELAYS[action].delay(attempt, random) if action in _DELAYS else 0.0
+    row = row_of(answer.status, answer.reason)
+    delay = _DELAYS[row.action].delay(attempt, random) if row.action in _DELAYS else 0.0
     return PushOutcome(
-        _KINDS[action],
+        row.kind,
         answer.status,
         answer.reason or "",
         answer.apns_id or apns_id,

@@ -2,6 +2,7 @@
 ``etc/scepd.toml``: infrastructure only, read once into frozen objects.
 """
 
+from scepd.config.apns import APNsSection as APNsSection
 from scepd.config.infrastructure import LimitsSection as LimitsSection
 from scepd.config.infrastructure import ListenSection as ListenSection
 from scepd.config.infrastructure import LogSection as LogSection
@@ -12,9 +13,9 @@ from scepd.config.infrastructure import StorageSection as StorageSection
 from scepd.config.loading import Configuration as Configuration
 from scepd.config.loading import load as load
 from scepd.config.loading import parse as parse
-from scepd.config.management import APNsSection as APNsSection
 from scepd.config.management import CASection as CASection
 from scepd.config.management import OsquerySection as OsquerySection
 from scepd.config.management import ProfilesSection as ProfilesSection
 from scepd.config.management import RenewalSection as RenewalSection
 from scepd.config.management import VerificationSection as VerificationSection
+from scepd.config.push_credentials import push_credentials as push_credentials

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from scepd.config.apns import APNsSection
 from scepd.config.fields import Section
 from scepd.config.infrastructure import (
     LimitsSection,
@@ -22,7 +23,6 @@ from scepd.config.infrastructure import (
     StorageSection,
 )
 from scepd.config.management import (
-    APNsSection,
     CASection,
     OsquerySection,
     ProfilesSection,
@@ -94,17 +94,14 @@ def parse(text: str, path: Path) -> Configuration:
 
 
 def _check_pairs(path: Path, configuration: Configuration) -> None:
-    listen, apns = configuration.listen, configuration.apns
-    pairs = {
-        "[listen]: tls_certificate_file and tls_key_file": (
-            listen.tls_certificate_file,
-            listen.tls_key_file,
-        ),
-        "[apns]: certificate_file and key_file": (apns.certificate_file, apns.key_file),
-    }
-    for name, (certificate, key) in pairs.items():
-        if (certificate is None) != (key is None):
-            raise ConfigurationError(f"{path}: {name} are set together, or none")
+    listen = configuration.listen
+    if (listen.tls_certificate_file is None) != (listen.tls_key_file is None):
+        raise ConfigurationError(
+            f"{path}: [listen]: tls_certificate_file and tls_key_file are set together, or none"
+        )
+    fault = configuration.apns.fault()
+    if fault is not None:
+        raise ConfigurationError(f"{path}: [apns]: {fault}")
     if listen.admin_tls and listen.tls_key_file is None:
         raise ConfigurationError(
             f"{path}: [listen] admin_tls: found true; "

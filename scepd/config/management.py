@@ -1,5 +1,5 @@
 """
-The sections of what happens to devices: their identities, pushes, profiles, proofs and renewals.
+The sections of what happens to devices: their identities, profiles, proofs and renewals.
 """
 
 from __future__ import annotations
@@ -37,24 +37,6 @@ class CASection(Section):
     crl_lifetime: float = seconds(604_800, 31_536_000)
 
     _resolve_paths = field_validator("challenge_file")(resolve)
-
-
-class APNsSection(Section):
-    """
-    ``[apns]``: Apple's push service.
-    """
-
-    certificate_file: ConfiguredPath | None = Field(None, description=FILE + " (PEM)")
-    key_file: ConfiguredPath | None = Field(None, description=FILE + " (PEM)")
-    host: str = Field(
-        "api.push.apple.com", pattern=r"^[A-Za-z0-9.:-]+$", description="a host name or address"
-    )
-    port: int = count(443, 65535)
-    trusted_certificates_file: ConfiguredPath | None = Field(None, description=FILE + " (PEM)")
-
-    _resolve_paths = field_validator("certificate_file", "key_file", "trusted_certificates_file")(
-        resolve
-    )
 
 
 class ProfilesSection(Section):

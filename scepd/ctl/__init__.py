@@ -1,7 +1,8 @@
 """
 ``scepctl``: the operator's command line.
 
-It speaks to scepd through the admin API only, but for ``init``, which comes before the daemon.
+It speaks to scepd through the admin API only, but for ``init``, which comes before the daemon, and
+``doctor``, which has to work without it.
 """
 
 from scepd.ctl.commands import main

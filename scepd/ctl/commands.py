@@ -13,12 +13,14 @@ from scepd.ctl.api_tokens import api_tokens
 from scepd.ctl.authority_change import change
 from scepd.ctl.certificate_authorities import authorities
 from scepd.ctl.connection import DEFAULT_SERVER, DEFAULT_TOKEN_FILE, Connection
+from scepd.ctl.doctor import doctor
 from scepd.ctl.embedded_ca import certificates, requests, roll_over
 from scepd.ctl.enrollment_tokens import enrollment_tokens
 from scepd.ctl.failures import EXIT_CODES
 from scepd.ctl.hosts import hosts
 from scepd.ctl.options import with_options
 from scepd.ctl.profiles import profiles
+from scepd.ctl.pushes import push, pushes
 from scepd.ctl.records import activities, exchanges, status
 from scepd.ctl.setup import init
 
@@ -65,11 +67,13 @@ def main(context: click.Context, server: str, token_file: Path) -> None:
 authorities.add_command(change)
 for _command in (
     init,
+    doctor,
     authorities,
     profiles,
     enrollment_tokens,
     api_tokens,
     hosts,
+    pushes,
     certificates,
     requests,
     exchanges,
@@ -78,3 +82,4 @@ for _command in (
 ):
     main.add_command(_command)
 authorities.add_command(roll_over)
+hosts.add_command(push)

@@ -80,6 +80,15 @@ class Connection:
         """
         self.send("DELETE", *path, parameters=parameters)
 
+    def readiness(self) -> JSONObject:
+        """
+        What ``/readyz`` says, whether that is good or bad.
+
+        :raises click.ClickException: there is no scepd, or no API token.
+        """
+        with self._client() as client:
+            return _object(self._request(client, "GET", "/readyz"))
+
     def items(
         self, *path: str, parameters: Mapping[str, str] | None = None
     ) -> Iterator[JSONObject]:
@@ -110,12 +119,25 @@ class Connection:
         """
         url = "/api/v1/" + "/".join(quote(part, safe="") for part in path)
         with self._client() as client:
-            try:
-                answer = client.request(method, url, content=content, json=json, params=parameters)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise Unreachable(f"{self.server} can't be reached: {error}") from None
+            answer = self._request(
+                client, method, url, content=content, json=json, parameters=parameters
+            )
         _check(answer, self.server)
         return answer
+
+    def _request(
+        self,
+        client: httpx.Client,
+        method: str,
+        url: str,
+        content: bytes | None = None,
+        json: JsonValue = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        try:
+            return client.request(method, url, content=content, json=json, params=parameters)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self.server} can't be reached: {error}") from None
 
     def _client(self) -> httpx.Client:
         transport = self.transport

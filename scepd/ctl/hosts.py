@@ -73,7 +73,7 @@ _EXCHANGE_KEYS = (
     "http_status",
     "detail",
 )
-_PUSH_KEYS = ("has_address", "status", "reason", "attempts", "due_at", "answered_at")
+_PUSH_KEYS = ("state", "has_address", "status", "reason", "attempts", "due_at", "answered_at")
 _SECTIONS = (
     ("enrollments", _ENROLLMENT_KEYS),
     ("pushes", _PUSH_KEYS),
@@ -87,7 +87,7 @@ _SECTIONS = (
 @click.group("host")
 def hosts() -> None:
     """
-    Hosts: list, show.
+    Hosts: list, show, push.
     """
 
 

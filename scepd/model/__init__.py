@@ -28,10 +28,8 @@ from scepd.model.mdm import Enrollment as Enrollment
 from scepd.model.mdm import KnownIdentity as KnownIdentity
 from scepd.model.mdm import Lease as Lease
 from scepd.model.mdm import PushAddress as PushAddress
-from scepd.model.mdm import PushState as PushState
 from scepd.model.mdm import QueuedCommand as QueuedCommand
 from scepd.model.mdm import RowEvent as RowEvent
-from scepd.model.mdm import WishedPush as WishedPush
 from scepd.model.mdm import push_place as push_place
 from scepd.model.pending_requests import PendingRequest as PendingRequest
 from scepd.model.pending_requests import RequestState as RequestState
@@ -45,5 +43,13 @@ from scepd.model.proxy import Reservation as Reservation
 from scepd.model.proxy import SCEPExchange as SCEPExchange
 from scepd.model.proxy import WindowOutcome as WindowOutcome
 from scepd.model.proxy import WindowState as WindowState
+from scepd.model.pushes import AFTER_ENROLLING as AFTER_ENROLLING
+from scepd.model.pushes import AnsweredPush as AnsweredPush
+from scepd.model.pushes import PushState as PushState
+from scepd.model.pushes import PushSummary as PushSummary
+from scepd.model.pushes import SweptPushes as SweptPushes
+from scepd.model.pushes import TokenDied as TokenDied
+from scepd.model.pushes import WishedPush as WishedPush
+from scepd.model.pushes import WishState as WishState
 from scepd.model.verification import Delivery as Delivery
 from scepd.model.verification import ManagedCertificate as ManagedCertificate

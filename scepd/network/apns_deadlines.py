@@ -4,68 +4,51 @@ Many deadlines of the same length, with one timer.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-K = TypeVar("K", bound=Hashable)
+# Sums of times are not exact.
+_GRAIN = 1e-6
 
 
-class Deadlines(Generic[K]):
+class Deadlines:
     """
-    Keys that expire so many seconds after they were added.
+    A timer for things that end so many seconds after they began, which come in that order.
+
+    The timer is not stopped when the last of them is done, so that one which begins and ends within
+    a turn of the reactor costs nothing.
 
     :param clock: provides IReactorTime.
-    :param expired: is called with all keys whose time has come; they are not in it any more.
+    :param expire: is called with a time; ends what began then or before, and says when the oldest
+        of the rest began. None: there is none.
     """
 
-    def __init__(self, clock: Any, seconds: float, expired: Callable[[list[K]], None]) -> None:
+    def __init__(self, clock: Any, seconds: float, expire: Callable[[float], float | None]) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._expired = expired
-        # Ordered by deadline, as each is equally far away; its front is found without a scan.
-        self._times: OrderedDict[K, float] = OrderedDict()
+        self._expire = expire
         self._timer: IDelayedCall | None = None
 
-    def add(self, key: K) -> None:
+    def watch(self) -> None:
         """
-        Begin a key's time.
+        Something begins now.
         """
-        self._times[key] = self._clock.seconds() + self._seconds
         if self._timer is None:
             self._timer = self._clock.callLater(self._seconds, self._fire)
 
-    def remove(self, key: K) -> None:
+    def stop(self) -> None:
         """
-        The key needs no deadline any more, if it ever had one.
+        Nothing is left.
         """
-        self._times.pop(key, None)
-        if not self._times:
-            self._disarm()
-
-    def clear(self) -> None:
-        """
-        No key needs one any more.
-        """
-        self._times.clear()
-        self._disarm()
-
-    def _fire(self) -> None:
-        self._timer = None
-        now, due = self._clock.seconds(), []
-        while self._times:
-            key, when = next(iter(self._times.items()))
-            if when > now:
-                self._timer = self._clock.callLater(when - now, self._fire)
-                break
-            del self._times[key]
-            due.append(key)
-        if due:
-            self._expired(due)
-
-    def _disarm(self) -> None:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+
+    def _fire(self) -> None:
+        self._timer = None
+        oldest = self._expire(self._clock.seconds() - self._seconds + _GRAIN)
+        if oldest is not None and self._timer is None:
+            left = oldest + self._seconds - self._clock.seconds()
+            self._timer = self._clock.callLater(max(0, left), self._fire)

@@ -60,11 +60,11 @@ class Keepalive:
         if self._timer is not None and not self._asked:
             self._ask()
 
-    def acknowledged(self) -> None:
+    def acknowledged(self, payload: bytes) -> None:
         """
-        The answer came.
+        The answer to a PING came.
         """
-        if self._asked:
+        if self._asked and payload == PAYLOAD:
             self._rest()
 
     def stop(self) -> None:

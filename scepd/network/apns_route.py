@@ -1,5 +1,5 @@
 """
-The way to Apple's push service: its name, TLS and our certificate.
+The way to Apple's push service: its name, a proxy, TLS and our certificate.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from twisted.internet.ssl import (
 
 from scepd.apns.credentials import PushCredentials
 from scepd.errors import ConfigurationError
+from scepd.network.destination import Destination
+from scepd.network.tunnel import TunnelEndpoint
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -37,6 +39,8 @@ class APNsRoute:
     :param port: 443 or 2197.
     :param trusted_certificates: PEM of the roots to trust; None: the system's.
     :param connect_timeout: seconds for one address.
+    :param proxy: ``http://host:port`` of an HTTP proxy on the way; None: there is none. Failures of
+        its own come as UpstreamError, with a sentence that names it.
     :raises ConfigurationError: the roots can't be read, or the host is not one.
     """
 
@@ -47,6 +51,8 @@ class APNsRoute:
         port: int,
         trusted_certificates: bytes | None,
         connect_timeout: float = 10.0,
+        *,
+        proxy: str | None = None,
     ) -> None:
         self.host = host
         self._port = port
@@ -59,23 +65,47 @@ class APNsRoute:
             optionsForClientTLS(host, trustRoot=self._trust_root)
         except (ValueError, TypeError):
             raise ConfigurationError(f"{host} is not a host name") from None
+        self._proxy = None if proxy is None else _proxy(proxy)
 
     def endpoint(self, credentials: PushCredentials) -> IStreamClientEndpoint:
         """
         What connects; the name is looked up again with each use.
         """
-        tcp = HostnameEndpoint(self._reactor, self.host, self._port, timeout=self._timeout)
+        shown: PrivateCertificate | None = None
+        more: dict[str, object] = {"raiseMinimumTo": TLSVersion.TLSv1_2}
+        if credentials.certificates:
+            shown = _private_certificate(credentials)
+            more["extraCertChain"] = [_x509(der) for der in credentials.certificates[1:]]
         options = optionsForClientTLS(
             self.host,
             trustRoot=self._trust_root,
-            clientCertificate=_private_certificate(credentials),
+            clientCertificate=shown,
             acceptableProtocols=[b"h2"],
-            extraCertificateOptions={
-                "raiseMinimumTo": TLSVersion.TLSv1_2,
-                "extraCertChain": [_x509(der) for der in credentials.certificates[1:]],
-            },
+            extraCertificateOptions=more,
         )
-        return wrapClientTLS(options, tcp, clock=self._reactor)
+        return wrapClientTLS(options, self._below_tls(), clock=self._reactor)
+
+    def _below_tls(self) -> IStreamClientEndpoint:
+        if self._proxy is None:
+            return self._tcp(self.host, self._port)
+        proxy = self._proxy
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        far_end = f"{host}:{self._port}".encode("ascii")
+        name = proxy.authority.decode("ascii")
+        return TunnelEndpoint(self._tcp(proxy.host, proxy.port), name, far_end, lambda: None)
+
+    def _tcp(self, host: str, port: int) -> IStreamClientEndpoint:
+        endpoint: IStreamClientEndpoint = HostnameEndpoint(
+            self._reactor, host, port, timeout=self._timeout
+        )
+        return endpoint
+
+
+def _proxy(url: str) -> Destination:
+    try:
+        return Destination.of(url)
+    except ValueError:
+        raise ConfigurationError(f"{url} is not the URL of a proxy") from None
 
 
 def _private_certificate(credentials: PushCredentials) -> PrivateCertificate:

@@ -4,20 +4,26 @@ What the processor, the pushes, the verification and the renewal store, and the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
+
+from twisted.internet.defer import Deferred
 
 from scepd.apns.notification import Notification
 from scepd.apns.outcome import PushOutcome
 from scepd.model import (
+    AnsweredPush,
     Delivery,
     DueRow,
     Lease,
     ManagedCertificate,
     PushState,
+    PushSummary,
     QueuedCommand,
     RowEvent,
+    SweptPushes,
+    TokenDied,
     WishedPush,
 )
 
@@ -98,32 +104,52 @@ class PushStore(Protocol):
         """
         At most ``limit`` wishes that are due, which are nobody else's until ``until``. An apns-id
         is made when a wish has none.
+
+        A device that was seen since its last push is left in peace until it has been silent for
+        the time of its place in the series.
         """
 
-    async def push_answered(
-        self,
-        enrollment_id: str,
-        apns_id: str,
-        *,
-        status: int | None,
-        reason: str,
-        next_due: datetime | None,
-        counted: bool,
-        now: datetime,
-    ) -> None:
+    async def pushes_answered(
+        self, answers: Sequence[AnsweredPush], now: datetime
+    ) -> Sequence[TokenDied]:
         """
-        Record what came of a push. ``next_due``: when it is due again if the device stays silent;
-        None: not by itself. A wish that was renewed meanwhile stays as it is.
+        Record what came of pushes, all in one transaction; a wish that was renewed meanwhile stays
+        as it is.
+
+        :returns: the enrollments that can't be pushed any more.
         """
 
-    async def forget_push_address(self, enrollment_id: str, since: datetime) -> None:
+    async def resume_pushes(self, now: datetime, limit: int = 1000) -> int:
         """
-        The token is dead: unless a TokenUpdate came after ``since``, push there no more.
+        Make at most ``limit`` suspended wishes due now.
+
+        :returns: how many there were.
+        """
+
+    async def sweep_pushes(
+        self, now: datetime, silent_since: datetime, after: str, limit: int
+    ) -> SweptPushes:
+        """
+        Look at the next ``limit`` enrollments for which commands wait, by id, from the first
+        greater than ``after``: for those that were not seen since ``silent_since`` and whose wish
+        is not due some day, wish a push now.
+        """
+
+    async def wish(self, enrollment_id: str, now: datetime) -> bool:
+        """
+        Wish a push now, whether a command waits or not.
+
+        :returns: False when there is no such enrollment, or it can't be pushed.
         """
 
     async def push_state(self, enrollment_id: str) -> PushState | None:
         """
         How pushing to an enrollment went; None: no push was ever wished.
+        """
+
+    async def push_summary(self, now: datetime) -> PushSummary:
+        """
+        How pushing goes at all.
         """
 
     async def earliest_push(self) -> datetime | None:
@@ -137,11 +163,16 @@ class PushGateway(Protocol):
     The way to Apple's push service.
     """
 
-    async def push(self, notification: Notification, /) -> PushOutcome:
+    def push(self, notification: Notification, /, *, attempt: int = 0) -> Deferred[PushOutcome]:
         """
-        Push once.
+        Send a push. The answer fires with what became of it, never fails, and may be cancelled.
 
-        :returns: what became of it, whatever went wrong.
+        :param attempt: how often this push was sent before.
+        """
+
+    def when_resumed(self, call: Callable[[], object]) -> None:
+        """
+        Have ``call`` called whenever pushes that were suspended may go again.
         """
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from scepd.errors import NotFound
-from scepd.model import Enrollment, Host, KnownIdentity, PushAddress
+from scepd.model import AFTER_ENROLLING, Enrollment, Host, KnownIdentity, PushAddress
 from scepd.profiles.lifecycle import Event, RetrySettings
 from scepd.storage import tables
 from scepd.storage.chunks import chunks
@@ -124,7 +124,8 @@ class SQLCheckInStore:
         """
         Enable an enrollment and store where it is pushed to. A device that was disabled gets an
         assignment of each profile that targets it, due now, and a push wish due at ``push_due``.
-        One that could not be pushed gets the wish when a command waits for it.
+        One that was not gets the wish when a command waits for it: what was pushed to the address
+        before may be lost.
 
         :raises NotFound: there is no such enrollment, or it has ended: it has no identity.
         """
@@ -149,8 +150,9 @@ class SQLCheckInStore:
             if row.kind == _DEVICE and not row.enabled:
                 _deliver_to(connection, row.host_uuid, enrollment_id)
                 assign_targets(connection, same, now)
-                wish_pushes(connection, [enrollment_id], push_due)
-            elif row.push is None and anything_waits(connection, enrollment_id):
+                wish_pushes(connection, [enrollment_id], push_due, AFTER_ENROLLING)
+            elif anything_waits(connection, enrollment_id):
+                # What came or comes of a push to the token before counts no more.
                 wish_pushes(connection, [enrollment_id], push_due)
 
         await self._database.write(unit)

@@ -4,11 +4,13 @@ The queue of commands, in the database.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, func, literal, select, update
 
+from scepd.apns.retry import Random
 from scepd.errors import NotFound
 from scepd.model import (
     Activity,
@@ -24,11 +26,11 @@ from scepd.storage.activities import insert_activity
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.database import Database
 from scepd.storage.delivery_challenges import put_challenge
-from scepd.storage.outbox import anything_waits, drop_pushes, insert_commands, wish_pushes
+from scepd.storage.outbox import insert_commands, wish_pushes
+from scepd.storage.push_answers import NOT_NOW, command_answered
 from scepd.storage.rows import apply_event, is_of
 from scepd.storage.tables import enrollment, host_profile
 
-_NOT_NOW = "NotNow"
 _COLUMNS = tables.command.c
 _WAITS = _COLUMNS.finished_at.is_(None)
 
@@ -38,11 +40,18 @@ class SQLCommandStore:
     Implements :class:`~scepd.ports.CommandStore`.
 
     :param settings: how failures are tried again.
+    :param random: a number from 0 up to 1, which spreads pushes in time.
     """
 
-    def __init__(self, database: Database, settings: RetrySettings | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: RetrySettings | None = None,
+        random: Random = random.random,
+    ) -> None:
         self._database = database
         self._settings = settings or RetrySettings()
+        self._random = random
 
     async def queue(self, command: QueuedCommand, activity: Activity | None = None) -> None:
         """
@@ -78,7 +87,7 @@ class SQLCommandStore:
             .limit(1)
         )
         if after_not_now:
-            first = first.where(_COLUMNS.status != _NOT_NOW)
+            first = first.where(_COLUMNS.status != NOT_NOW)
 
         def query(connection: Connection) -> QueuedCommand | None:
             row = connection.execute(first).first()
@@ -129,12 +138,13 @@ class SQLCommandStore:
         """
         Record a device's result: ``Acknowledged``, ``Error``, ``cancelled``; or ``NotNow``, which
         is not final and counts. ``event`` happens to the assignment, if the command is still the
-        assignment's current one. The push wish is dropped when nothing waits any more.
+        assignment's current one. The push wish is dropped when nothing waits any more, and put off
+        when the device answered NotNow to everything that does.
 
         :returns: False when there is no such command of that enrollment, or it had a final result.
         """
         values: dict[str, object] = {"status": status, "detail": detail}
-        if status == _NOT_NOW:
+        if status == NOT_NOW:
             values["not_now_at"] = func.coalesce(_COLUMNS.not_now_at, literal(now, UTCDateTime))
             values["not_now_count"] = _COLUMNS.not_now_count + 1
         else:
@@ -147,8 +157,7 @@ class SQLCommandStore:
                 return False
             if event is not None and _is_current(connection, event, command_uuid):
                 apply_event(connection, event, now, self._settings)
-            if not anything_waits(connection, enrollment_id):
-                drop_pushes(connection, [enrollment_id])
+            command_answered(connection, enrollment_id, status, now, self._random)
             return True
 
         return await self._database.write(unit)

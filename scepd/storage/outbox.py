@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from scepd.model import QueuedCommand
+from scepd.model import QueuedCommand, WishState
 from scepd.storage.chunks import chunks
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.tables import command, enrollment, push
@@ -85,20 +85,37 @@ def anything_waits(connection: Connection, enrollment_id: str) -> bool:
     return connection.scalar(one) is not None
 
 
-def wish_pushes(connection: Connection, enrollment_ids: Collection[str], due_at: datetime) -> None:
+def wish_pushes(
+    connection: Connection, enrollment_ids: Collection[str], due_at: datetime, repeats: int = 0
+) -> None:
     """
     Wish that those of some enrollments are pushed at ``due_at`` that can be; a wish that was there
-    is renewed.
+    is renewed, and an answer to the push before it changes nothing any more.
+
+    :param repeats: the place in the series where it begins.
     """
+    state = WishState.DUE.value
     for ids in chunks(sorted(set(enrollment_ids))):
-        can_be = _can_be_pushed(ids)
-        renewed = {"due_at": due_at, "apns_id": None, "attempts": 0}
+        can_be = can_be_pushed(ids)
+        renewed = {
+            "due_at": due_at,
+            "apns_id": None,
+            "attempts": 0,
+            "repeats": repeats,
+            "state": state,
+        }
         reachable = select(enrollment.c.id).where(can_be)
         connection.execute(update(push).where(push.c.enrollment_id.in_(reachable)).values(renewed))
         wished = select(push.c.enrollment_id).where(push.c.enrollment_id == enrollment.c.id)
-        values = (literal(due_at, UTCDateTime), literal(0), literal(""))
+        values = (
+            literal(due_at, UTCDateTime),
+            literal(0),
+            literal(""),
+            literal(repeats),
+            literal(state),
+        )
         new = select(enrollment.c.id, *values).where(can_be, ~wished.exists())
-        names = ["enrollment_id", "due_at", "attempts", "last_reason"]
+        names = ["enrollment_id", "due_at", "attempts", "last_reason", "repeats", "state"]
         connection.execute(insert(push).from_select(names, new))
 
 
@@ -122,6 +139,9 @@ def drop_idle_pushes(connection: Connection, enrollment_ids: Collection[str]) ->
         connection.execute(idle)
 
 
-def _can_be_pushed(ids: Sequence[str]) -> ColumnElement[bool]:
+def can_be_pushed(ids: Sequence[str]) -> ColumnElement[bool]:
+    """
+    The condition for those of some enrollments that can be pushed.
+    """
     columns = enrollment.c
     return columns.id.in_(ids) & columns.enabled.is_(True) & columns.push.is_not(None)

@@ -7,7 +7,7 @@ operator's request; it does to those of thousands of devices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Dialect
@@ -32,7 +32,7 @@ class _Parameter:
     given: bool
     fixed: object
 
-    def value(self, values: dict[str, object]) -> object:
+    def value(self, values: Mapping[str, object]) -> object:
         """
         What the driver is given.
         """
@@ -78,15 +78,23 @@ class Prepared:
             raise _wrapped(connection, plan.sql, error) from error
         finally:
             cursor.close()
-        if row is None:
-            return None
-        if not plan.columns:
-            # What RETURNING gives is as the driver has it.
-            return tuple(row)
-        return tuple(
-            value if process is None else process(value)
-            for process, value in zip(plan.columns, row, strict=True)
-        )
+        return None if row is None else _row(plan, row)
+
+    def all(self, connection: Connection, **values: object) -> list[tuple[object, ...]]:
+        """
+        All rows, as :meth:`first` gives one.
+
+        :raises DBAPIError: the database refused.
+        """
+        plan = self._plan(connection.dialect)
+        cursor = self._execute(connection, plan, values)
+        try:
+            rows = cursor.fetchall()
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _wrapped(connection, plan.sql, error) from error
+        finally:
+            cursor.close()
+        return [_row(plan, row) for row in rows]
 
     def change(self, connection: Connection, **values: object) -> int:
         """
@@ -98,6 +106,29 @@ class Prepared:
         count: int = cursor.rowcount
         cursor.close()
         return count
+
+    def change_each(self, connection: Connection, rows: Iterable[Mapping[str, object]]) -> None:
+        """
+        Run an INSERT, UPDATE or DELETE once for each of the given values, in one call of the
+        driver.
+
+        :raises DBAPIError: the database refused.
+        """
+        plan = self._plan(connection.dialect)
+        given = [tuple([one.value(values) for one in plan.parameters]) for values in rows]
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(plan.sql, given)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _wrapped(connection, plan.sql, error) from error
+        finally:
+            cursor.close()
+
+    def sql(self, dialect: Dialect) -> str:
+        """
+        The statement's text, as that kind of database takes it.
+        """
+        return str(self._statement.compile(dialect=dialect))
 
     def _plan(self, dialect: Dialect) -> _Plan:
         plan = self._plans.get(dialect.name)
@@ -124,6 +155,18 @@ class Prepared:
     ) -> DBAPICursor:
         given = tuple(parameter.value(values) for parameter in plan.parameters)
         return run(connection, plan.sql, given)
+
+
+def _row(plan: _Plan, row: Sequence[object]) -> tuple[object, ...]:
+    if not plan.columns:
+        # What RETURNING gives is as the driver has it.
+        return tuple(row)
+    return tuple(
+        [
+            value if process is None else process(value)
+            for process, value in zip(plan.columns, row, strict=True)
+        ]
+    )
 
 
 def run(connection: Connection, sql: str, values: Sequence[object] = ()) -> DBAPICursor:

@@ -25,6 +25,7 @@ from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
+from scepd.services.pushes import Pushes
 from scepd.services.rendering import ProfileRendering
 from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.services.upstream_targets import UpstreamTargets
@@ -105,7 +106,14 @@ class Composition:
         self._protecting = Protecting(around, stores, self.upstream, self._targets, self.metrics)
         self.proxy = self._make_proxy()
         self.management = Management(
-            around, stores, self._rendering, secrets, self.challenges, self._protecting
+            around,
+            stores,
+            self._rendering,
+            secrets,
+            self.challenges,
+            self._protecting,
+            self.metrics,
+            lambda: self._tells("info"),
         )
         self.device_site = self._make_device_site()
         self.admin_site = self._make_admin_site()
@@ -206,7 +214,7 @@ class Composition:
     def _make_admin_site(self) -> StreamingSite:
         root = Resource()
         root.putChild(b"healthz", HealthResource())
-        parts = {"listeners": self._say_listening, "apns": self.management.trouble}
+        parts = {"listeners": self._say_listening, "apns": self.management.pushing.trouble}
         root.putChild(b"readyz", ReadinessResource(self.database, parts))
         root.putChild(b"metrics", MetricsResource(self.metrics))
         root.putChild(b"api", self._make_api())
@@ -234,6 +242,15 @@ class Composition:
                 stores.windows,
                 stores.check_ins,
                 stores.pushes,
+            ),
+            pushes=Pushes(
+                stores.pushes,
+                stores.push_topics,
+                stores.hosts,
+                stores.check_ins,
+                self.management.pushing,
+                around.reactor,
+                self.management.pushing.wake,
             ),
             enrolling=self.management.enrolling,
             embedded_ca=self.management.issuing.endpoints(),

@@ -17,7 +17,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from scepd import __version__
-from scepd.config import Configuration, load
+from scepd.config import Configuration, load, push_credentials
 from scepd.errors import ScepdError
 from scepd.logs import LogStream, LogWriter
 from scepd.tap.composition import Composition
@@ -80,7 +80,7 @@ class Daemon(MultiService):
                 self._configuration,
                 self._reactor,
                 lambda: self.keyring,
-                device_secrets(self._configuration),
+                device_secrets(self._configuration, self._reactor.seconds),
                 self._listeners.trouble,
                 lambda level: self._log_writer.tells(level),
             )
@@ -120,23 +120,26 @@ class Daemon(MultiService):
 
     def reload(self) -> None:
         """
-        Read keyring, TLS files, push certificate and log level again; unless all can be read, all
-        stay as they were.
+        Read keyring, TLS files, push credentials and log level again; unless all can be read, all
+        stay as they were. Where push credentials and the log level are, and what they are, is read
+        from the configuration of now; everything else in it needs a restart.
         """
+        pushing = self.parts.management.pushing
         try:
-            level = load(self._path).log.level
+            configuration = load(self._path)
+            apns = configuration.apns
             keyring = read_keyring(self._configuration)
-            secrets = device_secrets(self._configuration)
-            self.parts.management.check_push_credentials(secrets.push)
+            credentials = push_credentials(apns, self._reactor.seconds)
+            pushing.check(credentials, apns.accept_new_topic)
             if self._tls is not None:
                 self._tls.reload()
         except ScepdError as error:
             _log.error("Not reloaded: {reason}", reason=str(error))
             return
         self.keyring = keyring
-        self.parts.management.use_push_credentials(secrets.push)
-        self._log_writer.set_level(level)
-        _log.info("Reloaded keyring, TLS files, push certificate and log level")
+        pushing.use(credentials)
+        self._log_writer.set_level(configuration.log.level)
+        _log.info("Reloaded keyring, TLS files, push credentials and log level")
 
     def hurry(self) -> None:
         """

@@ -5,12 +5,14 @@ The files that a configuration names.
 from __future__ import annotations
 
 import stat
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from scepd.apns.credentials import PushCredentials, load_credentials
-from scepd.config import Configuration
-from scepd.errors import ConfigurationError, KeyringError
+from scepd.apns.credentials import PushCredentials
+from scepd.config import Configuration, push_credentials
+from scepd.config.files import read_file, read_secret
+from scepd.errors import KeyringError
 from scepd.network.server_tls import ReloadableTLS
 from scepd.pki.keyring import Keyring
 
@@ -64,50 +66,20 @@ class DeviceSecrets:
     osquery: str | None = field(repr=False)
 
 
-def device_secrets(configuration: Configuration) -> DeviceSecrets:
+def device_secrets(
+    configuration: Configuration, clock: Callable[[], float] = time.time
+) -> DeviceSecrets:
     """
     Read them.
 
+    :param clock: gives epoch seconds, for provider tokens.
     :raises ConfigurationError: a file can't be read, or does not hold what it should.
     """
     ca, apns, osquery = configuration.ca, configuration.apns, configuration.osquery
     roots = apns.trusted_certificates_file
     return DeviceSecrets(
-        _push_credentials(configuration),
-        None if roots is None else _read(roots, "[apns] trusted_certificates_file"),
-        _secret(ca.challenge_file, "[ca] challenge_file"),
-        _secret(osquery.enroll_secret_file, "[osquery] enroll_secret_file"),
+        push_credentials(apns, clock),
+        None if roots is None else read_file(roots, "[apns] trusted_certificates_file"),
+        read_secret(ca.challenge_file, "[ca] challenge_file"),
+        read_secret(osquery.enroll_secret_file, "[osquery] enroll_secret_file"),
     )
-
-
-def _push_credentials(configuration: Configuration) -> PushCredentials | None:
-    apns = configuration.apns
-    if apns.certificate_file is None or apns.key_file is None:
-        return None
-    certificate = _read(apns.certificate_file, "[apns] certificate_file")
-    key = _read(apns.key_file, "[apns] key_file")
-    try:
-        return load_credentials(certificate, key)
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            f"[apns] {apns.certificate_file} and {apns.key_file}: {error}"
-        ) from None
-
-
-def _secret(path: Path | None, name: str) -> str | None:
-    if path is None:
-        return None
-    try:
-        text = _read(path, name).decode("utf-8").strip()
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{name}: {path}: it is not UTF-8") from None
-    if not text:
-        raise ConfigurationError(f"{name}: {path}: the file is empty")
-    return text
-
-
-def _read(path: Path, name: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{name}: {path}: can't be read: {error.strerror}") from None

@@ -4,15 +4,12 @@ The parts that deal with devices beside the proxy: identities, check-in, deliver
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from twisted.web.resource import Resource
 
-from scepd.apns.credentials import PushCredentials
-from scepd.errors import Conflict
-from scepd.network.apns_client import APNsClient
-from scepd.network.apns_limits import APNsLimits
-from scepd.network.apns_route import APNsRoute
+from scepd.metrics import Metrics
 from scepd.profiles.certificate_renewal import RenewalRule
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_identity import Identities
@@ -25,7 +22,6 @@ from scepd.services.enrolling import Enrolling
 from scepd.services.last_seen import LastSeen
 from scepd.services.leases import Leases
 from scepd.services.periodic import Periodic
-from scepd.services.push import PushSender
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal
 from scepd.services.results import ResultPorts, Results
@@ -35,6 +31,7 @@ from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.issuing import Issuing
 from scepd.tap.protecting import Protecting
+from scepd.tap.pushing import Pushing
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.web.device_root import DeviceRoot
@@ -45,12 +42,13 @@ from scepd.web.osquery import OsqueryAPI
 _LAST_SEEN_SECONDS = 5.0
 # One transaction of a batch of this size holds the database for about a tenth of a second.
 _BATCH = 200
-_NO_PUSHES = "degraded: [apns] has no certificate_file, so that no device can be pushed to"
 
 
 class Management:
     """
     Services of devices, and the work that is done for them from time to time.
+
+    :param tells: whether the log tells what is no warning.
     """
 
     def __init__(
@@ -61,6 +59,8 @@ class Management:
         secrets: DeviceSecrets,
         challenges: DeliveryChallenges,
         protecting: Protecting,
+        metrics: Metrics,
+        tells: Callable[[], bool],
     ) -> None:
         self._around = around
         self._stores = stores
@@ -69,8 +69,7 @@ class Management:
         self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges)
         self.ca = self.issuing.authority
         self._protecting = protecting
-        self._gateway = self._make_gateway(secrets.push)
-        self._pushes = self._make_pushes()
+        self.pushing = Pushing(around, stores.pushes, stores.push_topics, metrics, secrets, tells)
         self._leases = Leases(stores.leases, around.new_id())
         self.last_seen = LastSeen(stores.check_ins, around.reactor)
         self.enrolling = Enrolling(
@@ -78,7 +77,7 @@ class Management:
             around.reactor,
             around.random_bytes,
             around.configuration.server.external_url,
-            lambda: None if self._gateway is None else self._gateway.topic,
+            lambda: self.pushing.topic,
         )
         self._periodic = self._make_periodic()
 
@@ -88,10 +87,7 @@ class Management:
         """
         Begin the periodic work.
         """
-        if self._gateway is not None:
-            self._gateway.start()
-        if self._pushes is not None:
-            self._pushes.start()
+        self.pushing.start()
         for work in self._periodic:
             work.start()
 
@@ -101,37 +97,9 @@ class Management:
         """
         for work in self._periodic:
             await work.stop()
-        if self._pushes is not None:
-            await self._pushes.stop()
-        if self._gateway is not None:
-            await self._gateway.close()
+        await self.pushing.stop()
         await self.last_seen.flush()
         self.issuing.stop()
-
-    def trouble(self) -> str:
-        """
-        What is wrong with pushing, or an empty text.
-        """
-        if self._gateway is None:
-            return _NO_PUSHES
-        return f"degraded: {self._gateway.complaint}" if self._gateway.complaint else ""
-
-    def check_push_credentials(self, push: PushCredentials | None) -> None:
-        """
-        :raises Conflict: the topic is another than before, so that no device could be reached.
-        """
-        if self._gateway is not None and push is not None and push.topic != self._gateway.topic:
-            raise Conflict(
-                f"the push certificate's topic is {push.topic}; "
-                f"devices are enrolled with {self._gateway.topic}"
-            )
-
-    def use_push_credentials(self, push: PushCredentials | None) -> None:
-        """
-        Push with a renewed certificate from now on, which :meth:`check_push_credentials` took.
-        """
-        if self._gateway is not None and push is not None:
-            self._gateway.use_credentials(push)
 
     # -- what devices ask --------------------------------------------------------------------------
 
@@ -155,25 +123,6 @@ class Management:
         version.putChild(b"osquery", osquery)
 
     # -- the parts ---------------------------------------------------------------------------------
-
-    def _make_gateway(self, push: PushCredentials | None) -> APNsClient | None:
-        if push is None:
-            return None
-        apns, reactor = self._around.configuration.apns, self._around.reactor
-        route = APNsRoute(reactor, apns.host, apns.port, self._secrets.push_roots)
-        return APNsClient(reactor, route, push, APNsLimits(), self._around.jitter)
-
-    def _make_pushes(self) -> PushSender | None:
-        if self._gateway is None:
-            return None
-        around = self._around
-        return PushSender(
-            self._stores.pushes, self._gateway, around.keyring, around.reactor, around.jitter
-        )
-
-    def _wake_pushes(self) -> None:
-        if self._pushes is not None:
-            self._pushes.wake()
 
     def _make_periodic(self) -> list[Periodic]:
         configuration, stores = self._around.configuration, self._stores
@@ -202,7 +151,7 @@ class Management:
             self._leases,
             around.reactor,
             around.new_id,
-            self._wake_pushes,
+            self.pushing.wake,
             ProcessorSettings(settings.deliveries_per_tick, _BATCH),
             self._protecting.breakers,
         )
@@ -216,7 +165,7 @@ class Management:
             around.keyring,
             around.reactor,
             around.random_bytes,
-            self._wake_pushes,
+            self.pushing.wake,
         )
         return CheckIn(
             identities,

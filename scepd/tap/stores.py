@@ -26,6 +26,7 @@ from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
+from scepd.storage.push_topics import SQLPushTopics
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.verification import SQLVerificationStore
 
@@ -58,4 +59,5 @@ class Stores:
         self.challenges = SQLDeliveryChallengeStore(database)
         self.delivery = SQLDeliveryStore(database, retries)
         self.pushes = SQLPushStore(database)
+        self.push_topics = SQLPushTopics(database)
         self.verification = SQLVerificationStore(database, retries)

@@ -40,6 +40,7 @@ class CredentialsTests(SynchronousTestCase):
         """
         loaded = load_credentials(self.pair.certificate, self.pair.key)
         self.assertEqual(loaded.topic, TOPIC)
+        assert loaded.not_after is not None
         left = loaded.not_after - datetime.now(UTC)
         self.assertTrue(timedelta(days=29) < left <= timedelta(days=30))
         self.assertNotIn("private_key", repr(loaded))

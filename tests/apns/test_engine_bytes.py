@@ -59,7 +59,7 @@ FRAMES = st.builds(
     st.sampled_from(KINDS),
     st.integers(0, 255),
     st.sampled_from((0, 1, 2, 3, 5, 7, 9, 11)),
-    st.binary(max_size=20) | st.sampled_from((b"\x88", b"\x8e", b"\x00\x00\x00\x07")),
+    st.binary(max_size=20) | st.sampled_from((b"\x88", b"\x20\x88", b"\x8e", b"\x00\x00\x00\x07")),
 )
 
 

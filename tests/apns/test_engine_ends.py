@@ -50,6 +50,18 @@ class EndTests(EngineCase):
         events = self.engine.receive(go_away(first) + go_away(second))
         self.assertEqual([e for e in events if isinstance(e, PushRefused)], [PushRefused(second)])
 
+    def test_rising_go_away(self) -> None:
+        """
+        A last id that rises is not believed: what was refused may be under way elsewhere by now.
+        """
+        first, second = (self.engine.push(notification(number)) for number in range(2))
+        self.server.read()
+        self.engine.receive(go_away(first))
+        events = self.engine.receive(go_away(second))
+        self.assertEqual(events, [GoAwayReceived(first, 0, None)])
+        self.assertEqual(self.engine.receive(go_away(0))[1:], [PushRefused(first)])
+        self.assertEqual(self.engine.in_flight, 0)
+
     def test_refused(self) -> None:
         """
         REFUSED_STREAM says that nothing was done; any other reset says nothing.

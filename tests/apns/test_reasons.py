@@ -5,54 +5,80 @@ Tests for the meaning of answers.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.apns.events import PushAnswered
-from scepd.apns.outcome import OutcomeKind, answered, lost, unsent
-from scepd.apns.reasons import Action, action_of, parse_body, suspends
+from scepd.apns.outcome import answered, lost, unsent
+from scepd.apns.reasons import (
+    ROWS,
+    Action,
+    Alarm,
+    Level,
+    OutcomeKind,
+    Row,
+    action_of,
+    parse_body,
+    row_of,
+    suspends,
+)
 
 TABLE = """
-200 -                           DONE            DONE
-410 Unregistered                TOKEN_DEAD      TOKEN_DEAD
-410 ExpiredToken                TOKEN_DEAD      TOKEN_DEAD
-410 -                           UNKNOWN         PERMANENT
-400 BadDeviceToken              TOKEN_WRONG     PERMANENT
-400 DeviceTokenNotForTopic      TOKEN_WRONG     PERMANENT
-400 BadCollapseId               OUR_FAULT       PERMANENT
-400 BadExpirationDate           OUR_FAULT       PERMANENT
-400 BadMessageId                OUR_FAULT       PERMANENT
-400 BadPriority                 OUR_FAULT       PERMANENT
-400 BadTopic                    OUR_FAULT       PERMANENT
-400 DuplicateHeaders            OUR_FAULT       PERMANENT
-400 InvalidPushType             OUR_FAULT       PERMANENT
-400 MissingDeviceToken          OUR_FAULT       PERMANENT
-400 MissingTopic                OUR_FAULT       PERMANENT
-400 PayloadEmpty                OUR_FAULT       PERMANENT
-400 IdleTimeout                 RECONNECT       RETRY
-400 TopicDisallowed             SUSPEND         SUSPENDED
-403 BadCertificate              SUSPEND         SUSPENDED
-403 BadCertificateEnvironment   SUSPEND         SUSPENDED
-403 Forbidden                   SUSPEND         SUSPENDED
-403 InvalidProviderToken        SUSPEND         SUSPENDED
-403 MissingProviderToken        SUSPEND         SUSPENDED
-403 SomethingNew                SUSPEND         SUSPENDED
-403 -                           SUSPEND         SUSPENDED
-403 ExpiredProviderToken        RENEW_TOKEN     SUSPENDED
-404 BadPath                     OUR_FAULT       PERMANENT
-405 MethodNotAllowed            OUR_FAULT       PERMANENT
-413 PayloadTooLarge             OUR_FAULT       PERMANENT
-429 TooManyRequests             DELAY_DEVICE    RETRY
-429 TooManyProviderTokenUpdates BACK_OFF        RETRY
-500 InternalServerError         BACK_OFF        RETRY
-503 ServiceUnavailable          BACK_OFF        RETRY
-503 Shutdown                    RECONNECT_LATER RETRY
-599 SomethingNew                BACK_OFF        RETRY
-400 SomethingNew                UNKNOWN         PERMANENT
-418 -                           UNKNOWN         PERMANENT
-302 -                           UNKNOWN         PERMANENT
+200 -                           DONE            DONE       NONE         debug
+200 Anything                    DONE            DONE       NONE         debug
+400 BadCollapseId               OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 BadDeviceToken              TOKEN_WRONG     PERMANENT  WRONG_TOKENS warn
+400 BadExpirationDate           OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 BadMessageId                OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 BadPriority                 OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 BadTopic                    OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 DeviceTokenNotForTopic      TOKEN_WRONG     PERMANENT  WRONG_TOKENS warn
+400 DuplicateHeaders            OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 IdleTimeout                 RECONNECT       RETRY      NONE         info
+400 InvalidPushType             OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 MissingDeviceToken          OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 MissingTopic                OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 PayloadEmpty                OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 TopicDisallowed             SUSPEND         SUSPENDED  CREDENTIAL   error
+403 BadCertificate              SUSPEND         SUSPENDED  CREDENTIAL   error
+403 BadCertificateEnvironment   SUSPEND         SUSPENDED  CREDENTIAL   error
+403 BadEnvironmentKeyIdInToken  SUSPEND         SUSPENDED  CREDENTIAL   error
+403 ExpiredProviderToken        RENEW_TOKEN     SUSPENDED  NONE         warn
+403 Forbidden                   SUSPEND         SUSPENDED  CREDENTIAL   error
+403 InvalidProviderToken        SUSPEND         SUSPENDED  CREDENTIAL   error
+403 MissingProviderToken        SUSPEND         SUSPENDED  CREDENTIAL   error
+403 UnrelatedKeyIdInToken       RECONNECT       RETRY      NONE         info
+404 BadPath                     OUR_FAULT       PERMANENT  OUR_FAULT    critical
+405 MethodNotAllowed            OUR_FAULT       PERMANENT  OUR_FAULT    critical
+410 ExpiredToken                TOKEN_DEAD      TOKEN_DEAD NONE         info
+410 Unregistered                TOKEN_DEAD      TOKEN_DEAD NONE         info
+413 PayloadTooLarge             OUR_FAULT       PERMANENT  OUR_FAULT    critical
+429 TooManyProviderTokenUpdates BACK_OFF        RETRY      NONE         warn
+429 TooManyRequests             DELAY_DEVICE    RETRY      NONE         warn
+500 InternalServerError         BACK_OFF        RETRY      NONE         warn
+503 ServiceUnavailable          BACK_OFF        RETRY      NONE         warn
+503 Shutdown                    RECONNECT_LATER RETRY      NONE         info
+302 -                           UNKNOWN         PERMANENT  NONE         error
+400 -                           UNKNOWN         PERMANENT  NONE         error
+400 SomethingNew                UNKNOWN         PERMANENT  NONE         error
+400 BadSomethingNew             OUR_FAULT       PERMANENT  OUR_FAULT    critical
+400 MissingSomethingNew         OUR_FAULT       PERMANENT  OUR_FAULT    critical
+403 -                           SUSPEND         SUSPENDED  CREDENTIAL   error
+403 SomethingNew                SUSPEND         SUSPENDED  CREDENTIAL   error
+404 SomethingNew                OUR_FAULT       PERMANENT  OUR_FAULT    critical
+405 -                           OUR_FAULT       PERMANENT  OUR_FAULT    critical
+410 -                           UNKNOWN         PERMANENT  NONE         error
+413 -                           OUR_FAULT       PERMANENT  OUR_FAULT    critical
+418 -                           UNKNOWN         PERMANENT  NONE         error
+429 -                           DELAY_DEVICE    RETRY      NONE         warn
+429 SomethingNew                DELAY_DEVICE    RETRY      NONE         warn
+500 -                           BACK_OFF        RETRY      NONE         warn
+503 BadSomethingNew             BACK_OFF        RETRY      NONE         warn
+599 SomethingNew                BACK_OFF        RETRY      NONE         warn
+600 -                           UNKNOWN         PERMANENT  NONE         error
 """
 
 
@@ -63,24 +89,56 @@ class ActionTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """
-        Each reason of Apple's documents, and the unknown ones, have their action and outcome.
+        Each reason of Apple's documents, and the unknown ones, have their action, outcome, alarm
+        and log level.
         """
         for line in TABLE.strip().splitlines():
-            status, reason, action, kind = line.split()
+            status, reason, action, kind, alarm, level = line.split()
             word = None if reason == "-" else reason
+            row = Row(Action[action], OutcomeKind[kind], Alarm[alarm], cast(Level, level))
+            self.assertEqual(row_of(int(status), word), row, line)
+            self.assertIs(action_of(int(status), word), Action[action], line)
             answer = PushAnswered(1, int(status), word, None, None)
             outcome = answered(answer, "id", 0, lambda: 0.5)
-            self.assertIs(action_of(int(status), word), Action[action], line)
             self.assertIs(outcome.kind, OutcomeKind[kind], line)
             self.assertEqual(outcome.retry_after > 0, kind == "RETRY", line)
 
+    def test_whole(self) -> None:
+        """
+        No row is in scepd's table alone.
+        """
+        lines = [line.split() for line in TABLE.strip().splitlines()]
+        mine = {(int(line[0]), None if line[1] == "-" else line[1]) for line in lines}
+        self.assertEqual({key for key in ROWS if key[1] is not None} - mine, set())
+        self.assertEqual({status for status, _ in ROWS} - {status for status, _ in mine}, set())
+
     def test_connection_reasons(self) -> None:
         """
-        A GOAWAY suspends only with a reason that is about our certificate.
+        A GOAWAY suspends only with a reason that is about our certificate or token.
         """
-        self.assertTrue(suspends("BadCertificate"))
+        for reason in ("BadCertificate", "Forbidden", "TopicDisallowed", "InvalidProviderToken"):
+            self.assertTrue(suspends(reason))
+        self.assertFalse(suspends("BadDeviceToken"))
         self.assertFalse(suspends("Shutdown"))
         self.assertFalse(suspends(None))
+
+    def test_dead_token(self) -> None:
+        """
+        When the token died comes along: a TokenUpdate that is newer than that has replaced it.
+        """
+        when = datetime(2026, 5, 1, tzinfo=UTC)
+        answer = PushAnswered(1, 410, "Unregistered", when, None)
+        self.assertEqual(answered(answer, "id", 0, lambda: 0.5).timestamp, when)
+
+    def test_delay_of_a_device(self) -> None:
+        """
+        A device with too many pushes waits for half a minute to a minute and a half, and
+        twice as long with each attempt, up to an hour.
+        """
+        answer = PushAnswered(1, 429, "TooManyRequests", None, None)
+        shortest = [answered(answer, "id", n, lambda: 0.0).retry_after for n in (0, 9)]
+        longest = [answered(answer, "id", n, lambda: 1.0).retry_after for n in (0, 1, 9)]
+        self.assertEqual((shortest, longest), ([30, 30], [90, 150, 3630]))
 
     def test_retry_grows(self) -> None:
         """

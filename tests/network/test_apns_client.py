@@ -62,7 +62,7 @@ class OutcomeTests(APNsCase):
         A push with another topic would have Apple refuse the certificate: it is not sent.
         """
         other = notification(topic="com.apple.mgmt.External.other")
-        outcome = self.successResultOf(Deferred.fromCoroutine(self.client.push(other)))
+        outcome = self.successResultOf(self.client.push(other))
         self.assertIs(outcome.kind, OutcomeKind.PERMANENT)
         self.assertFalse(outcome.sent)
         self.assertEqual(self.route.attempts, [])
@@ -199,7 +199,7 @@ class SuspensionTests(APNsCase):
         """
         self.suspend()
         self.behaviour.answers.clear()
-        renewed = credentials_for(TOPIC)
+        renewed = self.renewed()
         self.client.use_credentials(renewed)
         pushed = self.push(9)
         self.clock.advance(0)
@@ -208,14 +208,16 @@ class SuspensionTests(APNsCase):
 
     def test_late_refusal(self) -> None:
         """
-        A refusal of the former certificate does not suspend the new one.
+        A refusal of the former certificate does not suspend the new one: the push goes out with it.
         """
         self.answer(0, Silence())
         (pushed,) = self.pushes(1)
-        self.client.use_credentials(credentials_for(TOPIC))
-        self.connection.reply(1, Reply(403, "BadCertificate"), "id")
+        self.client.use_credentials(self.renewed())
         self.clock.advance(0)
-        self.assertIs(self.successResultOf(pushed).kind, OutcomeKind.RETRY)
+        self.double.connections[0].reply(1, Reply(403, "BadCertificate"), "id")
+        self.behaviour.answers.clear()
+        self.clock.advance(0)
+        self.assert_done([pushed])
         self.assertIs(self.client.state, GatewayState.CONNECTED)
 
     def test_other_topic(self) -> None:

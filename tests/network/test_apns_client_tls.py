@@ -71,7 +71,7 @@ class TLSTests(TestCase):
         token = number.to_bytes(32, "big")
         push_id = str(uuid.uuid4())
         notification = Notification(token, client.topic, f"magic {number}", push_id, 2**31)
-        return Deferred.fromCoroutine(client.push(notification)).addTimeout(PATIENCE, reactor)
+        return client.push(notification).addTimeout(PATIENCE, reactor)
 
     async def test_pushes(self) -> None:
         """

@@ -158,13 +158,14 @@ class LimitTests(APNsCase):
 
     def test_no_credit(self) -> None:
         """
-        A connection that takes no push for 10 s is replaced.
+        A connection that takes no push for 10 s is replaced; others are dialled before that.
         """
         self.behaviour.credit = False
         pushed = self.pushes(4000)
         self.wait(9)
-        self.assertEqual(len(self.double.connections), 1)
+        self.assertFalse(self.double.connections[0].lost)
         self.wait(15)
+        self.assertTrue(self.double.connections[0].lost)
         self.assert_done(pushed)
         self.assert_once(4000)
 

@@ -5,77 +5,21 @@ Tests for the sending of pushes.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
-from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.apns.outcome import OutcomeKind, PushOutcome
 from scepd.errors import StorageUnavailable
-from scepd.model import PushAddress, WishedPush, push_place
+from scepd.model import WishState
 from scepd.pki.keyring import Keyring
 from scepd.services.clock import utc_now
-from scepd.services.push import PushSender, PushSettings
-from tests.support.fake_mdm import FakeGateway, FakePushes
+from scepd.services.push import PushSettings
+from tests.services.push_case import APNS_ID, GATHERING, PushTestCase, wish
 
-KEYRING = Keyring({"k1": b"k" * 32})
-APNS_ID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-
-
-def wish(name: str = "UDID-1", attempts: int = 0, secret: bytes = b"0a0b:magic") -> WishedPush:
-    """
-    A wish to push to an enrollment.
-    """
-    sealed = KEYRING.seal(secret, push_place(name), lambda count: b"n" * count)
-    return WishedPush(name, PushAddress("com.apple.mgmt.External.1", sealed), APNS_ID, attempts)
-
-
-class PushTestCase(SynchronousTestCase):
-    """
-    A sender whose random number is 0.5, so that nothing is spread.
-    """
-
-    def setUp(self) -> None:
-        """
-        Start the sender and let its first look pass.
-        """
-        self.clock = Clock()
-        self.store, self.gateway = FakePushes(), FakeGateway()
-        self.keyring = KEYRING
-        self.sender = PushSender(
-            self.store,
-            self.gateway,
-            lambda: self.keyring,
-            self.clock,
-            lambda: 0.5,
-            PushSettings(check_interval=5, claim=60, in_flight=3),
-        )
-        self.sender.start()
-        self.clock.advance(2.5)
-
-    def wish(self, *wishes: WishedPush) -> None:
-        """
-        Wish pushes now.
-        """
-        for one in wishes:
-            self.store.wishes[one.enrollment_id] = (utc_now(self.clock), one)
-
-    def push(self, *wishes: WishedPush) -> None:
-        """
-        Wish pushes now, and say so.
-        """
-        self.wish(*wishes)
-        self.sender.wake()
-        self.clock.advance(0)
-
-    def due_after(self) -> float | None:
-        """
-        Seconds until the last answered push is due again.
-        """
-        due = self.store.answers[-1].next_due
-        return None if due is None else (due - utc_now(self.clock)).total_seconds()
+DONE = PushOutcome(OutcomeKind.DONE, 200)
+SUSPENDED = PushOutcome(OutcomeKind.SUSPENDED, 403, "BadCertificate")
 
 
 class SendingTests(PushTestCase):
@@ -120,17 +64,21 @@ class SendingTests(PushTestCase):
 
     def test_in_flight(self) -> None:
         """
-        No more than so many pushes are under way at one time; the rest follows as answers come.
+        No more than so many pushes are under way at one time; the rest follows as answers are
+        recorded.
         """
         answers: list[Deferred[PushOutcome]] = [Deferred() for _ in range(5)]
         self.gateway.outcomes = [*answers]
         self.push(*(wish(f"UDID-{number}") for number in range(5)))
+        self.assertEqual((len(self.gateway.pushed), self.sender.in_flight), (3, 3))
+        answers[0].callback(DONE)
         self.assertEqual(len(self.gateway.pushed), 3)
-        answers[0].callback(PushOutcome(OutcomeKind.DONE, 200))
+        self.clock.advance(GATHERING)
         self.assertEqual(len(self.gateway.pushed), 4)
         for answer in answers[1:]:
-            answer.callback(PushOutcome(OutcomeKind.DONE, 200))
-        self.assertEqual(len(self.store.answers), 5)
+            answer.callback(DONE)
+            self.clock.advance(GATHERING)
+        self.assertEqual((len(self.store.answers), self.sender.in_flight), (5, 0))
 
     def test_stop_while_full(self) -> None:
         """
@@ -142,9 +90,16 @@ class SendingTests(PushTestCase):
         stopping = Deferred.fromCoroutine(self.sender.stop())
         for answer in answers[:3]:
             self.assertNoResult(stopping)
-            answer.callback(PushOutcome(OutcomeKind.DONE, 200))
+            answer.callback(DONE)
         self.successResultOf(stopping)
         self.assertEqual((len(self.gateway.pushed), len(self.store.answers)), (3, 3))
+
+    def test_attempt(self) -> None:
+        """
+        The gateway is told how often a push was sent before.
+        """
+        self.push(wish(attempts=3))
+        self.assertEqual(self.gateway.attempts, [3])
 
     def test_steps(self) -> None:
         """
@@ -165,19 +120,173 @@ class SendingTests(PushTestCase):
         self.assertEqual([event.get("step") for event in events], [None, None])
         self.assertNotIn("magic", repr(events))
 
+    def test_nobody_hears(self) -> None:
+        """
+        Where the level does not tell it, no line is made but for what went wrong for good.
+        """
+        self.hears = False
+        refused = PushOutcome(OutcomeKind.PERMANENT, 400, "BadDeviceToken")
+        failed = PushOutcome(OutcomeKind.RETRY, 503, "ServiceUnavailable")
+        with capturedLogs() as events:
+            for outcome in (DONE, failed, refused):
+                self.outcome(outcome)
+        self.assertEqual([event["reason"] for event in events], ["BadDeviceToken"])
+
     def test_stop(self) -> None:
         """
-        To stop waits for the answers that are still to come.
+        To stop waits for the answers that are still to come, and records them at once.
         """
-        answer: Deferred[PushOutcome] = Deferred()
-        self.gateway.outcomes = [answer]
-        self.push(wish())
+        answers: list[Deferred[PushOutcome]] = [Deferred(), Deferred()]
+        self.gateway.outcomes = [*answers]
+        self.begin(wish(), wish("UDID-2"))
+        answers[0].callback(DONE)
         stopped = Deferred.fromCoroutine(self.sender.stop())
-        self.assertNoResult(stopped)
-        answer.callback(PushOutcome(OutcomeKind.DONE, 200))
-        self.successResultOf(stopped)
         self.assertEqual(len(self.store.answers), 1)
+        self.assertNoResult(stopped)
+        answers[1].callback(DONE)
+        self.successResultOf(stopped)
+        self.assertEqual(len(self.store.answers), 2)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_gathered(self) -> None:
+        """
+        Answers that come within a moment are recorded together.
+        """
+        answers: list[Deferred[PushOutcome]] = [Deferred() for _ in range(3)]
+        self.gateway.outcomes = [*answers]
+        self.begin(*(wish(f"UDID-{number}") for number in range(3)))
+        for answer in answers[:2]:
+            answer.callback(DONE)
+            self.clock.advance(GATHERING / 4)
+        self.assertEqual(self.store.batches, [])
+        self.clock.advance(GATHERING)
+        self.assertEqual(self.store.batches, [2])
+        answers[2].callback(DONE)
+        self.clock.advance(GATHERING)
+        self.assertEqual(self.store.batches, [2, 1])
+
+    def test_timers(self) -> None:
+        """
+        Pushes that were claimed together have one timer; when all are answered there is none.
+        """
+        before = len(self.clock.getDelayedCalls())
+        answers: list[Deferred[PushOutcome]] = [Deferred() for _ in range(3)]
+        self.gateway.outcomes = [*answers]
+        self.begin(*(wish(f"UDID-{number}") for number in range(3)))
+        self.assertEqual(len(self.clock.getDelayedCalls()), before + 1)
+        for answer in answers:
+            answer.callback(DONE)
+        self.clock.advance(GATHERING)
+        self.assertEqual(len(self.clock.getDelayedCalls()), before)
+
+
+class PaceTests(PushTestCase):
+    """
+    Tests for how fast pushes are begun.
+    """
+
+    settings = PushSettings(check_interval=5, in_flight=1000, per_second=100)
+
+    def test_per_second(self) -> None:
+        """
+        Pushes are begun a few at a time, so many per second; other work is done in between.
+        """
+        self.wish(*(wish(f"UDID-{number}") for number in range(300)))
+        self.sender.wake()
+        counts = []
+        for _ in range(20):
+            self.clock.advance(0.05)
+            counts.append(len(self.gateway.pushed))
+        most = [5 * turn + 10 for turn in range(1, 21)]
+        self.assertTrue(all(count <= limit for count, limit in zip(counts, most, strict=True)))
+        self.assertGreater(counts[-1], 90)
+        self.clock.pump([0.05] * 60)
+        self.assertEqual(len(self.gateway.pushed), 300)
+
+    def test_stop_while_waiting(self) -> None:
+        """
+        To stop does not wait for the rest.
+        """
+        self.wish(*(wish(f"UDID-{number}") for number in range(300)))
+        self.sender.wake()
+        self.clock.advance(0.05)
+        self.successResultOf(Deferred.fromCoroutine(self.sender.stop()))
+        self.assertLess(len(self.gateway.pushed), 30)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class SuspendedTests(PushTestCase):
+    """
+    Tests for what happens while Apple refuses the push certificate.
+    """
+
+    def test_suspended(self) -> None:
+        """
+        While nothing can be pushed the wish stays, and is no attempt.
+        """
+        self.outcome(SUSPENDED)
+        self.assertEqual((self.due_after(), self.answer.state), (900, WishState.SUSPENDED))
+        self.assertFalse(self.answer.counted)
+
+    def test_no_more(self) -> None:
+        """
+        No wish is claimed for a minute, to be told the same.
+        """
+        self.outcome(SUSPENDED)
+        self.push(wish("UDID-2"))
+        self.clock.pump([5] * 11)
+        self.assertEqual(len(self.gateway.pushed), 1)
+        self.clock.pump([5] * 2)
+        self.assertEqual(len(self.gateway.pushed), 2)
+
+    def test_resumed(self) -> None:
+        """
+        A new certificate makes everything due at once: what was suspended, and what was not
+        claimed.
+        """
+        self.outcome(SUSPENDED)
+        self.push(wish("UDID-2"))
+        self.gateway.resume()
+        self.clock.advance(0)
+        self.assertEqual(len(self.gateway.pushed), 3)
+
+    def test_resumed_meanwhile(self) -> None:
+        """
+        So is what was refused with the certificate before, but after the new one was there; and
+        what was refused just before.
+        """
+        answers: list[Deferred[PushOutcome]] = [Deferred(), Deferred()]
+        self.gateway.outcomes = [*answers]
+        self.begin(wish(), wish("UDID-2"))
+        answers[0].callback(SUSPENDED)
+        self.gateway.resume()
+        self.clock.advance(0)
+        answers[1].callback(SUSPENDED)
+        self.clock.advance(GATHERING)
+        self.assertIs(self.answer.state, WishState.DUE)
+        self.clock.pump([5] * 2)
+        self.assertEqual(len(self.gateway.pushed), 4)
+
+    def test_resumed_without_storage(self) -> None:
+        """
+        When the database is down just then, they become due when it is back.
+        """
+        self.outcome(SUSPENDED)
+        self.store.broken = True
+        self.gateway.resume()
+        self.clock.advance(0)
+        self.store.broken = False
+        self.clock.advance(5)
+        self.assertEqual(len(self.gateway.pushed), 2)
+
+    def test_other_topic(self) -> None:
+        """
+        What never reached Apple, as its topic is not the certificate's, waits for one that is.
+        """
+        self.outcome(PushOutcome(OutcomeKind.PERMANENT, reason="its topic", sent=False))
+        self.assertEqual((self.due_after(), self.answer.state), (5400, WishState.SUSPENDED))
+        self.push(wish("UDID-2"))
+        self.assertEqual(len(self.gateway.pushed), 2)
 
 
 class OutcomeTests(PushTestCase):
@@ -185,34 +294,45 @@ class OutcomeTests(PushTestCase):
     Tests for what an outcome makes of a wish.
     """
 
-    def outcome(self, outcome: PushOutcome | Exception, attempts: int = 0) -> None:
-        """
-        Push with this outcome.
-        """
-        self.gateway.outcomes = [outcome]
-        self.push(wish(attempts=attempts))
-
     def test_done(self) -> None:
         """
         While the device is silent it is pushed again: 30 s, 2 min, 8 min, 30 min, 2 h, then daily.
         """
         waits = []
-        for attempts in range(7):
-            self.outcome(PushOutcome(OutcomeKind.DONE, 200), attempts)
+        for repeats in range(7):
+            self.outcome(DONE, repeats=repeats)
             waits.append(self.due_after())
         self.assertEqual(waits, [30, 120, 480, 1800, 7200, 86_400, 86_400])
-        self.assertTrue(self.store.answers[-1].counted)
-        self.assertEqual(self.store.answers[-1].status, 200)
+        self.assertEqual((self.answer.state, self.answer.status), (WishState.SENT, 200))
+
+    def test_done_after_failures(self) -> None:
+        """
+        Failures before it have no part in the series.
+        """
+        self.outcome(DONE, attempts=3)
+        self.assertEqual(self.due_after(), 30)
+
+    def test_after_enrolling(self) -> None:
+        """
+        The first push after an enrollment is repeated after 10 s.
+        """
+        self.outcome(DONE, repeats=-1)
+        self.assertEqual(self.due_after(), 10)
 
     def test_token_dead(self) -> None:
         """
-        A dead token is forgotten as of the time that Apple says, or of the push.
+        A dead token is forgotten as of the time that Apple says, or of the push; in case that there
+        is a newer one it is tried later.
         """
-        died = datetime(2026, 1, 1, tzinfo=UTC)
-        self.outcome(PushOutcome(OutcomeKind.TOKEN_DEAD, 410, "Unregistered", timestamp=died))
+        died = utc_now(self.clock) - timedelta(days=3)
+        dead = PushOutcome(OutcomeKind.TOKEN_DEAD, 410, "Unregistered", timestamp=died)
+        with capturedLogs() as events:
+            self.outcome(dead)
+        self.assertEqual((self.due_after(), self.answer.dead_since), (30, died))
+        self.assertEqual(events[-1]["since"], died.isoformat())
         pushed_at = utc_now(self.clock)
-        self.outcome(PushOutcome(OutcomeKind.TOKEN_DEAD, 410, "Unregistered"))
-        self.assertEqual(self.store.forgotten, [("UDID-1", died), ("UDID-1", pushed_at)])
+        self.outcome(replace(dead, timestamp=None))
+        self.assertEqual(self.answer.dead_since, pushed_at)
         self.assertEqual(self.store.wishes, {})
 
     def test_permanent(self) -> None:
@@ -221,7 +341,9 @@ class OutcomeTests(PushTestCase):
         """
         self.outcome(PushOutcome(OutcomeKind.PERMANENT, 400, "BadDeviceToken"))
         self.assertIsNone(self.due_after())
-        self.assertEqual(self.store.answers[-1].reason, "BadDeviceToken")
+        self.assertEqual(
+            (self.answer.reason, self.answer.state), ("BadDeviceToken", WishState.PARKED)
+        )
 
     def test_retry(self) -> None:
         """
@@ -235,30 +357,48 @@ class OutcomeTests(PushTestCase):
         self.outcome(PushOutcome(OutcomeKind.RETRY, 429, retry_after=99))
         self.assertEqual(self.due_after(), 99)
 
+    def test_never_known(self) -> None:
+        """
+        A push that Apple may have accepted each time is sent five times; from then on once a day,
+        still the same push.
+        """
+        lost = PushOutcome(OutcomeKind.RETRY, reason="the connection was lost")
+        for attempts in range(4):
+            self.outcome(lost, attempts)
+            self.assertIs(self.answer.state, WishState.DUE)
+        for attempts in (4, 5):
+            self.outcome(lost, attempts)
+            self.assertEqual((self.due_after(), self.answer.state), (86_400, WishState.UNANSWERED))
+        self.assertEqual((self.answer.apns_id, self.answer.counted), (APNS_ID, True))
+
     def test_not_sent(self) -> None:
         """
-        A push that Apple surely did not see is no attempt.
+        A push that Apple surely did not see is no attempt, and ends no series of them.
         """
-        self.outcome(PushOutcome(OutcomeKind.RETRY, sent=False))
-        self.assertFalse(self.store.answers[-1].counted)
-
-    def test_suspended(self) -> None:
-        """
-        While nothing can be pushed the wish stays, and is no attempt.
-        """
-        self.outcome(PushOutcome(OutcomeKind.SUSPENDED, 403, "BadCertificate"))
-        self.assertEqual(self.due_after(), 900)
-        self.assertFalse(self.store.answers[-1].counted)
+        self.outcome(PushOutcome(OutcomeKind.RETRY, sent=False), 4)
+        self.assertEqual((self.answer.counted, self.answer.state), (False, WishState.DUE))
 
     def test_no_answer(self) -> None:
         """
-        A push whose answer never comes is given up, and sent again.
+        Pushes whose answers never come are given up together, and sent again.
         """
-        self.gateway.outcomes = [Deferred()]
-        self.push(wish())
+        self.gateway.outcomes = [Deferred(), Deferred()]
+        self.begin(wish(), wish("UDID-2"))
         self.clock.advance(30)
-        self.assertEqual(self.store.answers[0].reason, "no answer in time")
-        self.assertIsNotNone(self.store.answers[0].next_due)
+        self.clock.advance(GATHERING)
+        self.assertEqual([one.reason for one in self.store.answers], ["no answer in time"] * 2)
+        self.assertIsNotNone(self.answer.next_due)
+
+    def test_cancelled_with_outcome(self) -> None:
+        """
+        What the gateway says of a push that is given up counts.
+        """
+        unsent = PushOutcome(OutcomeKind.RETRY, reason="it still waited", sent=False)
+        self.gateway.outcomes = [Deferred(lambda answer: answer.callback(unsent))]
+        self.begin(wish())
+        self.clock.advance(30)
+        self.clock.advance(GATHERING)
+        self.assertEqual((self.answer.reason, self.answer.counted), ("it still waited", False))
 
     def test_gateway_fails(self) -> None:
         """
@@ -266,6 +406,7 @@ class OutcomeTests(PushTestCase):
         """
         self.outcome(ZeroDivisionError())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual((self.store.answers, self.sender.in_flight), ([], 0))
         self.clock.pump([5] * 13)
         self.assertEqual(len(self.gateway.pushed), 2)
 
@@ -275,34 +416,50 @@ class OutcomeTests(PushTestCase):
         """
         answer: Deferred[PushOutcome] = Deferred()
         self.gateway.outcomes = [answer]
-        self.push(wish())
+        self.begin(wish())
         self.store.broken = True
         with capturedLogs() as events:
-            answer.callback(PushOutcome(OutcomeKind.DONE, 200))
-        self.assertEqual(events[-1]["log_format"], "A push will be tried again: {reason}")
+            answer.callback(DONE)
+            self.clock.advance(GATHERING)
+        self.assertEqual(events[-1]["log_format"], "Pushes will be sent again: {reason}")
         self.clock.advance(5)
         self.store.broken = False
         self.clock.pump([5] * 13)
-        self.assertEqual(len(self.gateway.pushed), 2)
+        self.assertEqual((len(self.gateway.pushed), len(self.store.answers)), (2, 1))
+
+    def test_record_fails(self) -> None:
+        """
+        A bug in the record is logged, and holds up nothing.
+        """
+        answer: Deferred[PushOutcome] = Deferred()
+        self.gateway.outcomes = [answer]
+        self.begin(wish())
+        self.store.wishes.clear()
+        answer.callback(DONE)
+        self.clock.advance(GATHERING)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertEqual(self.sender.in_flight, 0)
 
     def test_unreadable_address(self) -> None:
         """
-        An address that no key opens is not pushed to; it is tried again in an hour.
+        An address that no key opens is not pushed to; it is tried again in an hour or so.
         """
         self.keyring = Keyring({"k2": b"x" * 32})
         with capturedLogs() as events:
             self.push(wish(), wish("UDID-2"))
         self.assertEqual(self.gateway.pushed, [])
-        self.assertEqual(self.due_after(), 3600)
+        self.assertEqual((self.due_after(), self.answer.state), (5400, WishState.SUSPENDED))
         self.assertEqual({event["log_level"].name for event in events}, {"error"})
 
     def test_impossible_address(self) -> None:
         """
         A token that can't be one is not pushed, and never will be.
         """
-        self.push(wish(secret=b":magic"), wish("UDID-2"))
+        self.push(wish(secret=b":magic"), wish("UDID-2", secret=b"hex:magic"), wish("UDID-3"))
         self.assertEqual(len(self.gateway.pushed), 1)
-        self.assertEqual([answer.next_due is None for answer in self.store.answers], [True, False])
+        self.assertEqual(
+            [answer.state.value for answer in self.store.answers], ["parked", "parked", "sent"]
+        )
 
     def test_claim_fails(self) -> None:
         """

@@ -12,7 +12,15 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from scepd.errors import ScepdError
-from scepd.model import Activity, HostProfile, Lease, QueuedCommand, Reservation
+from scepd.model import (
+    Activity,
+    AnsweredPush,
+    HostProfile,
+    Lease,
+    QueuedCommand,
+    Reservation,
+    WishState,
+)
 from scepd.ports import (
     ActivityStore,
     APITokenStore,
@@ -148,6 +156,13 @@ class StorageTestCase(TestCase):
         )
         far = NOON + 1000 * HOUR
         await self.checkins.update_token(host_uuid, records.address(), NOON, far)
+
+    async def forget_push_address(self, at: datetime = NOON) -> None:
+        """
+        Apple said that the token of H-1 was dead at ``at``.
+        """
+        dead = AnsweredPush("H-1", "", WishState.DUE, at, None, 410, dead_since=at)
+        await self.pushes.pushes_answered([dead], at)
 
     async def add_corp_profile(self, uuid: str = "a-1", **changes: object) -> None:
         """

@@ -138,7 +138,7 @@ class IdentityContract(StorageTestCase):
         await self.checkins.update_token("H-1", records.address(), NOON, NOON)
         await self.checkins.check_out("H-1", NOON)
         self.assertEqual(await self.checkins.identity("sha-0B"), fresh)
-        await self.pushes.forget_push_address("H-1", NOON)
+        await self.forget_push_address()
         update = self.checkins.update_token("H-1", records.address(), NOON, NOON)
         await self.refused(NotFound, update)
         found = await self.checkins.enrollment("H-1")
@@ -259,7 +259,7 @@ class CheckInContract(StorageTestCase):
         """
         await self.enroll()
         await self.commands.queue(records.command())
-        await self.pushes.forget_push_address("H-1", NOON)
+        await self.forget_push_address()
         self.assertIsNone(await self.pushes.earliest_push())
         await self.checkins.update_token("H-1", records.address(), LATER, LATER + SECOND)
         self.assertEqual(await self.pushes.earliest_push(), LATER + SECOND)

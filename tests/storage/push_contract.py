@@ -4,9 +4,20 @@ What every database must do with wishes to push.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from scepd.model import PushState, WishedPush
+from scepd.model import (
+    AFTER_ENROLLING,
+    AnsweredPush,
+    PushState,
+    PushSummary,
+    SweptPushes,
+    TokenDied,
+    WishedPush,
+    WishState,
+)
 from tests.storage import records
 from tests.storage.base import StorageTestCase
 from tests.storage.records import HOUR, NOON, SECOND
@@ -14,9 +25,9 @@ from tests.storage.records import HOUR, NOON, SECOND
 UNTIL = NOON + 30 * SECOND
 
 
-class PushContract(StorageTestCase):
+class PushCase(StorageTestCase):
     """
-    PushStore.
+    A device that is pushed to.
     """
 
     async def wish(self, uuid: str = "H-1", at: datetime = NOON) -> None:
@@ -40,19 +51,34 @@ class PushContract(StorageTestCase):
         status: int | None = 200,
         next_due: datetime | None = None,
         counted: bool = True,
-    ) -> None:
+        **changes: object,
+    ) -> Sequence[TokenDied]:
         """
         A push to H-1 was answered.
         """
-        await self.pushes.push_answered(
-            "H-1",
-            apns_id,
-            status=status,
-            reason="",
-            next_due=next_due,
-            counted=counted,
-            now=NOON,
-        )
+        state = WishState.SENT if status == 200 else WishState.DUE
+        whole = AnsweredPush("H-1", apns_id, state, NOON, next_due, status, "", counted)
+        return await self.pushes.pushes_answered([replace(whole, **changes)], NOON)  # type: ignore[arg-type]
+
+    async def dead(self, since: datetime = NOON, apns_id: str = "apns-1") -> Sequence[TokenDied]:
+        """
+        A push to H-1 was answered with 410.
+        """
+        return await self.answered(apns_id, 410, UNTIL, dead_since=since, reason="Unregistered")
+
+    async def state(self) -> PushState:
+        """
+        How pushing to H-1 went.
+        """
+        found = await self.pushes.push_state("H-1")
+        assert found is not None
+        return found
+
+
+class PushContract(PushCase):
+    """
+    PushStore.
+    """
 
     async def test_claimed(self) -> None:
         """
@@ -102,7 +128,7 @@ class PushContract(StorageTestCase):
         """
         await self.wish()
         await self.claim()
-        await self.answered(status=400)
+        await self.answered(status=400, state=WishState.PARKED)
         self.assertIsNone(await self.pushes.earliest_push())
         self.assertEqual(await self.claim(NOON + HOUR), [])
         await self.wish()
@@ -112,7 +138,7 @@ class PushContract(StorageTestCase):
     async def test_again(self) -> None:
         """
         A push that failed is due again when asked for, with the same apns-id, and counts if so
-        said.
+        said; it has no part in the series.
         """
         await self.wish()
         for counted, attempts in ((False, 0), (True, 0), (True, 1)):
@@ -120,28 +146,46 @@ class PushContract(StorageTestCase):
             self.assertEqual((claimed.apns_id, claimed.attempts), ("apns-1", attempts))
             await self.answered(status=503, next_due=NOON, counted=counted)
         (claimed,) = await self.claim()
-        self.assertEqual(claimed.attempts, 2)
+        self.assertEqual((claimed.attempts, claimed.repeats), (2, 0))
 
     async def test_silent_device(self) -> None:
         """
-        An accepted push is due again while a command waits, as another one; else it is not.
+        An accepted push is due again while a command waits, as another one, at the next place of
+        the series and without attempts; else it is not.
         """
         await self.wish()
         await self.claim()
+        await self.answered(status=503, next_due=NOON)
+        await self.claim()
         await self.answered(next_due=UNTIL)
         self.assertEqual(await self.pushes.earliest_push(), UNTIL)
-        self.assertEqual(
-            await self.claim(UNTIL), [WishedPush("H-1", records.address(), "apns-2", 1)]
-        )
+        expected = WishedPush("H-1", records.address(), "apns-2", 0, repeats=1)
+        self.assertEqual(await self.claim(UNTIL), [expected])
 
     async def test_nothing_waits(self) -> None:
         """
         An accepted push for which nothing waits is not repeated.
         """
-        await self.checkins.authenticate(records.host(), records.enrollment(), "id-1")
-        await self.checkins.update_token("H-1", records.address(), NOON, NOON)
+        await self.enroll()
+        self.assertTrue(await self.pushes.wish("H-1", NOON))
         await self.claim()
         await self.answered(next_due=UNTIL)
+        self.assertIsNone(await self.pushes.earliest_push())
+
+    async def test_after_enrolling(self) -> None:
+        """
+        The first push after an enrollment is repeated though nothing waits, and though the device
+        was seen: when is not known to the second. Then it is over.
+        """
+        await self.checkins.authenticate(records.host(), records.enrollment(), "id-1")
+        await self.checkins.update_token("H-1", records.address(), NOON, NOON)
+        (claimed,) = await self.claim()
+        self.assertEqual(claimed.repeats, AFTER_ENROLLING)
+        await self.answered(next_due=UNTIL)
+        await self.checkins.saw(["H-1"], NOON + SECOND)
+        (claimed,) = await self.claim(UNTIL)
+        self.assertEqual((claimed.apns_id, claimed.repeats), ("apns-2", 0))
+        await self.answered("apns-2", next_due=UNTIL)
         self.assertIsNone(await self.pushes.earliest_push())
 
     async def test_renewed_meanwhile(self) -> None:
@@ -167,17 +211,29 @@ class PushContract(StorageTestCase):
 
     async def test_dead_address(self) -> None:
         """
-        A dead address is forgotten, unless a newer one came.
+        A dead address is forgotten, which is told, unless a newer one came: then it is tried.
         """
         await self.wish()
-        await self.pushes.forget_push_address("H-1", NOON - SECOND)
+        await self.claim()
+        self.assertEqual(await self.dead(NOON - SECOND), [])
         found = await self.checkins.enrollment("H-1")
         self.assertEqual(found and found.push, records.address())
-        await self.pushes.forget_push_address("H-1", NOON)
+        self.assertEqual(await self.pushes.earliest_push(), UNTIL)
+        self.assertEqual(await self.dead(), [TokenDied("H-1", NOON)])
         found = await self.checkins.enrollment("H-1")
         self.assertEqual(found, records.enrollment(enabled=True))
         self.assertEqual(await self.claim(NOON + HOUR), [])
         await self.wish()
+        self.assertIsNone(await self.pushes.earliest_push())
+
+    async def test_dead_while_renewed(self) -> None:
+        """
+        A dead address ends also the wish that was made while the push was under way.
+        """
+        await self.wish()
+        await self.claim()
+        await self.wish()
+        self.assertEqual(await self.dead(), [TokenDied("H-1", NOON)])
         self.assertIsNone(await self.pushes.earliest_push())
 
     async def test_state(self) -> None:
@@ -187,14 +243,162 @@ class PushContract(StorageTestCase):
         self.assertIsNone(await self.pushes.push_state("H-1"))
         await self.wish()
         await self.claim()
-        await self.answered(status=410, next_due=UNTIL)
-        self.assertEqual(
-            await self.pushes.push_state("H-1"),
-            PushState("H-1", True, UNTIL, 1, 410, "", NOON),
+        self.assertIs((await self.state()).state, WishState.CLAIMED)
+        await self.answered(status=503, next_due=UNTIL)
+        expected = PushState("H-1", True, UNTIL, 1, 503, "", NOON)
+        self.assertEqual(await self.state(), expected)
+        await self.claim(UNTIL)
+        await self.answered(next_due=UNTIL)
+        expected = PushState("H-1", True, UNTIL, 0, 200, "", NOON, WishState.SENT, 1, NOON)
+        self.assertEqual(await self.state(), expected)
+        await self.claim(UNTIL)
+        await self.dead(apns_id="apns-2")
+        expected = PushState(
+            "H-1", False, None, 1, 410, "Unregistered", NOON, WishState.PARKED, 1, NOON
         )
-        await self.pushes.forget_push_address("H-1", NOON)
-        state = await self.pushes.push_state("H-1")
-        self.assertEqual(state, PushState("H-1", False, None, 1, 410, "", NOON))
+        self.assertEqual(await self.state(), expected)
+
+    async def test_token_while_parked(self) -> None:
+        """
+        A TokenUpdate renews a wish that was parked because Apple refused the token, at its place
+        in the beginning of the series.
+        """
+        await self.wish()
+        await self.claim()
+        await self.answered(status=400, state=WishState.PARKED, reason="BadDeviceToken")
+        await self.checkins.update_token("H-1", records.address(b"new"), NOON, NOON + SECOND)
+        self.assertEqual(await self.pushes.earliest_push(), NOON + SECOND)
+        expected = WishedPush("H-1", records.address(b"new"), "apns-2", 0)
+        self.assertEqual(await self.claim(UNTIL), [expected])
+
+    async def test_token_while_pushed(self) -> None:
+        """
+        An answer to a push to the token before changes nothing for the new one.
+        """
+        await self.wish()
+        await self.claim()
+        await self.checkins.update_token("H-1", records.address(b"new"), UNTIL, UNTIL)
+        await self.answered(status=400, state=WishState.PARKED, reason="BadDeviceToken")
+        self.assertEqual(await self.dead(), [])
+        (claimed,) = await self.claim(UNTIL)
+        self.assertEqual(claimed.address, records.address(b"new"))
+
+    async def test_all_in_one(self) -> None:
+        """
+        The answers of many pushes are recorded together, each as what it is.
+        """
+        for number in range(1, 5):
+            await self.wish(f"H-{number}")
+        await self.claim()
+        answer = AnsweredPush("H-1", "apns-1", WishState.SENT, NOON, UNTIL, 200)
+        states = (WishState.DUE, WishState.PARKED, WishState.SUSPENDED)
+        answers = [
+            AnsweredPush(f"H-{number}", f"apns-{number}", state, NOON, UNTIL, 500)
+            for number, state in enumerate(states, 2)
+        ]
+        self.assertEqual(await self.pushes.pushes_answered([answer, *answers], NOON), [])
+        found = [await self.pushes.push_state(f"H-{number}") for number in range(1, 5)]
+        self.assertEqual([one and one.state for one in found], [WishState.SENT, *states])
+
+    async def test_nothing_to_record(self) -> None:
+        """
+        No answers are no work.
+        """
+        self.assertEqual(await self.pushes.pushes_answered([], NOON), [])
+
+    async def test_resumed(self) -> None:
+        """
+        Suspended wishes become due, so many at a time, and no others.
+        """
+        for number in range(1, 5):
+            await self.wish(f"H-{number}")
+        claimed = await self.claim()
+        later = NOON + HOUR
+        states = [WishState.DUE, *3 * [WishState.SUSPENDED]]
+        await self.pushes.pushes_answered(
+            [
+                AnsweredPush(one.enrollment_id, one.apns_id, state, NOON, later, 403)
+                for one, state in zip(claimed, states, strict=True)
+            ],
+            NOON,
+        )
+        self.assertEqual(await self.claim(UNTIL), [])
+        for expected in (2, 1, 0):
+            self.assertEqual(await self.pushes.resume_pushes(UNTIL, 2), expected)
+        again = [one.enrollment_id for one in await self.claim(UNTIL)]
+        self.assertEqual(sorted(again), ["H-2", "H-3", "H-4"])
+
+    async def test_wished(self) -> None:
+        """
+        A push can be wished for no other reason; not where nothing can be pushed.
+        """
+        self.assertFalse(await self.pushes.wish("H-1", NOON))
+        await self.checkins.authenticate(records.host(), records.enrollment(), "id-1")
+        self.assertFalse(await self.pushes.wish("H-1", NOON))
+        await self.enroll()
+        self.assertTrue(await self.pushes.wish("H-1", NOON))
+        self.assertEqual(len(await self.claim()), 1)
+
+    async def test_two_processes(self) -> None:
+        """
+        What one process claimed no other gets; when it does not come back, another has the same
+        pushes.
+        """
+        for number in range(1, 5):
+            await self.wish(f"H-{number}")
+        ours, theirs = await self.claim(limit=3), await self.claim(limit=3)
+        self.assertEqual((len(ours), len(theirs)), (3, 1))
+        self.assertEqual(await self.claim(UNTIL), ours + theirs)
+
+    async def test_summary(self) -> None:
+        """
+        Wishes are counted by what they wait for.
+        """
+        self.assertEqual(await self.pushes.push_summary(NOON), PushSummary())
+        for number in range(1, 8):
+            await self.wish(f"H-{number}", NOON + number * SECOND)
+        later = NOON + 10 * SECOND
+        claimed = await self.claim(later, 4)
+        sent, parked, suspended, _ = claimed
+        await self.pushes.pushes_answered(
+            [
+                AnsweredPush(
+                    sent.enrollment_id, sent.apns_id, WishState.SENT, later, NOON + HOUR, 200
+                ),
+                AnsweredPush(
+                    parked.enrollment_id,
+                    parked.apns_id,
+                    WishState.PARKED,
+                    later,
+                    None,
+                    400,
+                    "BadDeviceToken",
+                ),
+                AnsweredPush(
+                    suspended.enrollment_id,
+                    suspended.apns_id,
+                    WishState.SUSPENDED,
+                    later,
+                    NOON + HOUR,
+                    403,
+                ),
+            ],
+            later,
+        )
+        expected = PushSummary(
+            due=3,
+            claimed=1,
+            waiting=2,
+            states={WishState.SENT: 1, WishState.SUSPENDED: 1},
+            parked={"BadDeviceToken": 1},
+            oldest_due=NOON + 5 * SECOND,
+            accepted_hour=1,
+            accepted_day=1,
+        )
+        self.assertEqual(await self.pushes.push_summary(later), expected)
+        summary = await self.pushes.push_summary(later + 2 * HOUR)
+        self.assertEqual((summary.accepted_hour, summary.accepted_day), (0, 1))
+        self.assertEqual((summary.due, summary.claimed), (6, 0))
 
     async def test_delivers(self) -> None:
         """
@@ -208,3 +412,210 @@ class PushContract(StorageTestCase):
         self.assertEqual([wish.delivers for wish in await self.claim()], [True])
         await self.commands.finish("c-profile", "H-1", "Acknowledged", "", NOON, None)
         self.assertEqual([wish.delivers for wish in await self.claim(UNTIL)], [False])
+
+
+class SilenceContract(PushCase):
+    """
+    PushStore, while devices come and answer.
+    """
+
+    async def sent(self, seen: datetime | None = None, repeats: int = 1) -> None:
+        """
+        A push was accepted at noon for a command that waits, as often as that; then the device was
+        seen.
+        """
+        await self.wish()
+        for number in range(1, repeats + 1):
+            await self.claim()
+            due = UNTIL if number == repeats else NOON
+            await self.answered(f"apns-{number}", next_due=due)
+        if seen is not None:
+            await self.checkins.saw(["H-1"], seen)
+
+    async def due_after(self, start: datetime) -> float:
+        """
+        Seconds from ``start`` until the next push is due.
+        """
+        due = await self.pushes.earliest_push()
+        assert due is not None
+        return (due - start).total_seconds()
+
+    async def test_seen(self) -> None:
+        """
+        A device that came since the push is left in peace for half a minute from then on; when it
+        is silent again, and the command still waits, it is pushed.
+        """
+        seen = UNTIL - SECOND
+        await self.sent(seen)
+        self.assertEqual(await self.claim(UNTIL), [])
+        wait = await self.due_after(seen)
+        self.assertTrue(24 <= wait <= 36, wait)
+        (claimed,) = await self.claim(seen + timedelta(seconds=wait))
+        self.assertEqual((claimed.enrollment_id, claimed.repeats), ("H-1", 1))
+
+    async def test_seen_before(self) -> None:
+        """
+        One that came before the push, and not since, is silent.
+        """
+        await self.sent(NOON)
+        self.assertEqual(len(await self.claim(UNTIL)), 1)
+
+    async def test_seen_long_ago(self) -> None:
+        """
+        So is one that came since the push, but too long ago.
+        """
+        await self.sent(NOON + SECOND)
+        self.assertEqual(len(await self.claim(NOON + 40 * SECOND)), 1)
+
+    async def test_seen_often(self) -> None:
+        """
+        A device that comes and gets nothing done is pushed ever more seldom, but not as seldom as
+        one that does not come: twice an hour.
+        """
+        seen = NOON + 3 * HOUR
+        await self.sent(seen, repeats=7)
+        self.assertEqual(await self.claim(seen + 60 * SECOND), [])
+        wait = await self.due_after(seen)
+        self.assertTrue(1440 <= wait <= 2160, wait)
+
+    async def test_others_take_the_place(self) -> None:
+        """
+        Those that are left in peace take nobody's place in a claim.
+        """
+        await self.sent(UNTIL - SECOND)
+        await self.wish("H-2", UNTIL + SECOND)
+        claimed = await self.claim(UNTIL + SECOND, 1)
+        self.assertEqual([one.enrollment_id for one in claimed], ["H-2"])
+
+    async def test_progress(self) -> None:
+        """
+        When a device finishes a command and leaves the next one waiting, the series begins anew.
+        """
+        await self.sent(repeats=6)
+        await self.wish_behind()
+        later = NOON + HOUR
+        await self.commands.finish("c-1", "H-1", "Acknowledged", "", later, None)
+        wait = await self.due_after(later)
+        self.assertTrue(24 <= wait <= 36, wait)
+        self.assertEqual((await self.state()).repeats, 1)
+
+    async def wish_behind(self) -> None:
+        """
+        One more command for H-1, which was there when the others were pushed.
+        """
+        await self.commands.queue(records.command("c-behind"))
+        for _ in range(6):
+            (claimed,) = await self.claim()
+            await self.answered(claimed.apns_id, next_due=NOON)
+
+    async def test_not_now(self) -> None:
+        """
+        A device that answers NotNow to everything is asked again later, and later still; what comes
+        of the push before changes nothing.
+        """
+        await self.wish()
+        await self.claim()
+        for expected in (1800, 3600, 7200, 14_400, 14_400):
+            await self.commands.finish("c-1", "H-1", "NotNow", "", NOON, None)
+            await self.answered(next_due=UNTIL)
+            wait = await self.due_after(NOON)
+            self.assertTrue(0.8 * expected <= wait <= 1.2 * expected, wait)
+        self.assertIs((await self.state()).state, WishState.NOT_NOW)
+        due = NOON + timedelta(seconds=wait)
+        await self.checkins.saw(["H-1"], due - SECOND)
+        (claimed,) = await self.claim(due)
+        self.assertEqual((claimed.apns_id, claimed.repeats), ("apns-2", 0))
+
+    async def test_not_now_to_some(self) -> None:
+        """
+        While there is a command that it did not answer so, the series goes on; a new command is
+        pushed at once.
+        """
+        await self.sent()
+        await self.commands.queue(records.command("c-8"))
+        await self.commands.finish("c-1", "H-1", "NotNow", "", NOON, None)
+        self.assertEqual(await self.pushes.earliest_push(), NOON)
+        await self.commands.finish("c-8", "H-1", "Acknowledged", "", NOON, None)
+        self.assertIs((await self.state()).state, WishState.NOT_NOW)
+        await self.commands.queue(records.command("c-9", created_at=NOON + SECOND))
+        self.assertEqual(await self.pushes.earliest_push(), NOON + SECOND)
+
+    async def test_not_now_while_suspended(self) -> None:
+        """
+        What can't be pushed is not, whatever the device says.
+        """
+        for state in (WishState.SUSPENDED, WishState.PARKED):
+            await self.wish()
+            (claimed,) = await self.claim(NOON + HOUR)
+            await self.answered(claimed.apns_id, 403, state=state)
+            for number in range(1, self.count + 1):
+                await self.commands.finish(f"c-{number}", "H-1", "NotNow", "", NOON, None)
+            self.assertIs((await self.state()).state, state)
+
+
+class SweepContract(PushCase):
+    """
+    The sweep of PushStore.
+    """
+
+    async def lose(self, host_uuid: str) -> None:
+        """
+        The push to a host was accepted when nothing waited, and the wish for the command that came
+        then was lost.
+        """
+        await self.enroll(host_uuid)
+        await self.pushes.wish(host_uuid, NOON)
+        (claimed,) = await self.claim()
+        accepted = AnsweredPush(host_uuid, claimed.apns_id, WishState.SENT, NOON, UNTIL, 200)
+        await self.pushes.pushes_answered([accepted], NOON)
+        await self.commands.queue(records.command(f"c-{host_uuid}", host_uuid))
+        await self.take_time_away(host_uuid)
+
+    async def take_time_away(self, host_uuid: str) -> None:
+        """
+        Leave the wish of a host without a time: an answer that comes when its command was
+        cancelled for a moment does.
+        """
+        (claimed,) = await self.claim()
+        assert claimed.enrollment_id == host_uuid
+        undue = AnsweredPush(host_uuid, claimed.apns_id, WishState.SENT, NOON, None, 200)
+        await self.pushes.pushes_answered([undue], NOON)
+
+    async def test_swept(self) -> None:
+        """
+        A device with work that has been silent for a day, and whose wish comes due no more, gets a
+        new one; the others don't.
+        """
+        for number in range(1, 6):
+            await self.lose(f"H-{number}")
+        await self.checkins.saw(["H-2"], UNTIL)
+        await self.commands.finish("c-H-3", "H-3", "Acknowledged", "", NOON, None)
+        await self.wish("H-4")
+        await self.checkins.check_out("H-5", NOON)
+        swept = await self.pushes.sweep_pushes(UNTIL, NOON, "", 10)
+        self.assertEqual(swept, SweptPushes(None, 1))
+        claimed = await self.claim(UNTIL)
+        self.assertEqual([one.enrollment_id for one in claimed], ["H-4", "H-1"])
+        self.assertEqual(claimed[1].repeats, 0)
+
+    async def test_pieces(self) -> None:
+        """
+        It goes through the enrollments piece by piece, and says where it is.
+        """
+        for number in range(1, 4):
+            await self.lose(f"H-{number}")
+        swept = await self.pushes.sweep_pushes(UNTIL, NOON, "", 2)
+        self.assertEqual(swept, SweptPushes("H-2", 2))
+        swept = await self.pushes.sweep_pushes(UNTIL, NOON, "H-2", 2)
+        self.assertEqual(swept, SweptPushes(None, 1))
+        self.assertEqual(await self.pushes.sweep_pushes(UNTIL, NOON, "", 10), SweptPushes(None, 0))
+
+    async def test_parked(self) -> None:
+        """
+        What Apple refused for good stays parked.
+        """
+        await self.wish()
+        await self.claim()
+        await self.answered(status=400, state=WishState.PARKED)
+        swept = await self.pushes.sweep_pushes(UNTIL, NOON, "", 10)
+        self.assertEqual(swept, SweptPushes(None, 0))

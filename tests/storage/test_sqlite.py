@@ -179,6 +179,18 @@ class PushTests(MigratedFile, push_contract.PushContract):
     """
 
 
+class SilenceTests(MigratedFile, push_contract.SilenceContract):
+    """
+    PushStore on SQLite, while devices come and answer.
+    """
+
+
+class SweepTests(MigratedFile, push_contract.SweepContract):
+    """
+    The sweep of PushStore on SQLite.
+    """
+
+
 class AgentTests(MigratedFile, verification_contract.AgentContract):
     """
     The agents of VerificationStore on SQLite.

@@ -5,16 +5,20 @@ What tests of the APNs client have in common.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from scepd.apns.credentials import PushCredentials
 from scepd.apns.outcome import OutcomeKind, PushOutcome
 from scepd.network.apns_client import APNsClient, APNsLimits
+from scepd.network.apns_owner import TokenSource
 from tests.apns.notifications import TOPIC, notification, token
 from tests.support.apns_double import Answer, APNsConnectionDouble, APNsDouble
-from tests.support.apns_memory import MemoryRoute, credentials_for
+from tests.support.apns_memory import credentials_for
+from tests.support.apns_routes import RecordedMetrics, ScriptedRoute
 
 
 class APNsCase(SynchronousTestCase):
@@ -23,6 +27,7 @@ class APNsCase(SynchronousTestCase):
     """
 
     limits = APNsLimits()
+    _renewals = 0
 
     def setUp(self) -> None:
         """
@@ -31,11 +36,25 @@ class APNsCase(SynchronousTestCase):
         self.clock = Clock()
         self.double = APNsDouble(TOPIC)
         self.behaviour = self.double.behaviour
-        self.route = MemoryRoute(self.clock, self.double)
+        self.route = ScriptedRoute(self.clock, self.double)
+        self.credentials = credentials_for(TOPIC)
+        self.metrics = RecordedMetrics()
         self.client = APNsClient(
-            self.clock, self.route, credentials_for(TOPIC), self.limits, lambda: 0.5
+            self.clock,
+            self.route,
+            self.credentials,
+            self.limits,
+            lambda: 0.5,
+            metrics=self.metrics,
+            tokens=self.make_tokens(),
         )
         self.addCleanup(self.close)
+
+    def make_tokens(self) -> TokenSource | None:
+        """
+        Provider tokens, in cases about them.
+        """
+        return None
 
     def close(self) -> None:
         """
@@ -51,7 +70,7 @@ class APNsCase(SynchronousTestCase):
         """
         Push to device ``number``.
         """
-        return Deferred.fromCoroutine(self.client.push(notification(number), **options))
+        return self.client.push(notification(number), **options)
 
     def pushes(self, count: int) -> list[Deferred[PushOutcome]]:
         """
@@ -60,6 +79,20 @@ class APNsCase(SynchronousTestCase):
         pushed = [self.push(number) for number in range(count)]
         self.clock.advance(0)
         return pushed
+
+    def renewed(self) -> PushCredentials:
+        """
+        Another certificate for the same topic.
+        """
+        self._renewals += 1
+        return replace(self.credentials, certificates=(b"renewed %d" % self._renewals,))
+
+    def let_go(self, number: int) -> None:
+        """
+        Cut one of the connections, counted from 0.
+        """
+        self.double.connections[number].transport.abortConnection()
+        self.clock.advance(0)
 
     def wait(self, seconds: int) -> None:
         """

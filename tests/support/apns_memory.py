@@ -37,6 +37,7 @@ class MemoryTransport:
         self.protocol = protocol
         self.peer: MemoryTransport
         self.closed = self.deaf = False
+        self.producer: Any = None
         self.writes = 0
         self._piece_size = piece_size
         self._under_way: deque[bytes | Exception] = deque()
@@ -48,6 +49,18 @@ class MemoryTransport:
         self.writes += 1
         for start in range(0, len(data), self._piece_size):
             self._send(data[start : start + self._piece_size])
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        Remember whom to pause.
+        """
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        """
+        Pause nobody any more.
+        """
+        self.producer = None
 
     def loseConnection(self) -> None:
         """
@@ -112,7 +125,7 @@ class MemoryTransport:
 
 class MemoryRoute:
     """
-    The way to a double (a :class:`scepd.network.apns_pool.Route`).
+    The way to a double (a :class:`scepd.network.apns_maker.Route`).
 
     :ivar mode: what connecting leads to: ``up``, ``refused``, ``silent``, ``no-tls`` or ``no-h2``.
     :ivar attempts: when something tried to connect.

@@ -1,5 +1,5 @@
 """
-In-memory fakes of the ports of MDM, deliveries, pushes and verification.
+In-memory fakes of the ports of MDM, deliveries and verification.
 
 Each keeps what it was told in public attributes, for tests to see, and raises StorageUnavailable
 while ``broken``.
@@ -11,11 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from twisted.internet.defer import Deferred
-
-from scepd.apns.notification import Notification
-from scepd.apns.outcome import OutcomeKind, PushOutcome
-from scepd.errors import Conflict, NotFound, StorageUnavailable
+from scepd.errors import Conflict, NotFound
 from scepd.model import (
     Activity,
     CommandRecord,
@@ -29,24 +25,15 @@ from scepd.model import (
     Lease,
     ManagedCertificate,
     PushAddress,
-    PushState,
     QueuedCommand,
     RowEvent,
-    WishedPush,
 )
+from tests.support.breakable import Breakable
+from tests.support.fake_pushes import FakePushes as FakePushes
 
 
 @dataclass
-class _Breakable:
-    broken: bool = False
-
-    def _check(self) -> None:
-        if self.broken:
-            raise StorageUnavailable("the database is full")
-
-
-@dataclass
-class FakeCheckIns(_Breakable):
+class FakeCheckIns(Breakable):
     """
     A CheckInStore.
 
@@ -159,7 +146,7 @@ class FakeCheckIns(_Breakable):
 
 
 @dataclass
-class FakeCommands(_Breakable):
+class FakeCommands(Breakable):
     """
     A CommandStore.
 
@@ -259,7 +246,7 @@ class FakeCommands(_Breakable):
 
 
 @dataclass
-class FakeLeases(_Breakable):
+class FakeLeases(Breakable):
     """
     A LeaseStore.
 
@@ -289,7 +276,7 @@ class FakeLeases(_Breakable):
 
 
 @dataclass
-class FakeDeliveries(_Breakable):
+class FakeDeliveries(Breakable):
     """
     A DeliveryStore.
 
@@ -360,118 +347,7 @@ class FakeDeliveries(_Breakable):
 
 
 @dataclass
-class PushAnswer:
-    """
-    What a FakePushes was told of a push.
-    """
-
-    enrollment_id: str
-    apns_id: str
-    status: int | None
-    reason: str
-    next_due: datetime | None
-    counted: bool
-
-
-@dataclass
-class FakePushes(_Breakable):
-    """
-    A PushStore.
-
-    :param wishes: with the time each is due; a claim moves it.
-    :param claims: (now, until, limit) of each claim.
-    """
-
-    wishes: dict[str, tuple[datetime, WishedPush]] = field(default_factory=dict)
-    claims: list[tuple[datetime, datetime, int]] = field(default_factory=list)
-    answers: list[PushAnswer] = field(default_factory=list)
-    forgotten: list[tuple[str, datetime]] = field(default_factory=list)
-    states: dict[str, PushState] = field(default_factory=dict)
-
-    async def claim_pushes(
-        self, now: datetime, until: datetime, limit: int
-    ) -> Sequence[WishedPush]:
-        """
-        As the port says.
-        """
-        self._check()
-        self.claims.append((now, until, limit))
-        due = [wish for at, wish in self.wishes.values() if at <= now][:limit]
-        for wish in due:
-            self.wishes[wish.enrollment_id] = (until, wish)
-        return due
-
-    async def push_answered(
-        self,
-        enrollment_id: str,
-        apns_id: str,
-        *,
-        status: int | None,
-        reason: str,
-        next_due: datetime | None,
-        counted: bool,
-        now: datetime,
-    ) -> None:
-        """
-        As the port says.
-        """
-        self._check()
-        self.answers.append(PushAnswer(enrollment_id, apns_id, status, reason, next_due, counted))
-        _, wish = self.wishes.pop(enrollment_id)
-        if next_due is not None:
-            wish = replace(wish, attempts=wish.attempts + counted)
-            self.wishes[enrollment_id] = (next_due, wish)
-
-    async def forget_push_address(self, enrollment_id: str, since: datetime) -> None:
-        """
-        As the port says.
-        """
-        self._check()
-        self.forgotten.append((enrollment_id, since))
-        self.wishes.pop(enrollment_id, None)
-
-    async def push_state(self, enrollment_id: str) -> PushState | None:
-        """
-        As the port says.
-        """
-        self._check()
-        return self.states.get(enrollment_id)
-
-    async def earliest_push(self) -> datetime | None:
-        """
-        As the port says.
-        """
-        self._check()
-        return min((at for at, _ in self.wishes.values()), default=None)
-
-
-@dataclass
-class FakeGateway:
-    """
-    A PushGateway.
-
-    :param outcomes: what becomes of the pushes, one after the other: a Deferred is waited for, an
-        exception raised; DONE at the end.
-    """
-
-    outcomes: list[PushOutcome | Deferred[PushOutcome] | Exception] = field(default_factory=list)
-    pushed: list[Notification] = field(default_factory=list)
-
-    async def push(self, notification: Notification, /) -> PushOutcome:
-        """
-        As the port says, from ``outcomes``.
-        """
-        self.pushed.append(notification)
-        outcome = self.outcomes.pop(0) if self.outcomes else PushOutcome(OutcomeKind.DONE, 200)
-        if isinstance(outcome, Deferred):
-            return await outcome
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-
-@dataclass
-class FakeVerification(_Breakable):
+class FakeVerification(Breakable):
     """
     A VerificationStore.
 

@@ -20,6 +20,7 @@ from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError, ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
@@ -29,6 +30,7 @@ from scepd.config import load
 from scepd.errors import TemporaryError
 from scepd.logs import LogStream
 from scepd.tap.daemon import Daemon, StartFailed
+from tests.support.apns_certificates import Pair, PushAuthority, new_topic
 from tests.tap.folders import KEYRING, make_folder, write_private, write_tls
 
 _TLS = '[listen]\ntls_certificate_file = "tls.crt"\ntls_key_file = "tls.key"\n'
@@ -48,6 +50,17 @@ class _Reactor(MemoryReactorClock):
         Call soon.
         """
         reactor.callFromThread(call, *arguments)  # type: ignore[attr-defined]
+
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
+    ) -> IDelayedCall:
+        """
+        Call later by the clock of the test, but what needs no time to pass does not wait for it:
+        the database hands on what a turn of the reactor brought when that turn is over.
+        """
+        if delay == 0:
+            reactor.callFromThread(self.advance, 0)  # type: ignore[attr-defined]
+        return super().callLater(delay, callable, *args, **kw)
 
     def listenTCP(self, port: int, factory: Any, *options: Any, **named: Any) -> Any:
         """
@@ -237,6 +250,35 @@ class DaemonTests(TestCase):
             write_tls(folder)
             daemon.reload()
             self.assertIn("Reloaded", self.log.getvalue())
+
+    def test_reload_of_push_credentials(self) -> None:
+        """
+        A push certificate that the file names now is used; a bad one, or one of another topic,
+        leaves the old one in use, and all else as it was.
+        """
+        daemon = self.start()
+        pushing, folder = daemon.parts.management.pushing, self.path.parent
+        authority = PushAuthority()
+        text = '[apns]\nhost = "127.0.0.1"\ncertificate_file = "push.pem"\n'
+        first, second = new_topic(), new_topic()
+        topics: list[str | None] = []
+        for more, content in (
+            ("", authority.push(first)),
+            ("", authority.push(second)),
+            ("", Pair(b"junk", b"")),
+            ("", authority.push(first)),
+            (f'accept_new_topic = "{second}"\n', authority.push(second)),
+        ):
+            (folder / "push.pem").write_bytes(content.certificate + content.key)
+            self.path.write_text(text + more)
+            daemon.reload()
+            topics.append(pushing.topic)
+        self.assertEqual(topics, [first, first, first, first, second])
+        lines = self.log.getvalue().splitlines()
+        refused = [line for line in lines if "Not reloaded: " in line]
+        self.assertEqual(len(refused), 2)
+        self.assertIn(f"topic is {second}; devices are enrolled with {first}", refused[0])
+        self.assertIn("push.pem: the push key holds no private key in PEM", refused[1])
 
     async def test_hangup(self) -> None:
         """

@@ -45,6 +45,7 @@ device_identity = Table(
 )
 
 _WAITS = text("finished_at IS NULL")
+_SUSPENDED = text("state = 'suspended'")
 
 command = Table(
     "command",
@@ -86,5 +87,12 @@ push = Table(
     Column("last_status", Integer),
     Column("last_reason", Text, nullable=False),
     Column("answered_at", UTCDateTime),
+    Column("state", Text, nullable=False, server_default="due"),
+    Column("repeats", Integer, nullable=False, server_default="0"),
+    Column("pushed_at", UTCDateTime),
     Index(None, "due_at"),
+    # Empty but for the time after Apple refused the push certificate.
+    Index(
+        "ix_push_suspended", "enrollment_id", sqlite_where=_SUSPENDED, postgresql_where=_SUSPENDED
+    ),
 )

@@ -24,6 +24,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.enrolling import Enrolling
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
+from scepd.services.pushes import Pushes
 from scepd.web.api.api_tokens import APITokenEndpoints
 from scepd.web.api.call import Call
 from scepd.web.api.certificate_authorities import CertificateAuthorityEndpoints
@@ -33,6 +34,7 @@ from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.hosts import HostEndpoints
 from scepd.web.api.openapi import Endpoint, document
 from scepd.web.api.profiles import ProfileEndpoints
+from scepd.web.api.pushes import PushEndpoints
 from scepd.web.api.records import RecordEndpoints
 from scepd.web.api.routes import Routes
 
@@ -43,6 +45,7 @@ def make_api(
     authorities: CertificateAuthorities,
     profiles: Profiles,
     hosts: Hosts,
+    pushes: Pushes,
     enrolling: Enrolling,
     embedded_ca: EmbeddedCAEndpoints,
     tokens: APITokens,
@@ -65,6 +68,7 @@ def make_api(
     CertificateAuthorityEndpoints(authorities, breakers).add_to(routes)
     ProfileEndpoints(profiles, hosts).add_to(routes)
     HostEndpoints(hosts).add_to(routes)
+    PushEndpoints(pushes).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
     embedded_ca.add_to(routes)
     APITokenEndpoints(tokens).add_to(routes)

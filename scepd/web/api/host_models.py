@@ -203,6 +203,9 @@ class PushView(BaseModel):
 
     enrollment_id: str
     has_address: bool = Field(description="whether there is a token that is not known to be dead")
+    state: str = Field(
+        description="what it waits for: due, claimed, sent, not-now, unanswered, suspended, parked"
+    )
     due_at: datetime | None = Field(description="when the next one is due; null: none is wished")
     attempts: int = Field(description="that failed since the last success")
     status: int | None = Field(description="HTTP status of the last answer; null: none came")

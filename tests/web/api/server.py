@@ -29,6 +29,7 @@ from scepd.services.enrolling import Enrolling
 from scepd.services.hosts import Hosts
 from scepd.services.issuing_settings import IssuingSettings
 from scepd.services.profiles import Profiles
+from scepd.services.pushes import Pushes
 from scepd.services.rendering import ProfileRendering
 from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.web.api.app import make_api
@@ -41,6 +42,7 @@ from tests.support.fake_breakers import FakeBreakerStore
 from tests.support.fake_challenges import FakeDeliveryChallenges
 from tests.support.fake_issuing import FakeIssuing
 from tests.support.fake_mdm import FakeCheckIns, FakePushes, FakeVerification
+from tests.support.fake_push_gateway import FakePushGatewayView, FakePushTopics
 from tests.support.fakes import (
     FakeActivities,
     FakeAPITokens,
@@ -120,6 +122,9 @@ class Server:
     assignments: FakeAssignments = field(default_factory=FakeAssignments)
     check_ins: FakeCheckIns = field(default_factory=FakeCheckIns)
     pushes: FakePushes = field(default_factory=FakePushes)
+    push_topics: FakePushTopics = field(default_factory=FakePushTopics)
+    push_gateway: FakePushGatewayView = field(default_factory=FakePushGatewayView)
+    woken: list[float] = field(default_factory=list)
     commands: FakeCommandRecords = field(default_factory=FakeCommandRecords)
     verification: FakeVerification = field(default_factory=FakeVerification)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
@@ -181,6 +186,15 @@ class Server:
                 self.enrollments,
                 self.check_ins,
                 self.pushes,
+            ),
+            pushes=Pushes(
+                self.pushes,
+                self.push_topics,
+                self.hosts,
+                self.check_ins,
+                self.push_gateway,
+                self.clock,
+                lambda: self.woken.append(self.clock.seconds()),
             ),
             enrolling=Enrolling(
                 FakeIssuing(self.activities),

@@ -168,6 +168,7 @@ class HostEndpointTests(SynchronousTestCase):
                     {
                         "enrollment_id": HOST,
                         "has_address": False,
+                        "state": "due",
                         "due_at": None,
                         "attempts": 1,
                         "status": 410,

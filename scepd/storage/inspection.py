@@ -1,0 +1,61 @@
+"""
+A look at a database from outside the daemon, which changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import SQLAlchemyError
+
+from scepd.errors import ConfigurationError
+from scepd.storage.engines import database_path, reading_engine
+from scepd.storage.faults import sentence
+from scepd.storage.push_topics import topics_of_enrollments
+
+_BUSY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """
+    What a database holds.
+
+    :param newest: whether its tables are those of this scepd; else its start makes them so, or
+        refuses, if a newer scepd made them.
+    :param topics: push topic → number of enabled enrollments; empty unless ``newest``.
+    """
+
+    newest: bool
+    topics: Mapping[str, int]
+
+
+def inspect_database(url: str) -> Inspection:
+    """
+    Look at the database; a daemon may use it meanwhile.
+
+    :raises ConfigurationError: it is not there, or can't be read.
+    """
+    path = database_path(url)
+    if not path.is_file():
+        raise ConfigurationError(f"there is no database {path}; scepd makes it when it starts")
+    engine = reading_engine(path, _BUSY_SECONDS)
+    try:
+        with engine.begin() as connection:
+            heads = MigrationContext.configure(connection).get_current_heads()
+            newest = set(heads) == set(_scripts().get_heads())
+            return Inspection(newest, topics_of_enrollments(connection) if newest else {})
+    except SQLAlchemyError as error:
+        raise ConfigurationError(f"the database {path} can't be read: {sentence(error)}") from error
+    finally:
+        engine.dispose()
+
+
+def _scripts() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", "scepd.storage:migrations")
+    return ScriptDirectory.from_config(config)

@@ -1,0 +1,71 @@
+"""
+What a device's answer to a command means for the wish to push it.
+
+These run inside a caller's unit of work.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, case, func, select, update
+
+from scepd.apns.retry import Random
+from scepd.model import WishState
+from scepd.storage.columns import UTCDateTime
+from scepd.storage.outbox import drop_pushes
+from scepd.storage.prepared import Prepared
+from scepd.storage.push_times import after_not_now, after_progress
+from scepd.storage.tables import command, push
+
+NOT_NOW = "NotNow"
+"""
+The status of a command that the device can't carry out at the moment.
+"""
+
+_OFFERABLE = case((command.c.status != NOT_NOW, 1))
+_LEFT = Prepared(
+    select(func.count(), func.count(_OFFERABLE), func.min(command.c.not_now_count)).where(
+        command.c.enrollment_id == bindparam("of_enrollment"), command.c.finished_at.is_(None)
+    )
+)
+_DUE = bindparam("due", type_=UTCDateTime)
+# Its answer must not undo this, so that it loses its apns-id.
+_PUT_OFF = Prepared(
+    update(push)
+    .where(
+        push.c.enrollment_id == bindparam("of_enrollment"),
+        push.c.state != WishState.PARKED.value,
+        push.c.state != WishState.SUSPENDED.value,
+    )
+    .values(state=WishState.NOT_NOW.value, due_at=_DUE, apns_id=None, attempts=0)
+)
+_PROGRESS = Prepared(
+    update(push)
+    .where(
+        push.c.enrollment_id == bindparam("of_enrollment"),
+        push.c.state == WishState.SENT.value,
+    )
+    .values(repeats=1, due_at=_DUE)
+)
+
+
+def command_answered(
+    connection: Connection, enrollment_id: str, status: str, now: datetime, random: Random
+) -> None:
+    """
+    A device answered a command, which is recorded: when nothing is left its wish is dropped; when
+    only what it answered NotNow is left it is asked again later; else, if it finished that command,
+    the series of its pushes begins anew.
+    """
+    left = _LEFT.first(connection, of_enrollment=enrollment_id)
+    waiting, offerable, not_now_count = left or (0, 0, 0)
+    if not waiting:
+        drop_pushes(connection, [enrollment_id])
+    elif not offerable:
+        assert isinstance(not_now_count, int)
+        due = now + after_not_now(not_now_count, random)
+        _PUT_OFF.change(connection, of_enrollment=enrollment_id, due=due)
+    elif status != NOT_NOW:
+        due = now + after_progress(random)
+        _PROGRESS.change(connection, of_enrollment=enrollment_id, due=due)
