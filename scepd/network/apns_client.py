@@ -171,7 +171,8 @@ class APNsClient:
         """
         Change the certificate: on a new connection, while the old one goes on until that is ready.
 
-        The same certificate once more changes nothing.
+        The same certificate once more changes nothing, but while pushes are suspended it is tried
+        again: Apple may have come to like it.
 
         :param force: even if it has another topic, which makes every enrolled device unreachable.
         :raises Conflict: it has another topic.
@@ -181,9 +182,10 @@ class APNsClient:
                 f"the new push certificate's topic is {credentials.topic} "
                 f"instead of {self._topic}: no enrolled device would be reachable"
             )
-        if self._closing or credentials == self._pool.credentials:
+        was_suspended = self._suspended is not None
+        if self._closing or (credentials == self._pool.credentials and not was_suspended):
             return
-        was_suspended, self._suspended = self._suspended is not None, None
+        self._suspended = None
         at_once = was_suspended or credentials.topic != self._topic
         if credentials.topic != self._topic:
             self._topic = credentials.topic

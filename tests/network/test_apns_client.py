@@ -34,7 +34,7 @@ class OutcomeTests(APNsCase):
         self.assert_once(3000)
         self.assertEqual(len(self.double.connections), 1)
         self.assertEqual(self.double.requests[7].value("apns-id"), notification(7).apns_id)
-        self.assertLess(self.route.clients[0].writes, 100)
+        self.assertLess(self.route.clients[0].writes, 300)
 
     def test_refusals(self) -> None:
         """

@@ -287,3 +287,17 @@ class ResumeTests(APNsCase):
         self.client.use_credentials(self.renewed())
         self.assertEqual(resumed, ["connecting"])
         self.assert_done(self.pushes(3))
+
+    def test_once_more(self) -> None:
+        """
+        While pushes are suspended the same certificate may be tried again.
+        """
+        self.behaviour.always = Reply(403, "Forbidden")
+        for _ in range(3):
+            (pushed,) = self.pushes(1)
+            self.wait(1)
+            self.assertIs(self.successResultOf(pushed).kind, OutcomeKind.SUSPENDED)
+            self.client.use_credentials(credentials_for(TOPIC))
+        self.behaviour.always = None
+        self.assert_done(self.pushes(3))
+        self.assertEqual(len(self.double.connections), 4)
