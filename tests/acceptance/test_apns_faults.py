@@ -183,6 +183,19 @@ class StreamFaultTests(FaultCase):
         self.finish()
         self.assert_pushed(2)
 
+    def test_padding(self) -> None:
+        """
+        Padding takes credit as well, and all of it comes back.
+        """
+        self.behaviour.piece, self.behaviour.padding = 20, 255
+        for number in range(_COUNT):
+            padded = Reply(500, "InternalServerError", filler=1000)
+            self.behaviour.answers[notification(number).token.hex()] = [padded]
+        self.push()
+        self.finish()
+        self.assertEqual(len(self.double.connections), 1)
+        self.assert_pushed(2)
+
 
 class ConnectionFaultTests(FaultCase):
     """

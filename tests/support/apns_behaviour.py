@@ -58,6 +58,7 @@ class Behaviour:
     :param send_settings: whether SETTINGS come when a connection opens; else the test sends them.
     :param credit: whether received bodies are credited; what was not is owed.
     :param piece: octets of an answer's body in one DATA frame.
+    :param padding: octets of padding in each of these; None: they are not padded.
     """
 
     answers: dict[str, Answer | list[Answer]] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Behaviour:
     send_settings: bool = True
     credit: bool = True
     piece: int = 16_384
+    padding: int | None = None
 
     def answer_to(self, token: str) -> Answer | None:
         """

@@ -221,16 +221,21 @@ class APNsConnectionDouble(Protocol):
         for stream_id, (body, reply) in list(self._unsent.items()):
             while (size := self._room(stream_id, body)) > 0:
                 piece, body = body[:size], body[size:]
-                self.h2.send_data(stream_id, piece, end_stream=not body)
+                padding = self._service.behaviour.padding
+                self.h2.send_data(stream_id, piece, end_stream=not body, pad_length=padding)
             self._unsent[stream_id] = body, reply
             if not body:
                 del self._unsent[stream_id]
                 self._note_answer(stream_id, reply)
 
     def _room(self, stream_id: int, body: bytes) -> int:
+        behaviour = self._service.behaviour
+        # Padding and its length take credit, too.
+        padding = 0 if behaviour.padding is None else behaviour.padding + 1
+        room = self.h2.local_flow_control_window(stream_id) - padding
         # Long bodies in single bytes would take the tests too long.
-        piece = max(self._service.behaviour.piece, len(body) // 500)
-        return min(self.h2.local_flow_control_window(stream_id), piece, len(body))
+        piece = max(behaviour.piece, len(body) // 500)
+        return min(room, piece, len(body), 16_384 - padding)
 
     def _note_answer(self, stream_id: int, reply: Reply) -> None:
         entry = self._entries.pop(stream_id, None)

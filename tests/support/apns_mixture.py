@@ -41,6 +41,7 @@ class Mixture:
         self.route = MemoryRoute(self.clock, self.double)
         self.route.piece_size = self._random.choice((*[100_000] * 10, 100, 9, 1))
         limits = APNsLimits(ping_after=self._random.choice((5.0, 60.0)))
+        self.double.ledger.patience = limits.push_timeout
         credentials = credentials_for(TOPIC)
         self.client = APNsClient(
             self.clock, self.route, credentials, limits, Random(seed + 1).random
@@ -91,7 +92,7 @@ class Mixture:
 
     def _trouble(self) -> None:
         random = self._random
-        kind = random.choice((*["connection"] * 3, "behaviour", "route", "403"))
+        kind = random.choice((*["connection"] * 4, "behaviour", "route", "403", "rotation"))
         if kind == "connection":
             kind = apns_faults.random_step(self.double, random)
         elif kind == "behaviour":
@@ -99,6 +100,8 @@ class Mixture:
         elif kind == "route":
             self.route.mode = random.choice(("refused", "silent", "no-tls", "no-h2", "up"))
             kind = f"route {self.route.mode}"
+        elif kind == "rotation":
+            self._take_new_certificate()
         else:
             # From one moment on, for all devices.
             self.double.behaviour.answers.clear()
