@@ -5,6 +5,7 @@ What the APNs double does with requests, other than judge them as Apple would.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from h2.errors import ErrorCodes
 
@@ -44,6 +45,17 @@ class GoAway:
 
 
 Answer = Reply | Silence | Held | Reset | GoAway
+
+
+class End(Enum):
+    """
+    How a connection ends.
+    """
+
+    RST = "TCP RST"
+    FIN = "TCP FIN without TLS's close_notify"
+    TLS_CLOSE = "close_notify and FIN"
+    HALF_CLOSE = "FIN, while it is still read"
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
 from cryptography.x509.oid import NameOID
@@ -23,23 +22,13 @@ from twisted.python.failure import Failure
 
 from tests.support.apns_behaviour import Answer as Answer
 from tests.support.apns_behaviour import Behaviour
+from tests.support.apns_behaviour import End as End
 from tests.support.apns_behaviour import GoAway as GoAway
 from tests.support.apns_behaviour import Held as Held
 from tests.support.apns_behaviour import Reset as Reset
 from tests.support.apns_behaviour import Silence as Silence
 from tests.support.apns_ledger import Entry, Fate, Ledger
 from tests.support.apns_requests import Reply, Request
-
-
-class End(Enum):
-    """
-    How a connection ends.
-    """
-
-    RST = "TCP RST"
-    FIN = "TCP FIN without TLS's close_notify"
-    TLS_CLOSE = "close_notify and FIN"
-    HALF_CLOSE = "FIN, while it is still read"
 
 
 class APNsDouble(Factory):
