@@ -41,7 +41,7 @@ class WishState(StrEnum):
     """
     UNANSWERED = "unanswered"
     """
-    For the next day: whether Apple took it was never known, as often as it was tried.
+    For better times: whether Apple took it was never known, as often as it was tried.
     """
     SUSPENDED = "suspended"
     """

@@ -70,6 +70,7 @@ class CheckInStore(Protocol):
         """
         Enable an enrollment and store where it is pushed to. A device that was disabled gets an
         assignment of each profile that targets it, due now, and a push wish due at ``push_due``.
+        One that was not gets the wish when a command waits for it.
 
         :raises NotFound: there is no such enrollment, or it has ended.
         """

@@ -138,7 +138,7 @@ class CheckInMessages:
         place = push_place(enrollment_id)
         sealed = self._keyring().seal(address, place, self._random)
         push = PushAddress(message.topic, sealed)
-        # A push right after an enrollment can be lost; it is repeated like every other.
+        # A push right after an enrollment can be lost: it is repeated after a moment.
         await self._store.update_token(enrollment_id, push, now, now)
         self._wake_pushes()
         _log.info("Host {host} can be pushed to", host=message.enrollment.device)

@@ -16,7 +16,8 @@ The outcome of a push whose address can't be opened.
 """
 
 _AFTER_ENROLLING = 10.0
-_DAILY_PLACE = 5
+# Half an hour, then two, then daily.
+_PLACE_OF_UNANSWERED = 3
 _SUSPENDED_WAIT = 600.0
 _UNSENDABLE_WAIT = 3600.0
 
@@ -25,10 +26,10 @@ class PushRules:
     """
     Accepted: again while the device stays silent, by the series. Refused for good: parked. Not to
     be sent now: suspended. Maybe accepted: again, with the same apns-id, a few times in the next
-    minutes, then once a day.
+    minutes, then at the end of the series: after 30 min, 2 h, then daily.
 
     :param random: a number from 0 up to 1.
-    :param tries: how often a push is sent whose fate is never known, until it is tried daily only.
+    :param tries: how often a push is sent in a row whose fate is never known.
     """
 
     def __init__(self, random: Random, tries: int) -> None:
@@ -77,7 +78,8 @@ class PushRules:
             # Of a token that has a successor: its TokenUpdate came meanwhile.
             return WishState.DUE, next_wish(wish.attempts, self._random)
         if self._is_tired(wish, outcome):
-            return WishState.UNANSWERED, next_wish(_DAILY_PLACE, self._random)
+            place = _PLACE_OF_UNANSWERED + wish.attempts + 1 - self._tries
+            return WishState.UNANSWERED, next_wish(place, self._random)
         backed_off = SERVER_FAILURE.delay(wish.attempts, self._random)
         return WishState.DUE, max(outcome.retry_after, backed_off)
 

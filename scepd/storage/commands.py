@@ -27,7 +27,7 @@ from scepd.storage.columns import UTCDateTime
 from scepd.storage.database import Database
 from scepd.storage.delivery_challenges import put_challenge
 from scepd.storage.outbox import insert_commands, wish_pushes
-from scepd.storage.push_answers import NOT_NOW, command_answered
+from scepd.storage.push_answers import NOT_NOW, command_answered, command_offered
 from scepd.storage.rows import apply_event, is_of
 from scepd.storage.tables import enrollment, host_profile
 
@@ -117,6 +117,7 @@ class SQLCommandStore:
         def unit(connection: Connection) -> bool:
             if not connection.execute(offer).rowcount:
                 return False
+            command_offered(connection, command_uuid, now, self._random)
             event = _handed_over(connection, command_uuid)
             if event is not None:
                 apply_event(connection, event, now, self._settings, window=window)

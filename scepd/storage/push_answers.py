@@ -1,5 +1,5 @@
 """
-What a device's answer to a command means for the wish to push it.
+What it means for the wish to push a device that it comes, and answers a command.
 
 These run inside a caller's unit of work.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, or_, select, update
 
 from scepd.apns.retry import Random
 from scepd.model import WishState
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.outbox import drop_pushes
 from scepd.storage.prepared import Prepared
-from scepd.storage.push_times import after_not_now, after_progress
+from scepd.storage.push_times import after_not_now, after_progress, of_reachable
 from scepd.storage.tables import command, push
 
 NOT_NOW = "NotNow"
@@ -40,14 +40,37 @@ _PUT_OFF = Prepared(
     )
     .values(state=WishState.NOT_NOW.value, due_at=_DUE, apns_id=None, attempts=0)
 )
+_WAITS_FOR_DEVICE = or_(
+    push.c.state == WishState.SENT.value, push.c.state == WishState.UNANSWERED.value
+)
 _PROGRESS = Prepared(
     update(push)
-    .where(
-        push.c.enrollment_id == bindparam("of_enrollment"),
-        push.c.state == WishState.SENT.value,
-    )
+    .where(push.c.enrollment_id == bindparam("of_enrollment"), _WAITS_FOR_DEVICE)
     .values(repeats=1, due_at=_DUE)
 )
+_COMES = Prepared(
+    update(push)
+    .where(
+        push.c.enrollment_id
+        == select(command.c.enrollment_id)
+        .where(command.c.uuid == bindparam("of_command"))
+        .scalar_subquery(),
+        _WAITS_FOR_DEVICE,
+        push.c.due_at > _DUE,
+    )
+    .values(due_at=_DUE)
+)
+
+
+def command_offered(
+    connection: Connection, command_uuid: str, now: datetime, random: Random
+) -> None:
+    """
+    A device came and was handed a command: should it vanish with it, it is not left alone until the
+    next day, as one is that does not come.
+    """
+    due = now + of_reachable(random)
+    _COMES.change(connection, of_command=command_uuid, due=due)
 
 
 def command_answered(

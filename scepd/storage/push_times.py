@@ -40,6 +40,13 @@ def after_progress(random: Random) -> timedelta:
     return timedelta(seconds=next_wish(0, random))
 
 
+def of_reachable(random: Random) -> timedelta:
+    """
+    How long a device that comes may at most leave a command waiting.
+    """
+    return timedelta(seconds=next_wish(_PLACE_OF_REACHABLE, random))
+
+
 def after_not_now(count: int, random: Random) -> timedelta:
     """
     When a device that answered NotNow to everything is asked again: after 30 min, 1 h, 2 h, then

@@ -35,7 +35,9 @@ class PushTestCase(SynchronousTestCase):
     A sender whose random number is 0.5, so that nothing is spread.
     """
 
-    settings = PushSettings(check_interval=5, claim=60, in_flight=3, gathering=GATHERING)
+    settings = PushSettings(
+        check_interval=5, claim=60, deadline=30, in_flight=3, gathering=GATHERING
+    )
 
     def setUp(self) -> None:
         """

@@ -156,6 +156,43 @@ class SecondRevisionTests(SQLiteFile):
         self.assertEqual(found, expected)
 
 
+class SixthRevisionTests(SQLiteFile):
+    """
+    A database of the sixth revision, with wishes to push, is brought to the newest one.
+    """
+
+    async def test_wishes_are_kept(self) -> None:
+        """
+        Each keeps its time. One number counted failures and accepted pushes: of a push that was
+        accepted last it is the place in the series, of another one the failures.
+        """
+        _migrate(self.path, "0006")
+        connection = self.second_connection()
+        rows = (
+            ("fresh", _AT, None, 0, None, "", None),
+            ("accepted", _AT, None, 3, 200, "", _AT),
+            ("over", None, None, 1, 200, "", _AT),
+            ("failed", _AT, "apns-1", 2, 503, "ServiceUnavailable", _AT),
+            ("refused", None, "apns-2", 1, 400, "BadDeviceToken", _AT),
+        )
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.executemany("INSERT INTO push VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        _migrate(self.path, "head")
+        columns = "state, repeats, attempts, pushed_at, due_at, apns_id"
+        found = {
+            name: values
+            for name, *values in connection.execute(f"SELECT enrollment_id, {columns} FROM push")  # noqa: S608
+        }
+        expected: dict[str, list[object]] = {
+            "fresh": ["due", 0, 0, None, _AT, None],
+            "accepted": ["sent", 3, 0, _AT, _AT, None],
+            "over": ["sent", 1, 0, _AT, None, None],
+            "failed": ["due", 0, 2, None, _AT, "apns-1"],
+            "refused": ["parked", 0, 1, None, None, "apns-2"],
+        }
+        self.assertEqual(found, expected)
+
+
 _AT = 1772366400123456
 _FIRST_ROWS: tuple[tuple[str, tuple[object, ...]], ...] = (
     (

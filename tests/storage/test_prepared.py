@@ -5,7 +5,7 @@ Tests for statements that are compiled once.
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import bindparam, create_engine, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -71,6 +71,47 @@ class PreparedTests(SynchronousTestCase):
         self.insert("one")
         self.assertEqual(_UPDATE.change(self.connection, of="one", until=_NOW), 1)
         self.assertEqual(_UPDATE.change(self.connection, of="two", until=_NOW), 0)
+
+    def test_all(self) -> None:
+        """
+        All rows are read in the columns' own form, in order; none are an empty list.
+        """
+        every = Prepared(select(lease.c.name, lease.c.expires_at).order_by(lease.c.name))
+        self.assertEqual(every.all(self.connection), [])
+        for name in ("two", "one"):
+            self.insert(name)
+        self.assertEqual(every.all(self.connection), [("one", _NOW), ("two", _NOW)])
+
+    def test_change_each(self) -> None:
+        """
+        A statement is run once for each of the given values, and for none.
+        """
+        later = _NOW + timedelta(days=1)
+        for name in ("one", "two", "three"):
+            self.insert(name)
+        _UPDATE.change_each(self.connection, [])
+        values = ({"of": name, "until": later} for name in ("one", "two"))
+        _UPDATE.change_each(self.connection, values)
+        found = self.connection.execute(select(lease.c.name, lease.c.expires_at)).all()
+        self.assertEqual(
+            {name: at for name, at in found}, {"one": later, "two": later, "three": _NOW}
+        )
+
+    def test_errors_of_each(self) -> None:
+        """
+        Errors are SQLAlchemy's there, too, and hold no values; so are those of a row that is
+        fetched later.
+        """
+        whole = {"name": "secret-name", "owner": "me", "epoch": 1, "expires_at": _NOW}
+        caught = self.assertRaises(
+            IntegrityError, _INSERT.change_each, self.connection, [whole, whole]
+        )
+        self.assertNotIn("secret-name", str(caught))
+        driver = self.connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.create_function("refuse", 1, lambda name: 1 // 0)
+        every = Prepared(select(func.refuse(lease.c.name)))
+        self.assertRaises(DBAPIError, every.all, self.connection)
 
     def test_missing_value(self) -> None:
         """

@@ -16,6 +16,7 @@ from tests.storage import (
     lifecycle_contract,
     profile_contract,
     push_contract,
+    silence_contract,
     target_contract,
     verification_contract,
     window_contract,
@@ -179,13 +180,13 @@ class PushTests(MigratedFile, push_contract.PushContract):
     """
 
 
-class SilenceTests(MigratedFile, push_contract.SilenceContract):
+class SilenceTests(MigratedFile, silence_contract.SilenceContract):
     """
     PushStore on SQLite, while devices come and answer.
     """
 
 
-class SweepTests(MigratedFile, push_contract.SweepContract):
+class SweepTests(MigratedFile, silence_contract.SweepContract):
     """
     The sweep of PushStore on SQLite.
     """
