@@ -19,9 +19,11 @@ from twisted.internet.task import react  # noqa: E402
 from scepd.apns.credentials import load_credentials  # noqa: E402
 from scepd.apns.notification import Notification  # noqa: E402
 from scepd.apns.outcome import PushOutcome  # noqa: E402
+from scepd.metrics import Metrics  # noqa: E402
 from scepd.network.apns_client import APNsClient  # noqa: E402
 from scepd.network.apns_limits import APNsLimits  # noqa: E402
 from scepd.network.apns_route import APNsRoute  # noqa: E402
+from scepd.services.apple_answers import AppleAnswers  # noqa: E402
 from scripts.bench_apns.load import (  # noqa: E402
     EXPIRATION,
     TOPIC,
@@ -62,11 +64,7 @@ class Sender:
                 self._over.callback(None)
             return
         notification = Notification(push.token, TOPIC, push.push_magic, push.apns_id, EXPIRATION)
-        sent: Any = self._client.push(notification)
-        outcome: Deferred[PushOutcome] = (
-            sent if isinstance(sent, Deferred) else Deferred.fromCoroutine(sent)
-        )
-        outcome.addCallback(self._answered)
+        self._client.push(notification).addCallback(self._answered)
 
     def _answered(self, outcome: PushOutcome) -> None:
         self._load.answered(outcome.status or outcome.reason)
@@ -77,15 +75,15 @@ async def _run(job: Job) -> None:
     pem = Path(job.certificate).read_bytes()
     route = APNsRoute(reactor, "localhost", job.port, Path(job.roots).read_bytes())
     credentials = load_credentials(pem, pem)
-    limits = APNsLimits(max_streams=job.in_flight)
-    client = APNsClient(reactor, route, credentials, limits, random.random)
+    limits = APNsLimits(max_streams=job.in_flight, max_connections=1)
+    metrics = AppleAnswers(Metrics(), reactor)
+    client = APNsClient(reactor, route, credentials, limits, random.random, metrics=metrics)
     client.start()
     sender = Sender(client, job.in_flight)
     for load in both_loads(job):
         await sender.run(load)
     tell(load.measured())
-    closing: Any = client.close()
-    await closing
+    await client.close()
 
 
 def main() -> None:

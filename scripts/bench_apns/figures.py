@@ -118,7 +118,7 @@ def wishes_lines(wishes: Wishes) -> Iterator[str]:
         for one in (wishes.delay_p50, wishes.delay_p99)
     ]
     yield ""
-    yield "A daemon with wishes to push in SQLite, on all cores, from its start:"
+    yield "A daemon with wishes to push in SQLite, on all cores:"
     yield (
         f"  {wishes.count} answered, {wishes.per_second:.0f}/s, {wishes.cpu:.0f} us of CPU each; "
         f"its reactor is late by {late[0]} (p50), {late[1]} (p99)"

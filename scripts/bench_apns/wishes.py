@@ -38,7 +38,7 @@ class Wishes:
 
     :param count: wishes that were answered with 200.
     :param seconds: from the first answer in the database to the last.
-    :param cpu: microseconds of the daemon's CPU time per wish, its start included.
+    :param cpu: microseconds of the daemon's CPU time per wish.
     :param delay_p50: milliseconds by which the reactor was late, at most; None: more than measured.
     """
 
@@ -76,13 +76,22 @@ def measure_wishes(folder: Path, server: Nghttpd, count: int) -> Wishes:
     try:
         _fill(engine, Keyring.parse((folder / "keyring").read_text()), count)
         start_quietly(daemon)
-        return _wait(daemon, engine, count)
+        # What its start takes is not of interest.
+        pid = daemon.running_program.process.pid
+        buckets, cpu = _buckets(daemon), cpu_seconds(pid)
+        done, seconds = _wait(engine, count)
+        spent = 1e6 * (cpu_seconds(pid) - cpu) / max(done, 1)
+        late = [(upper, now - buckets[upper]) for upper, now in _buckets(daemon).items()]
+        return Wishes(done, seconds, spent, _quantile(late, 0.5), _quantile(late, 0.99))
     finally:
         daemon.stop()
         engine.dispose()
 
 
-def _wait(daemon: Daemon, engine: Engine, count: int) -> Wishes:
+def _wait(engine: Engine, count: int) -> tuple[int, float]:
+    """
+    How many were answered in the end, and the seconds between the first and the last answer.
+    """
     answered = select(
         func.count(), func.min(push.c.answered_at), func.max(push.c.answered_at)
     ).where(push.c.last_status == 200)
@@ -92,24 +101,19 @@ def _wait(daemon: Daemon, engine: Engine, count: int) -> Wishes:
         time.sleep(_LOOK)
         with engine.connect() as connection:
             done, first, last = connection.execute(answered).one()
-    seconds = (last - first).total_seconds() if first and last else 0.0
-    cpu = 1e6 * cpu_seconds(daemon.running_program.process.pid) / max(done, 1)
-    return Wishes(done, seconds, cpu, *_delays(daemon))
+    return done, (last - first).total_seconds() if first and last else 0.0
 
 
-def _delays(daemon: Daemon) -> tuple[float | None, float | None]:
+def _buckets(daemon: Daemon) -> dict[float, float]:
     """
-    p50 and p99, as upper ends of the histogram's buckets.
+    How often the reactor was late by at most so many seconds.
     """
     token = (daemon.folder / "admin.token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}"}
     shown = httpx.get(f"{daemon.admin_url}/metrics", headers=headers, trust_env=False)
     families = text_string_to_metric_families(shown.raise_for_status().text)
     samples = [one for family in families if family.name == _DELAY for one in family.samples]
-    buckets = [
-        (float(one.labels["le"]), one.value) for one in samples if one.name == f"{_DELAY}_bucket"
-    ]
-    return _quantile(buckets, 0.5), _quantile(buckets, 0.99)
+    return {float(one.labels["le"]): one.value for one in samples if one.name == f"{_DELAY}_bucket"}
 
 
 def _quantile(buckets: list[tuple[float, float]], part: float) -> float | None:

@@ -4,11 +4,13 @@ Connections to the push service that end or stall, over real TLS.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from twisted.internet import reactor as installed_reactor
+from twisted.internet.task import LoopingCall
 from twisted.trial.unittest import TestCase
 
 from scepd.apns.credentials import load_credentials
@@ -17,7 +19,7 @@ from scepd.network.apns_client import APNsClient
 from scepd.network.apns_limits import APNsLimits
 from scepd.network.apns_route import APNsRoute
 from tests.apns.notifications import notification
-from tests.support.apns_certificates import PushFiles
+from tests.support.apns_certificates import PushAuthority, PushFiles
 from tests.support.apns_double import APNsConnectionDouble, APNsDouble, End, Held
 from tests.support.apns_faults import go_away_in_a_burst
 from tests.support.apns_requests import Reply
@@ -42,7 +44,8 @@ class ConnectionTests(TestCase):
         Listen, and make a client and a sender in a hurry.
         """
         files = PushFiles(Path(self.mktemp()).absolute())
-        files.ensure()
+        self.authority = PushAuthority()
+        files.ensure(self.authority)
         self.double = APNsDouble()
         self.behaviour = self.double.behaviour
         port = reactor.listenSSL(0, self.double, tls_options(files), interface="127.0.0.1")
@@ -52,6 +55,7 @@ class ConnectionTests(TestCase):
         route = APNsRoute(reactor, "localhost", port.getHost().port, files.read("ca"))
         self.client = APNsClient(reactor, route, self.credentials, _LIMITS, Random(1).random)
         self.addCleanup(self.close)
+        self.numbers = itertools.count(step=20)
         self.sender = Sender(reactor, self.client, hurry=0.01)
 
     async def close(self) -> None:
@@ -185,3 +189,28 @@ class ConnectionTests(TestCase):
         self.behaviour.always = None
         self.client.use_credentials(self.credentials)
         await self.finish()
+
+    async def accepted(self, number: int) -> None:
+        """
+        Wait until so many pushes were taken.
+        """
+        reached = self.double.until(lambda: len(self.double.accepted) >= number)
+        await reached.addTimeout(PATIENCE, reactor)
+
+    async def test_replaced_certificate(self) -> None:
+        """
+        The certificate is replaced under load: no push fails, and none waits for long.
+        """
+        load = LoopingCall(lambda: self.push(first=next(self.numbers), count=20))
+        load.clock = reactor
+        loading = load.start(0.02)
+        for number in range(1, 4):
+            await self.accepted(400 * number)
+            renewed = self.authority.push(self.credentials.topic)
+            self.client.use_credentials(load_credentials(renewed.certificate, renewed.key))
+        load.stop()
+        await loading
+        await self.finish()
+        self.assertGreaterEqual(len(self.double.connections), 4)
+        self.assertEqual({len(told) for told in self.sender.outcomes.values()}, {1})
+        self.assertLess(self.sender.slowest, 5)

@@ -4,100 +4,19 @@ Each fault of the push service alone: nothing is lost, hangs, or is sent twice n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from h2.errors import ErrorCodes
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.apns.notification import Notification
 from scepd.apns.outcome import GatewayState, OutcomeKind
-from scepd.network.apns_client import APNsClient
-from scepd.network.apns_limits import APNsLimits
 from tests.apns.notifications import TOPIC, notification
-from tests.support.apns_double import APNsDouble, End, GoAway, Held, Reset, Silence
+from tests.support.apns_double import End, GoAway, Held, Reset, Silence
+from tests.support.apns_fault_case import COUNT, FaultCase
 from tests.support.apns_faults import REFUSED_CREDENTIALS, REPLIES, go_away_in_a_burst
 from tests.support.apns_ledger import Fate
-from tests.support.apns_memory import MemoryRoute, credentials_for
+from tests.support.apns_memory import credentials_for
 from tests.support.apns_requests import Reply
-from tests.support.apns_sender import Sender, as_deferred
-
-_COUNT = 40
-_PATIENCE = 300
-
-
-class FaultCase(SynchronousTestCase):
-    """
-    A sender, the client and the double, in memory.
-    """
-
-    def setUp(self) -> None:
-        """
-        Make them; nothing is connected yet.
-        """
-        self.clock = Clock()
-        self.double = APNsDouble(TOPIC)
-        self.behaviour = self.double.behaviour
-        self.route = MemoryRoute(self.clock, self.double)
-        credentials = credentials_for(TOPIC)
-        self.client = APNsClient(
-            self.clock, self.route, credentials, APNsLimits(), Random(1).random
-        )
-        self.sender = Sender(self.clock, self.client)
-        self.addCleanup(self.close)
-
-    def close(self) -> None:
-        """
-        The client ends, and leaves nothing on the clock.
-        """
-        closed = as_deferred(self.client.close())
-        self.wait(60, lambda: closed.called and not self.clock.getDelayedCalls())
-        self.successResultOf(closed)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def push(self, first: int = 0, count: int = _COUNT, magic: str = "") -> list[Notification]:
-        """
-        Push to ``count`` devices, and let happen what happens at once.
-        """
-        pushes = [notification(number, magic=magic) for number in range(first, first + count)]
-        for one in pushes:
-            self.sender.push(one)
-        self.clock.advance(0)
-        return pushes
-
-    def wait(self, seconds: float, over: Callable[[], bool] = lambda: False) -> None:
-        """
-        Let time pass, half a second at a time.
-        """
-        end = self.clock.seconds() + seconds
-        while self.clock.seconds() < end and not over():
-            self.clock.advance(0.5)
-
-    def finish(self, *kinds: OutcomeKind) -> None:
-        """
-        Wait until nothing is left, and compare the books.
-
-        :param kinds: with which pushes ended.
-        """
-        self.wait(_PATIENCE, lambda: not self.sender.left)
-        self.double.ledger.assert_accounted(self.sender.outcomes)
-        self.assertEqual(self.sender.left, 0)
-        last = {told[-1].kind for told in self.sender.outcomes.values() if told[-1] is not None}
-        self.assertEqual(last, set(kinds or (OutcomeKind.DONE,)))
-
-    def assert_pushed(self, times: int) -> None:
-        """
-        Each push was given to the client so often.
-        """
-        self.assertEqual({len(told) for told in self.sender.outcomes.values()}, {times})
-
-    def assert_came(self, times: int) -> None:
-        """
-        Each push came to the double so often.
-        """
-        entries = self.double.ledger.entries.values()
-        self.assertEqual({len(found) for found in entries}, {times})
 
 
 class StreamFaultTests(FaultCase):
@@ -122,7 +41,7 @@ class StreamFaultTests(FaultCase):
         """
         What was refused goes out again at once, and is no attempt.
         """
-        for number in range(_COUNT):
+        for number in range(COUNT):
             refusal = Reset(ErrorCodes.REFUSED_STREAM)
             self.behaviour.answers[notification(number).token.hex()] = [refusal]
         self.push()
@@ -130,7 +49,7 @@ class StreamFaultTests(FaultCase):
         self.assertEqual(self.clock.seconds(), 0)
         self.assert_pushed(1)
         self.assert_came(2)
-        self.assertEqual(self.double.ledger.count(Fate.REFUSED), _COUNT)
+        self.assertEqual(self.double.ledger.count(Fate.REFUSED), COUNT)
 
     def test_other_resets(self) -> None:
         """
@@ -162,7 +81,7 @@ class StreamFaultTests(FaultCase):
         """
         Bodies of errors that are larger than all windows are credited.
         """
-        for number in range(_COUNT):
+        for number in range(COUNT):
             large = Reply(500, "InternalServerError", filler=10_000)
             self.behaviour.answers[notification(number).token.hex()] = [large]
         self.push()
@@ -175,11 +94,24 @@ class StreamFaultTests(FaultCase):
         Answers come one octet at a time.
         """
         self.route.piece_size = self.behaviour.piece = 1
-        for number in range(_COUNT):
+        for number in range(COUNT):
             reply = Reply(503, "ServiceUnavailable")
             self.behaviour.answers[notification(number).token.hex()] = [reply]
         self.push()
         self.finish()
+        self.assert_pushed(2)
+
+    def test_padding(self) -> None:
+        """
+        Padding takes credit as well, and all of it comes back.
+        """
+        self.behaviour.piece, self.behaviour.padding = 20, 255
+        for number in range(COUNT):
+            padded = Reply(500, "InternalServerError", filler=1000)
+            self.behaviour.answers[notification(number).token.hex()] = [padded]
+        self.push()
+        self.finish()
+        self.assertEqual(len(self.double.connections), 1)
         self.assert_pushed(2)
 
 
@@ -222,12 +154,12 @@ class ConnectionFaultTests(FaultCase):
         for connection in self.double.connections:
             connection.change_settings(1000)
         self.clock.advance(0)
-        self.assertEqual(sum(len(one.held) for one in self.double.connections), _COUNT)
+        self.assertEqual(sum(len(one.held) for one in self.double.connections), COUNT)
         for connection in self.double.connections:
             connection.change_settings(1)
             connection.release()
         self.clock.advance(0)
-        self.push(first=_COUNT)
+        self.push(first=COUNT)
         self.assert_held(1)
         self.behaviour.always = None
         for connection in self.double.connections:
@@ -259,7 +191,7 @@ class ConnectionFaultTests(FaultCase):
         self.push(magic="m" * 4000)
         connections = self.double.connections
         room = len(connections) * (65_535 // 4010)
-        self.assertEqual(len(self.double.requests), min(room, _COUNT))
+        self.assertEqual(len(self.double.requests), min(room, COUNT))
         self.assertEqual([one.open_streams for one in connections], [0] * len(connections))
         self.wait(3)
         self.behaviour.credit = True
@@ -274,7 +206,7 @@ class ConnectionFaultTests(FaultCase):
         """
         for seed in range(20):
             self.behaviour.always = Held()
-            self.push(first=seed * _COUNT)
+            self.push(first=seed * COUNT)
             connection = self.double.connections[-1]
             self.behaviour.always = None
             go_away_in_a_burst(connection, Random(seed))
@@ -310,7 +242,7 @@ class ConnectionFaultTests(FaultCase):
         """
         for number, how in enumerate(End):
             self.behaviour.always = Held()
-            self.push(first=number * _COUNT)
+            self.push(first=number * COUNT)
             self.behaviour.always = None
             self.double.connections[-1].end(how)
             self.finish()
@@ -321,13 +253,14 @@ class ConnectionFaultTests(FaultCase):
         From one moment on the certificate is refused: nothing more is sent until it changes.
         """
         for number, refusal in enumerate(REFUSED_CREDENTIALS):
-            self.push(first=2 * number * _COUNT)
+            self.push(first=2 * number * COUNT)
             self.behaviour.always = refusal
-            self.push(first=(2 * number + 1) * _COUNT)
+            self.push(first=(2 * number + 1) * COUNT)
             self.assertIs(self.client.state, GatewayState.SUSPENDED)
             came = len(self.double.requests)
             self.wait(5)
             self.assertEqual(len(self.double.requests), came)
             self.behaviour.always = None
-            self.client.use_credentials(credentials_for(TOPIC))
+            renewed = replace(credentials_for(TOPIC), certificates=(b"%d" % number,))
+            self.client.use_credentials(renewed)
             self.finish()

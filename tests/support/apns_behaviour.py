@@ -5,6 +5,7 @@ What the APNs double does with requests, other than judge them as Apple would.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from h2.errors import ErrorCodes
 
@@ -46,6 +47,17 @@ class GoAway:
 Answer = Reply | Silence | Held | Reset | GoAway
 
 
+class End(Enum):
+    """
+    How a connection ends.
+    """
+
+    RST = "TCP RST"
+    FIN = "TCP FIN without TLS's close_notify"
+    TLS_CLOSE = "close_notify and FIN"
+    HALF_CLOSE = "FIN, while it is still read"
+
+
 @dataclass(slots=True)
 class Behaviour:
     """
@@ -58,6 +70,7 @@ class Behaviour:
     :param send_settings: whether SETTINGS come when a connection opens; else the test sends them.
     :param credit: whether received bodies are credited; what was not is owed.
     :param piece: octets of an answer's body in one DATA frame.
+    :param padding: octets of padding in each of these; None: they are not padded.
     """
 
     answers: dict[str, Answer | list[Answer]] = field(default_factory=dict)
@@ -67,6 +80,7 @@ class Behaviour:
     send_settings: bool = True
     credit: bool = True
     piece: int = 16_384
+    padding: int | None = None
 
     def answer_to(self, token: str) -> Answer | None:
         """

@@ -128,14 +128,16 @@ class PushFiles:
         names = ("ca", "server_certificate", "server_key", "push_certificate", "push_key")
         return {name: self.folder / f"{name}.pem" for name in names}
 
-    def ensure(self) -> None:
+    def ensure(self, authority: PushAuthority | None = None) -> None:
         """
         Make them, unless they are all there: a restarted double stays the same to its clients.
+
+        :param authority: that issues them; None: a new one.
         """
         if all(path.exists() for path in self.paths.values()):
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        authority = PushAuthority()
+        authority = authority or PushAuthority()
         server, push = authority.server(), authority.push(new_topic())
         pems = (authority.certificate, server.certificate, server.key, push.certificate, push.key)
         for path, pem in zip(self.paths.values(), pems, strict=True):

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from enum import Enum
 from typing import Any
 
 from cryptography.x509.oid import NameOID
@@ -23,23 +22,13 @@ from twisted.python.failure import Failure
 
 from tests.support.apns_behaviour import Answer as Answer
 from tests.support.apns_behaviour import Behaviour
+from tests.support.apns_behaviour import End as End
 from tests.support.apns_behaviour import GoAway as GoAway
 from tests.support.apns_behaviour import Held as Held
 from tests.support.apns_behaviour import Reset as Reset
 from tests.support.apns_behaviour import Silence as Silence
 from tests.support.apns_ledger import Entry, Fate, Ledger
 from tests.support.apns_requests import Reply, Request
-
-
-class End(Enum):
-    """
-    How a connection ends.
-    """
-
-    RST = "TCP RST"
-    FIN = "TCP FIN without TLS's close_notify"
-    TLS_CLOSE = "close_notify and FIN"
-    HALF_CLOSE = "FIN, while it is still read"
 
 
 class APNsDouble(Factory):
@@ -110,7 +99,7 @@ class APNsConnectionDouble(Protocol):
         self.last_stream_id = 2**31 - 1
         self.seen: list[events.Event] = []
         self._unsent: dict[int, tuple[bytes, Reply]] = {}
-        self.frozen = self.lost = self.settings_sent = False
+        self.frozen = self.lost = self.settings_sent = self.ended = False
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
 
     # -- by hand -----------------------------------------------------------------------------------
@@ -168,6 +157,7 @@ class APNsConnectionDouble(Protocol):
         """
         End the connection in one of many ways.
         """
+        self.ended = True
         # Below TLS, where there is TLS.
         raw = getattr(self.transport, "transport", None) or self.transport
         match how:
@@ -220,22 +210,29 @@ class APNsConnectionDouble(Protocol):
         for stream_id, (body, reply) in list(self._unsent.items()):
             while (size := self._room(stream_id, body)) > 0:
                 piece, body = body[:size], body[size:]
-                self.h2.send_data(stream_id, piece, end_stream=not body)
+                padding = self._service.behaviour.padding
+                self.h2.send_data(stream_id, piece, end_stream=not body, pad_length=padding)
             self._unsent[stream_id] = body, reply
             if not body:
                 del self._unsent[stream_id]
                 self._note_answer(stream_id, reply)
 
     def _room(self, stream_id: int, body: bytes) -> int:
+        behaviour = self._service.behaviour
+        # Padding and its length take credit, too.
+        padding = 0 if behaviour.padding is None else behaviour.padding + 1
+        room = self.h2.local_flow_control_window(stream_id) - padding
         # Long bodies in single bytes would take the tests too long.
-        piece = max(self._service.behaviour.piece, len(body) // 500)
-        return min(self.h2.local_flow_control_window(stream_id), piece, len(body))
+        piece = max(behaviour.piece, len(body) // 500)
+        return min(room, piece, len(body), 16_384 - padding)
 
     def _note_answer(self, stream_id: int, reply: Reply) -> None:
         entry = self._entries.pop(stream_id, None)
         if entry is not None and not self.lost:
             self._service.ledger.answered(entry, reply)
             self._answered.append(entry)
+            if self.ended:
+                self._service.ledger.cut([entry])
 
     # -- IProtocol ---------------------------------------------------------------------------------
 

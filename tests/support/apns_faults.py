@@ -148,6 +148,7 @@ def random_behaviour(double: APNsDouble, random: Random) -> None:
     behaviour.send_settings = random.random() < 0.8
     behaviour.credit = random.random() < 0.7
     behaviour.piece = random.choice((1, 100, 16_384))
+    behaviour.padding = random.choice((None, None, 0, 1, 255))
 
 
 def calm(double: APNsDouble) -> None:
@@ -159,7 +160,7 @@ def calm(double: APNsDouble) -> None:
     behaviour.always = None
     behaviour.max_streams, behaviour.window = 1000, 65_535
     behaviour.send_settings = behaviour.credit = True
-    behaviour.piece = 16_384
+    behaviour.piece, behaviour.padding = 16_384, None
     for connection in alive(double):
         if not connection.settings_sent:
             connection.send_settings()

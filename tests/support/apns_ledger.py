@@ -15,6 +15,7 @@ from tests.support.apns_requests import Reply, Request
 
 _NOT_PROCESSED = 403
 _LONGEST_BODY = 4000
+_TINY = 1e-6
 
 
 class Fate(Enum):
@@ -41,11 +42,13 @@ class Entry:
     """
     A whole request.
 
+    :param came: when it came.
     :param reply: what it was answered with, seen or not.
     :param at: when that was.
     """
 
     request: Request
+    came: float
     fate: Fate = Fate.UNKNOWN
     reply: Reply | None = None
     at: float = 0.0
@@ -65,18 +68,21 @@ class Ledger:
 
     :ivar seconds: tells the time.
     :ivar doubt: seconds before a connection's end in which an answer may be lost on its way.
+    :ivar patience: seconds after which the client gives a push up: an answer in that very moment
+        crosses its RST_STREAM.
     """
 
     def __init__(self) -> None:
         self.seconds: Callable[[], float] = time.monotonic
         self.doubt = 1.0
+        self.patience = float("inf")
         self.entries: defaultdict[str, list[Entry]] = defaultdict(list)
 
     def arrived(self, request: Request) -> Entry:
         """
         A whole request came.
         """
-        entry = Entry(request)
+        entry = Entry(request, self.seconds())
         self.entries[request.value("apns-id")].append(entry)
         return entry
 
@@ -84,7 +90,9 @@ class Ledger:
         """
         The last octet of its answer was sent.
         """
-        entry.fate, entry.reply, entry.at = Fate.ANSWERED, reply, self.seconds()
+        entry.reply, entry.at = reply, self.seconds()
+        in_time = entry.at - entry.came < self.patience - _TINY
+        entry.fate = Fate.ANSWERED if in_time else Fate.UNKNOWN
 
     def cut(self, entries: Iterable[Entry]) -> None:
         """

@@ -5,6 +5,7 @@ does with outcomes what the service does.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -40,12 +41,13 @@ class Mixture:
         self.route = MemoryRoute(self.clock, self.double)
         self.route.piece_size = self._random.choice((*[100_000] * 10, 100, 9, 1))
         limits = APNsLimits(ping_after=self._random.choice((5.0, 60.0)))
+        self.double.ledger.patience = limits.push_timeout
         credentials = credentials_for(TOPIC)
         self.client = APNsClient(
             self.clock, self.route, credentials, limits, Random(seed + 1).random
         )
         self.sender = Sender(self.clock, self.client)
-        self._unpushed = 0
+        self._unpushed = self._certificates = 0
 
     def run(self) -> None:
         """
@@ -90,7 +92,7 @@ class Mixture:
 
     def _trouble(self) -> None:
         random = self._random
-        kind = random.choice((*["connection"] * 3, "behaviour", "route", "403"))
+        kind = random.choice((*["connection"] * 4, "behaviour", "route", "403", "rotation"))
         if kind == "connection":
             kind = apns_faults.random_step(self.double, random)
         elif kind == "behaviour":
@@ -98,6 +100,8 @@ class Mixture:
         elif kind == "route":
             self.route.mode = random.choice(("refused", "silent", "no-tls", "no-h2", "up"))
             kind = f"route {self.route.mode}"
+        elif kind == "rotation":
+            self._take_new_certificate()
         else:
             # From one moment on, for all devices.
             self.double.behaviour.answers.clear()
@@ -107,14 +111,19 @@ class Mixture:
 
     def _renew(self) -> None:
         self.double.behaviour.always = None
-        self.client.use_credentials(credentials_for(TOPIC))
+        self._take_new_certificate()
         self._tell("new certificate")
 
     def _calm(self) -> None:
         self.route.mode = "up"
         apns_faults.calm(self.double)
-        self.client.use_credentials(credentials_for(TOPIC))
+        self._take_new_certificate()
         self._tell("calm")
+
+    def _take_new_certificate(self) -> None:
+        self._certificates += 1
+        changed = replace(credentials_for(TOPIC), certificates=(b"%d" % self._certificates,))
+        self.client.use_credentials(changed)
 
     def _tell(self, what: str) -> None:
         self.story.append(f"{self.clock.seconds():8.3f} {what}")
