@@ -8,10 +8,11 @@ does: two changes of what epoll watches and one more round of the reactor for ea
 from __future__ import annotations
 
 import socket
-from functools import cached_property
 
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.tcp import Port, Server
+
+_ANY = ("", "0.0.0.0", "::")
 
 
 class DirectServer(Server):
@@ -20,6 +21,7 @@ class DirectServer(Server):
     kernel does not take goes the usual way, and so does the news that the connection is lost.
     """
 
+    own_address: IAddress | None = None
     _tempDataLen: int
     # The socket is nobody else's, so that close() ends the connection in the same way.
     _shouldShutdown = False
@@ -42,12 +44,9 @@ class DirectServer(Server):
         """
         Our end's address, which stays the same.
         """
-        address: IAddress = self._own_address
-        return address
-
-    @cached_property
-    def _own_address(self) -> IAddress:
-        address: IAddress = super().getHost()
+        address = self.own_address
+        if address is None:
+            address = self.own_address = super().getHost()
         return address
 
 
@@ -57,8 +56,19 @@ def send_directly(port: IListeningPort) -> None:
     listener stays as it is.
     """
     if isinstance(port, Port):
-        port.transport = DirectServer
+        port.transport = _kind_for(port)
         # What is sent in two pieces must not wait for the client to confirm the first one. On Linux
         # a connection has this from its listener; elsewhere it may have to wait.
         if port.socket.family in (socket.AF_INET, socket.AF_INET6):
             port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _kind_for(port: Port) -> type[DirectServer]:
+    """
+    The connections of a listener with an address of its own have that address; those of one that
+    takes whatever comes have to be asked.
+    """
+    address = port.getHost()
+    if getattr(address, "host", "") in _ANY:
+        return DirectServer
+    return type(DirectServer.__name__, (DirectServer,), {"own_address": address})

@@ -83,10 +83,10 @@ class DirectServerTests(TestCase):
 
     timeout = _SECONDS
 
-    async def _connect(self) -> tuple[Accepted, socket.socket]:
+    async def _connect(self, interface: str = "127.0.0.1") -> tuple[Accepted, socket.socket]:
         listening: Any = reactor
         factory = AcceptingFactory()
-        port = listening.listenTCP(0, factory, interface="127.0.0.1")
+        port = listening.listenTCP(0, factory, interface=interface)
         self.addCleanup(port.stopListening)
         send_directly(port)
         client = socket.create_connection(("127.0.0.1", port.getHost().port), _SECONDS)
@@ -105,6 +105,18 @@ class DirectServerTests(TestCase):
         self.assertEqual(server.transport.getHost().port, client.getpeername()[1])
         self.assertIs(server.transport.getHost(), server.transport.getHost())
         self.assertTrue(server.transport.getTcpNoDelay())
+        client.close()
+        await server.lost
+
+    async def test_any_address(self) -> None:
+        """
+        Of a listener on all addresses each connection knows its own.
+        """
+        server, client = await self._connect("")
+        host, port = client.getpeername()
+        self.assertEqual(
+            (server.transport.getHost().host, server.transport.getHost().port), (host, port)
+        )
         client.close()
         await server.lost
 
