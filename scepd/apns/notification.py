@@ -26,7 +26,8 @@ _WORD = re.compile(r"[!-~]{1,255}", re.ASCII)
 _is_uuid = _UUID.fullmatch
 _set = object.__setattr__
 # Of a string it makes JSON at once; json.dumps would make an encoder for each body.
-_encode = json.JSONEncoder().encode
+# What json.dumps does to a text.
+_encode = json.encoder.encode_basestring_ascii
 
 
 @dataclass(frozen=True, slots=True)

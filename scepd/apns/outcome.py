@@ -4,9 +4,9 @@ What became of a push, and when it may be sent again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from scepd.apns.action import Action
 from scepd.apns.action import OutcomeKind as OutcomeKind
@@ -27,10 +27,9 @@ class GatewayState(Enum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class PushOutcome:
+class PushOutcome(NamedTuple):
     """
-    What became of a push.
+    What became of a push; a tuple, since one is made for each push.
 
     :param status: Apple's HTTP status; None: no answer.
     :param reason: Apple's word, or a sentence of ours; empty when done.

@@ -93,10 +93,10 @@ class WaitingPushes:
         Take it out.
         """
         token = push.notification.token
-        if self._refused.get(token) is push:
-            del self._refused[token]
-        elif self._fresh.get(token) is push:
+        if self._fresh.get(token) is push:
             del self._fresh[token]
+        elif self._refused.get(token) is push:
+            del self._refused[token]
 
     def take_all(self) -> list[PendingPush]:
         """

@@ -4,7 +4,6 @@ Tests for what outcomes make of wishes.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from twisted.internet.defer import Deferred
@@ -62,7 +61,7 @@ class OutcomeTests(PushTestCase):
         self.assertEqual((self.due_after(), self.answer.dead_since), (30, died))
         self.assertEqual(events[-1]["since"], died.isoformat())
         pushed_at = utc_now(self.clock)
-        self.outcome(replace(dead, timestamp=None))
+        self.outcome(dead._replace(timestamp=None))
         self.assertEqual(self.answer.dead_since, pushed_at)
         self.assertEqual(self.store.wishes, {})
 
