@@ -146,6 +146,8 @@ class _XMLReader:
             return
         try:
             value = _READERS[name](text)
+        except EncodingError as error:
+            raise self._wrong(str(error)) from error
         except ValueError as error:
             raise self._wrong(f"there is a {name} element that holds none") from error
         self._add(value)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
-from scepd.errors import LimitExceeded
+from scepd.errors import LimitExceeded, MessageError
+from scepd.mdm.checkin import CheckInMessage
 from scepd.mdm.device_message import parse_device_message
 from scepd.mdm.results import LARGEST_RESULT, CommandResult, ResultStatus
 from scepd.model import KnownIdentity
@@ -58,10 +59,25 @@ class CheckIn:
         if len(body) > LARGEST_RESULT:
             raise LimitExceeded(f"the message is longer than {LARGEST_RESULT} bytes")
         identity = await self._identities.of(body, signature)
-        message = await self._workers(lambda: parse_device_message(body))
+        message = await self._read(body, identity)
         if isinstance(message, CommandResult):
             return await self._connect(message, identity)
         return await self._messages.answer(message, identity)
+
+    async def _read(self, body: bytes, identity: KnownIdentity) -> CheckInMessage | CommandResult:
+        """
+        Read a message whose sender is known, so that one who sends what can't be read is told of.
+        """
+        try:
+            return await self._workers(lambda: parse_device_message(body))
+        except MessageError as error:
+            _log.warn(
+                "Refused a message of {enrollment} that can't be read: {reason}",
+                enrollment=identity.enrollment_id,
+                identity=identity.certificate_sha256,
+                reason=str(error),
+            )
+            raise
 
     async def _connect(self, result: CommandResult, identity: KnownIdentity) -> bytes:
         host_uuid = sender_of(result.enrollment, identity)
