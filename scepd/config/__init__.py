@@ -14,6 +14,7 @@ from scepd.config.loading import Configuration as Configuration
 from scepd.config.loading import load as load
 from scepd.config.loading import parse as parse
 from scepd.config.management import CASection as CASection
+from scepd.config.management import MDMSection as MDMSection
 from scepd.config.management import OsquerySection as OsquerySection
 from scepd.config.management import ProfilesSection as ProfilesSection
 from scepd.config.management import RenewalSection as RenewalSection

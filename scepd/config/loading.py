@@ -24,6 +24,7 @@ from scepd.config.infrastructure import (
 )
 from scepd.config.management import (
     CASection,
+    MDMSection,
     OsquerySection,
     ProfilesSection,
     RenewalSection,
@@ -45,6 +46,7 @@ class Configuration(Section):
     secrets: SecretsSection
     scep_proxy: SCEPProxySection
     ca: CASection
+    mdm: MDMSection
     apns: APNsSection
     profiles: ProfilesSection
     osquery: OsquerySection

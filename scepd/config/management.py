@@ -84,3 +84,11 @@ class RenewalSection(Section):
 
     interval: float = seconds(3600, 86_400)
     days_left: float = Field(30.0, gt=0, le=3650, description="a number of days above 0")
+
+
+class MDMSection(Section):
+    """
+    ``[mdm]``: the management of devices.
+    """
+
+    keep_commands: float = Field(90.0, gt=0, le=3650, description="a number of days above 0")

@@ -17,6 +17,7 @@ from scepd.ctl.doctor import doctor
 from scepd.ctl.embedded_ca import certificates, requests, roll_over
 from scepd.ctl.enrollment_tokens import enrollment_tokens
 from scepd.ctl.failures import EXIT_CODES
+from scepd.ctl.host_commands import commands
 from scepd.ctl.hosts import hosts
 from scepd.ctl.options import with_options
 from scepd.ctl.profiles import profiles
@@ -73,6 +74,7 @@ for _command in (
     enrollment_tokens,
     api_tokens,
     hosts,
+    commands,
     pushes,
     certificates,
     requests,

@@ -56,6 +56,7 @@ _CERTIFICATE_KEYS = (
     "profile_uuid",
 )
 _COMMAND_KEYS = (
+    "uuid",
     "request_type",
     "profile_uuid",
     "status",
@@ -63,6 +64,7 @@ _COMMAND_KEYS = (
     "created_at",
     "offered_at",
     "finished_at",
+    "answer_size",
 )
 _EXCHANGE_KEYS = (
     "started_at",

@@ -22,6 +22,7 @@ from scepd.model.issuing import EnrollmentChallenge as EnrollmentChallenge
 from scepd.model.issuing import EnrollmentToken as EnrollmentToken
 from scepd.model.issuing import IssuedCertificate as IssuedCertificate
 from scepd.model.issuing import ca_key_place as ca_key_place
+from scepd.model.mdm import CommandAnswer as CommandAnswer
 from scepd.model.mdm import CommandRecord as CommandRecord
 from scepd.model.mdm import DueRow as DueRow
 from scepd.model.mdm import Enrollment as Enrollment

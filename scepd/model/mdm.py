@@ -95,11 +95,26 @@ class QueuedCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandAnswer:
+    """
+    What a device answered to a command, as it came.
+
+    :param size: octets.
+    :param plist: the property list, XML or binary; None: it is not kept.
+    """
+
+    size: int
+    plist: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRecord:
     """
     A command as operators see it.
 
     :param status: ``queued``, ``offered``, ``NotNow``, ``Acknowledged``, ``Error``, ``cancelled``.
+    :param answer_size: octets of the device's final answer; None: there is none.
+    :param answer_kept: whether that answer can be read.
     """
 
     uuid: str
@@ -110,6 +125,8 @@ class CommandRecord:
     created_at: datetime
     offered_at: datetime | None
     finished_at: datetime | None
+    answer_size: int | None = None
+    answer_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from scepd.ports.issuing import EnrollmentTokenStore as EnrollmentTokenStore
 from scepd.ports.issuing import IssuingStore as IssuingStore
 from scepd.ports.issuing import PendingRequestStore as PendingRequestStore
 from scepd.ports.mdm import CheckInStore as CheckInStore
+from scepd.ports.mdm import CommandHistory as CommandHistory
 from scepd.ports.mdm import CommandStore as CommandStore
 from scepd.ports.profiles import AssignmentStore as AssignmentStore
 from scepd.ports.profiles import HostStore as HostStore

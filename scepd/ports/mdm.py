@@ -10,12 +10,14 @@ from typing import Protocol
 
 from scepd.model import (
     Activity,
+    CommandAnswer,
     CommandRecord,
     DeliveryChallenge,
     Enrollment,
     EnrollmentWindow,
     Host,
     KnownIdentity,
+    Lease,
     PushAddress,
     QueuedCommand,
     RowEvent,
@@ -129,11 +131,13 @@ class CommandStore(Protocol):
         detail: str,
         now: datetime,
         event: RowEvent | None,
+        answer: CommandAnswer | None = None,
     ) -> bool:
         """
         Record a device's result: ``Acknowledged``, ``Error``, ``cancelled``; or ``NotNow``, which
-        is not final and counts. ``event`` happens to the assignment, if the command is still the
-        assignment's current one. The push wish is dropped when nothing waits any more.
+        is not final and counts. ``answer`` is kept beside it. ``event`` happens to the assignment,
+        if the command is still the assignment's current one. The push wish is dropped when nothing
+        waits any more.
 
         :returns: False when there is no such command of that enrollment, or it had a final result.
         """
@@ -146,4 +150,24 @@ class CommandStore(Protocol):
     async def commands(self, host_uuid: str, *, limit: int = 100) -> Sequence[CommandRecord]:
         """
         The commands of a host's enrollments, newest first.
+        """
+
+
+class CommandHistory(Protocol):
+    """
+    What devices answered to commands, for as long as it is kept.
+    """
+
+    async def answer(self, host_uuid: str, command_uuid: str) -> CommandAnswer | None:
+        """
+        The final answer of a host to a command; None: no such command of it, or no answer.
+        """
+
+    async def prune(self, before: datetime, limit: int, lease: Lease) -> int:
+        """
+        Forget at most ``limit`` commands that had their final result before that time, the oldest
+        first, with their answers.
+
+        :returns: how many were forgotten.
+        :raises Conflict: the lease has passed to another owner.
         """

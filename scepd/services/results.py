@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE
 from scepd.mdm.results import CommandResult, ResultStatus
-from scepd.model import HostProfile, QueuedCommand, RowEvent, SCEPExchange
+from scepd.model import CommandAnswer, HostProfile, QueuedCommand, RowEvent, SCEPExchange
 from scepd.ports import AssignmentStore, CommandStore, EnrollmentStore, VerificationStore
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
@@ -20,6 +20,10 @@ from scepd.services.results_errors import detail_of_error, event_of_error
 
 # The exchanges of a host since a hand-over are a handful; of another profile they don't count.
 _MOST_EXCHANGES = 100
+LARGEST_KEPT = 256 * 1024
+"""
+Octets of an answer that is kept as it came; of longer ones the length is.
+"""
 
 _log = Logger()
 
@@ -65,6 +69,7 @@ class Results:
             (event.detail if event is not None else "") or result.summary,
             utc_now(self._ports.clock),
             event,
+            _answer(command, result),
         )
         if not counted:
             _log_ignored(result, host_uuid)
@@ -113,6 +118,18 @@ class Results:
             for exchange in known
             if exchange.profile_uuid == row.profile_uuid and exchange.started_at >= since
         ]
+
+
+def _answer(command: QueuedCommand, result: CommandResult) -> CommandAnswer | None:
+    """
+    What is kept of a final answer. To the delivery of a profile a device says no more than the
+    detail tells, and may name the one-time URL: of such an answer only the length is kept.
+    """
+    if result.status is ResultStatus.NOT_NOW:
+        return None
+    size = len(result.raw)
+    kept = command.profile_uuid is None and size <= LARGEST_KEPT
+    return CommandAnswer(size, result.raw if kept else None)
 
 
 def _stored_status(result: CommandResult) -> str:

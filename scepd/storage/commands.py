@@ -8,12 +8,13 @@ import random
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, func, literal, select, update
+from sqlalchemy import Connection, func, literal, select, update
 
 from scepd.apns.retry import Random
 from scepd.errors import NotFound
 from scepd.model import (
     Activity,
+    CommandAnswer,
     CommandRecord,
     DeliveryChallenge,
     EnrollmentWindow,
@@ -33,6 +34,28 @@ from scepd.storage.tables import enrollment, host_profile
 
 _COLUMNS = tables.command.c
 _WAITS = _COLUMNS.finished_at.is_(None)
+# All of a command but what the device answered, which may be long.
+_QUEUED = (
+    _COLUMNS.uuid,
+    _COLUMNS.enrollment_id,
+    _COLUMNS.request_type,
+    _COLUMNS.profile_uuid,
+    _COLUMNS.body,
+    _COLUMNS.priority,
+    _COLUMNS.created_at,
+)
+_RECORDED = (
+    _COLUMNS.uuid,
+    _COLUMNS.request_type,
+    _COLUMNS.profile_uuid,
+    _COLUMNS.status,
+    _COLUMNS.detail,
+    _COLUMNS.created_at,
+    _COLUMNS.offered_at,
+    _COLUMNS.finished_at,
+    _COLUMNS.answer_size,
+    _COLUMNS.answer.is_not(None),
+)
 
 
 class SQLCommandStore:
@@ -81,7 +104,7 @@ class SQLCommandStore:
         result. ``after_not_now``: leave out those that were answered NotNow.
         """
         first = (
-            select(tables.command)
+            select(*_QUEUED)
             .where(_COLUMNS.enrollment_id == enrollment_id, _WAITS)
             .order_by(_COLUMNS.priority, _COLUMNS.created_at, _COLUMNS.uuid)
             .limit(1)
@@ -91,7 +114,7 @@ class SQLCommandStore:
 
         def query(connection: Connection) -> QueuedCommand | None:
             row = connection.execute(first).first()
-            return None if row is None else _record(row)
+            return None if row is None else QueuedCommand(*row)
 
         return await self._database.read(query)
 
@@ -135,12 +158,13 @@ class SQLCommandStore:
         detail: str,
         now: datetime,
         event: RowEvent | None,
+        answer: CommandAnswer | None = None,
     ) -> bool:
         """
         Record a device's result: ``Acknowledged``, ``Error``, ``cancelled``; or ``NotNow``, which
-        is not final and counts. ``event`` happens to the assignment, if the command is still the
-        assignment's current one. The push wish is dropped when nothing waits any more, and put off
-        when the device answered NotNow to everything that does.
+        is not final and counts. ``answer`` is kept beside it. ``event`` happens to the assignment,
+        if the command is still the assignment's current one. The push wish is dropped when nothing
+        waits any more, and put off when the device answered NotNow to everything that does.
 
         :returns: False when there is no such command of that enrollment, or it had a final result.
         """
@@ -150,6 +174,8 @@ class SQLCommandStore:
             values["not_now_count"] = _COLUMNS.not_now_count + 1
         else:
             values["finished_at"] = now
+        if answer is not None:
+            values |= {"answer_size": answer.size, "answer": answer.plist}
         same = (_COLUMNS.uuid == command_uuid) & (_COLUMNS.enrollment_id == enrollment_id)
         record = update(tables.command).where(same, _WAITS).values(values)
 
@@ -167,11 +193,11 @@ class SQLCommandStore:
         """
         A command, whatever became of it, or None.
         """
-        one = select(tables.command).where(_COLUMNS.uuid == command_uuid)
+        one = select(*_QUEUED).where(_COLUMNS.uuid == command_uuid)
 
         def query(connection: Connection) -> QueuedCommand | None:
             row = connection.execute(one).first()
-            return None if row is None else _record(row)
+            return None if row is None else QueuedCommand(*row)
 
         return await self._database.read(query)
 
@@ -180,26 +206,14 @@ class SQLCommandStore:
         The commands of a host's enrollments, newest first.
         """
         page = (
-            select(tables.command)
+            select(*_RECORDED)
             .where(_COLUMNS.host_uuid == host_uuid)
             .order_by(_COLUMNS.created_at.desc(), _COLUMNS.uuid.desc())
             .limit(limit)
         )
 
         def query(connection: Connection) -> list[CommandRecord]:
-            return [
-                CommandRecord(
-                    row.uuid,
-                    row.request_type,
-                    row.profile_uuid,
-                    row.status,
-                    row.detail,
-                    row.created_at,
-                    row.offered_at,
-                    row.finished_at,
-                )
-                for row in connection.execute(page)
-            ]
+            return [CommandRecord(*row) for row in connection.execute(page)]
 
         return await self._database.read(query)
 
@@ -227,15 +241,3 @@ def _is_current(connection: Connection, event: RowEvent, command_uuid: str) -> b
     same = is_of(event.host_uuid, event.profile_uuid)
     current = connection.scalar(select(host_profile.c.command_uuid).where(same))
     return current == command_uuid
-
-
-def _record(row: Row[tuple[object, ...]]) -> QueuedCommand:
-    return QueuedCommand(
-        row.uuid,
-        row.enrollment_id,
-        row.request_type,
-        row.profile_uuid,
-        row.body,
-        row.priority,
-        row.created_at,
-    )

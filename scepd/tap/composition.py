@@ -22,6 +22,7 @@ from scepd.services.ca_answers import CAAnswers
 from scepd.services.ca_directory import CADirectory
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
+from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
@@ -243,6 +244,7 @@ class Composition:
                 stores.check_ins,
                 stores.pushes,
             ),
+            commands=HostCommands(stores.command_history),
             pushes=Pushes(
                 stores.pushes,
                 stores.push_topics,

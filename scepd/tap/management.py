@@ -14,6 +14,7 @@ from scepd.profiles.certificate_renewal import RenewalRule
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
+from scepd.services.command_pruning import CommandPruning, PruningSettings
 from scepd.services.commands import CommandPorts, Commands, CommandSettings
 from scepd.services.delivery import ProcessorSettings, ProfileProcessor
 from scepd.services.delivery_challenges import DeliveryChallenges
@@ -40,6 +41,7 @@ from scepd.web.mdm import make_mdm_endpoint
 from scepd.web.osquery import OsqueryAPI
 
 _LAST_SEEN_SECONDS = 5.0
+_PRUNING_SECONDS = 3600.0
 # One transaction of a batch of this size holds the database for about a tenth of a second.
 _BATCH = 200
 
@@ -128,9 +130,16 @@ class Management:
         configuration, stores = self._around.configuration, self._stores
         processor = self._make_processor()
         renewal = Renewal(stores.verification, self._leases, self._around.reactor)
+        pruning = CommandPruning(
+            stores.command_history,
+            self._leases,
+            self._around.reactor,
+            PruningSettings(timedelta(days=configuration.mdm.keep_commands)),
+        )
         works = (
             ("processing profiles", configuration.profiles.tick, processor.tick),
             ("renewing certificates", configuration.renewal.interval, renewal.run),
+            ("forgetting old commands", _PRUNING_SECONDS, pruning.run),
             ("writing when devices were seen", _LAST_SEEN_SECONDS, self.last_seen.flush),
         )
         around = self._around

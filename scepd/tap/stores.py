@@ -14,6 +14,7 @@ from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
+from scepd.storage.command_history import SQLCommandHistory
 from scepd.storage.commands import SQLCommandStore
 from scepd.storage.database import Database
 from scepd.storage.delivery import SQLDeliveryStore
@@ -54,6 +55,7 @@ class Stores:
         self.enrollment_tokens = SQLEnrollmentTokenStore(database)
         self.check_ins = SQLCheckInStore(database, retries)
         self.commands = SQLCommandStore(database, retries)
+        self.command_history = SQLCommandHistory(database)
         self.breakers = SQLBreakerStore(database)
         self.leases = SQLLeaseStore(database)
         self.challenges = SQLDeliveryChallengeStore(database)

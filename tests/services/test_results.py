@@ -9,9 +9,10 @@ from datetime import timedelta
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.model import ManagedCertificate, SCEPExchange, WindowOutcome
+from scepd.model import CommandAnswer, ManagedCertificate, SCEPExchange, WindowOutcome
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
+from scepd.services.results import LARGEST_KEPT
 from tests.support.fake_mdm_world import MDMWorld, chain_item, report
 
 
@@ -304,3 +305,51 @@ class FaultTests(ResultsTestCase):
         self.assertEqual(len(detail), 1000)
         self.assertIn("no no", detail)
         self.assertTrue(detail.startswith("yyy"))
+
+
+class AnswerTests(ResultsTestCase):
+    """
+    Tests for what is kept of an answer.
+    """
+
+    def answered(self, status: str, padding: int = 0) -> CommandAnswer | None:
+        """
+        Answer a command that delivers no profile.
+
+        :returns: what was to be kept of it.
+        """
+        self.world.queue("command-2", None, "DeviceInformation")
+        self.sent = report(status, "command-2", QueryResponses={"Name": "x" * padding})
+        self.successResultOf(self.world.send(self.sent))
+        return self.world.commands.answers.get("command-2")
+
+    def test_kept(self) -> None:
+        """
+        A final answer is kept as it came.
+        """
+        for status in ("Acknowledged", "Error", "CommandFormatError"):
+            answer = self.answered(status)
+            self.assertEqual(answer, CommandAnswer(len(self.sent), self.sent))
+            self.world.commands.statuses.clear()
+
+    def test_not_now(self) -> None:
+        """
+        NotNow is no answer.
+        """
+        self.assertIsNone(self.answered("NotNow"))
+
+    def test_long(self) -> None:
+        """
+        Of a long answer the length is kept.
+        """
+        answer = self.answered("Acknowledged", LARGEST_KEPT)
+        self.assertEqual(answer, CommandAnswer(len(self.sent), None))
+
+    def test_delivery(self) -> None:
+        """
+        Nor are the words kept that a device has for a delivery: a one-time URL may be in them.
+        """
+        self.report("Error", chain_item(text="https://mdm.example.com/mdm/scep/proxy/secret"))
+        answer = self.world.commands.answers["command-1"]
+        self.assertGreater(answer.size, 100)
+        self.assertIsNone(answer.plist)

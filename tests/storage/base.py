@@ -30,6 +30,7 @@ from scepd.ports import (
     CertificateAuthorityStore,
     CertificateStore,
     CheckInStore,
+    CommandHistory,
     CommandStore,
     DeliveryChallengeStore,
     DeliveryStore,
@@ -53,6 +54,7 @@ from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
+from scepd.storage.command_history import SQLCommandHistory
 from scepd.storage.commands import SQLCommandStore
 from scepd.storage.database import Database
 from scepd.storage.delivery import SQLDeliveryStore
@@ -110,6 +112,7 @@ class StorageTestCase(TestCase):
         self.enrollment_tokens: EnrollmentTokenStore = SQLEnrollmentTokenStore(database, self.clock)
         self.checkins: CheckInStore = SQLCheckInStore(database)
         self.commands: CommandStore = SQLCommandStore(database)
+        self.history: CommandHistory = SQLCommandHistory(database, self.clock)
         self.challenges: DeliveryChallengeStore = SQLDeliveryChallengeStore(database)
         self.leases: LeaseStore = SQLLeaseStore(database, self.clock)
         self.delivery: DeliveryStore = SQLDeliveryStore(database, now=self.clock)

@@ -19,6 +19,7 @@ from scepd.storage.assignments import SQLAssignmentStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
+from scepd.storage.command_history import SQLCommandHistory
 from scepd.storage.commands import SQLCommandStore
 from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.enrollment import SQLEnrollmentStore
@@ -126,6 +127,11 @@ class GrowthTests(SynchronousTestCase):
         resent = records.event(Event.RESENT)
         await commands.finish("c-1", "H-1", "Error", "", NOON, resent)
         await commands.commands("H-1")
+        history = SQLCommandHistory(self.database, lambda: NOON)
+        await history.answer("H-1", "c-1")
+        lease = await SQLLeaseStore(self.database, lambda: NOON).take_lease("prune", "one", 60)
+        assert lease is not None
+        await history.prune(NOON, 10, lease)
         await verification.enroll_agent("H-1", "key", NOON)
         await verification.agent_host("key")
         await verification.inventory_due("H-1", NOON, NOON)

@@ -12,6 +12,7 @@ from tests.storage import (
     contract,
     delivery_contract,
     exchange_contract,
+    history_contract,
     issuing_contract,
     lifecycle_contract,
     profile_contract,
@@ -147,6 +148,12 @@ class QueueTests(MigratedFile, command_contract.QueueContract):
 class HandOverTests(MigratedFile, command_contract.HandOverContract):
     """
     The hand-overs of CommandStore on SQLite.
+    """
+
+
+class CommandHistoryTests(MigratedFile, history_contract.CommandHistoryContract):
+    """
+    The contract of command histories on SQLite.
     """
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from scepd.errors import Conflict, NotFound
 from scepd.model import (
     Activity,
+    CommandAnswer,
     CommandRecord,
     Delivery,
     DeliveryChallenge,
@@ -156,6 +157,7 @@ class FakeCommands(Breakable):
     :param challenges: what hand-overs brought.
     :param finished: (uuid, status, detail, event) of each result that counted.
     :param cancelled_at_pick_up: uuids that are cancelled just when they are handed over.
+    :param answers: what was to be kept, by uuid.
     :param sticky: whether cancelled ones stay in the queue.
     """
 
@@ -166,6 +168,7 @@ class FakeCommands(Breakable):
     challenges: list[DeliveryChallenge | None] = field(default_factory=list)
     finished: list[tuple[str, str, str, RowEvent | None]] = field(default_factory=list)
     cancelled_at_pick_up: set[str] = field(default_factory=set)
+    answers: dict[str, CommandAnswer] = field(default_factory=dict)
 
     async def queue(self, command: QueuedCommand, activity: Activity | None = None) -> None:
         """
@@ -216,6 +219,7 @@ class FakeCommands(Breakable):
         detail: str,
         now: datetime,
         event: RowEvent | None,
+        answer: CommandAnswer | None = None,
     ) -> bool:
         """
         As the port says.
@@ -229,6 +233,8 @@ class FakeCommands(Breakable):
         if not (self.sticky and status == "cancelled"):
             self.statuses[command_uuid] = status
         self.finished.append((command_uuid, status, detail, event))
+        if answer is not None:
+            self.answers[command_uuid] = answer
         return True
 
     async def command(self, command_uuid: str) -> QueuedCommand | None:
@@ -243,6 +249,36 @@ class FakeCommands(Breakable):
         None: operators are not asked for here.
         """
         return ()
+
+
+@dataclass
+class FakeCommandHistory(Breakable):
+    """
+    A CommandHistory.
+
+    :param answers: by host and command.
+    :param old: how many commands are found old by each call, in turn.
+    :param prunings: (before, limit, lease) of each call.
+    """
+
+    answers: dict[tuple[str, str], CommandAnswer] = field(default_factory=dict)
+    old: list[int] = field(default_factory=list)
+    prunings: list[tuple[datetime, int, Lease]] = field(default_factory=list)
+
+    async def answer(self, host_uuid: str, command_uuid: str) -> CommandAnswer | None:
+        """
+        As the port says.
+        """
+        self._check()
+        return self.answers.get((host_uuid, command_uuid))
+
+    async def prune(self, before: datetime, limit: int, lease: Lease) -> int:
+        """
+        As the port says, of ``old``.
+        """
+        self._check()
+        self.prunings.append((before, limit, lease))
+        return self.old.pop(0) if self.old else 0
 
 
 @dataclass

@@ -45,6 +45,7 @@ device_identity = Table(
 )
 
 _WAITS = text("finished_at IS NULL")
+_FINISHED = text("finished_at IS NOT NULL")
 _SUSPENDED = text("state = 'suspended'")
 
 command = Table(
@@ -64,6 +65,8 @@ command = Table(
     Column("not_now_at", UTCDateTime),
     Column("not_now_count", Integer, nullable=False),
     Column("finished_at", UTCDateTime),
+    Column("answer_size", Integer),
+    Column("answer", LargeBinary),
     # Holds what waits and no history: the device's poll reads its first entry.
     Index(
         None,
@@ -75,6 +78,13 @@ command = Table(
         postgresql_where=_WAITS,
     ),
     Index(None, "host_uuid", "created_at", "uuid"),
+    # By age, for what is forgotten.
+    Index(
+        "ix_command_finished_at",
+        "finished_at",
+        sqlite_where=_FINISHED,
+        postgresql_where=_FINISHED,
+    ),
 )
 
 push = Table(

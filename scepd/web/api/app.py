@@ -22,6 +22,7 @@ from scepd.services.access import Access
 from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
 from scepd.services.enrolling import Enrolling
+from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
@@ -31,6 +32,7 @@ from scepd.web.api.certificate_authorities import CertificateAuthorityEndpoints
 from scepd.web.api.challenges import ChallengeEndpoints
 from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
+from scepd.web.api.host_commands import HostCommandEndpoints
 from scepd.web.api.hosts import HostEndpoints
 from scepd.web.api.openapi import Endpoint, document
 from scepd.web.api.profiles import ProfileEndpoints
@@ -45,6 +47,7 @@ def make_api(
     authorities: CertificateAuthorities,
     profiles: Profiles,
     hosts: Hosts,
+    commands: HostCommands,
     pushes: Pushes,
     enrolling: Enrolling,
     embedded_ca: EmbeddedCAEndpoints,
@@ -68,6 +71,7 @@ def make_api(
     CertificateAuthorityEndpoints(authorities, breakers).add_to(routes)
     ProfileEndpoints(profiles, hosts).add_to(routes)
     HostEndpoints(hosts).add_to(routes)
+    HostCommandEndpoints(commands).add_to(routes)
     PushEndpoints(pushes).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
     embedded_ca.add_to(routes)

@@ -187,6 +187,8 @@ class CommandView(BaseModel):
     created_at: datetime
     offered_at: datetime | None = Field(description="when the device was handed it last")
     finished_at: datetime | None = Field(description="when its final result came")
+    answer_size: int | None = Field(description="bytes of the device's final answer; null: none")
+    answer_kept: bool = Field(description="whether that answer can be read")
 
     @classmethod
     def of(cls, command: CommandRecord) -> CommandView:

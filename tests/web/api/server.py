@@ -26,6 +26,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.ca_keys import CAKeys
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.enrolling import Enrolling
+from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.issuing_settings import IssuingSettings
 from scepd.services.profiles import Profiles
@@ -41,7 +42,7 @@ from tests.services.ca_certificates import NOW, certificate, der
 from tests.support.fake_breakers import FakeBreakerStore
 from tests.support.fake_challenges import FakeDeliveryChallenges
 from tests.support.fake_issuing import FakeIssuing
-from tests.support.fake_mdm import FakeCheckIns, FakePushes, FakeVerification
+from tests.support.fake_mdm import FakeCheckIns, FakeCommandHistory, FakePushes, FakeVerification
 from tests.support.fake_push_gateway import FakePushGatewayView, FakePushTopics
 from tests.support.fakes import (
     FakeActivities,
@@ -126,6 +127,7 @@ class Server:
     push_gateway: FakePushGatewayView = field(default_factory=FakePushGatewayView)
     woken: list[float] = field(default_factory=list)
     commands: FakeCommandRecords = field(default_factory=FakeCommandRecords)
+    history: FakeCommandHistory = field(default_factory=FakeCommandHistory)
     verification: FakeVerification = field(default_factory=FakeVerification)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
     challenges: FakeDeliveryChallenges = field(default_factory=FakeDeliveryChallenges)
@@ -187,6 +189,7 @@ class Server:
                 self.check_ins,
                 self.pushes,
             ),
+            commands=HostCommands(self.history),
             pushes=Pushes(
                 self.pushes,
                 self.push_topics,

@@ -145,6 +145,8 @@ class HostEndpointTests(SynchronousTestCase):
                         "created_at": "2026-06-01T12:00:01Z",
                         "offered_at": "2026-06-01T12:00:02Z",
                         "finished_at": "2026-06-01T12:00:03Z",
+                        "answer_size": None,
+                        "answer_kept": False,
                     }
                 ],
                 "exchanges": [

@@ -1,0 +1,62 @@
+"""
+``scepctl command``: MDM commands, and what hosts answered to them.
+"""
+
+from __future__ import annotations
+
+import plistlib
+from pathlib import Path
+from xml.parsers.expat import ExpatError
+
+import click
+
+from scepd.ctl.connection import Connection
+from scepd.ctl.failures import Refused
+from scepd.ctl.options import reaches_server
+
+_ANSWER_EXAMPLES = """\b
+Examples:
+  scepctl host show 00008120-000E10C61C3BC01E    # lists its commands
+  scepctl command answer 00008120-000E10C61C3BC01E \\
+      6d1f6f6c-0c2b-4a38-9f6e-0c9e3f8b7a11
+"""
+
+
+@click.group("command")
+def commands() -> None:
+    """
+    MDM commands: answer.
+    """
+
+
+@commands.command("answer", epilog=_ANSWER_EXAMPLES)
+@click.argument("host")
+@click.argument("command")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Write it to this file, as the host sent it."
+)
+@reaches_server
+def answer(connection: Connection, host: str, command: str, output: Path | None) -> None:
+    """
+    What the host of the UUID HOST answered to COMMAND, as a property list in XML.
+    """
+    content = connection.send("GET", "hosts", host, "commands", command, "answer").content
+    if output is None:
+        click.echo(_readable(content))
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise Refused(f"{output}: can't be written: {error.strerror}") from None
+
+
+def _readable(content: bytes) -> str:
+    """
+    A property list as XML, without what a terminal would obey.
+    """
+    try:
+        text = plistlib.dumps(plistlib.loads(content), sort_keys=False).decode()
+    except (ValueError, ExpatError, plistlib.InvalidFileException):
+        raise Refused("The answer can't be shown as XML; --output writes it to a file.") from None
+    kept = (char if char.isprintable() or char in "\t\n" else "\ufffd" for char in text)
+    return "".join(kept).rstrip("\n")
