@@ -7,6 +7,7 @@ out its model or version is welcome.
 
 from __future__ import annotations
 
+import plistlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -91,6 +92,16 @@ class SetBootstrapToken:
 
     enrollment: EnrollmentIdentifier
     bootstrap_token: bytes | None = field(repr=False)
+
+
+def bootstrap_token_answer(token: bytes) -> bytes:
+    """
+    Make the answer to a GetBootstrapToken.
+
+    :param token: as the Mac handed it over.
+    :returns: a property list in XML.
+    """
+    return plistlib.dumps({"BootstrapToken": token})
 
 
 @dataclass(frozen=True, slots=True)

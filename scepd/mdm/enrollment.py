@@ -86,7 +86,7 @@ def build_enrollment_profile(profile: EnrollmentProfile) -> bytes:
     """
     Write an enrollment profile; the same input always gives the same bytes.
 
-    It names no ServerCapabilities: there are no user channels, and no bootstrap token is kept.
+    Its ServerCapabilities let a Mac hand over its bootstrap token; they name no user channels.
 
     :param profile: what to put into it.
     :returns: the unsigned profile in XML.
@@ -140,6 +140,7 @@ def _mdm_payload(profile: EnrollmentProfile) -> dict[str, object]:
         "SignMessage": True,
         "AccessRights": ALL_RIGHTS,
         "CheckOutWhenRemoved": True,
+        "ServerCapabilities": ["com.apple.mdm.bootstraptoken"],
     }
 
 

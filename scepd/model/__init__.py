@@ -31,6 +31,7 @@ from scepd.model.mdm import Lease as Lease
 from scepd.model.mdm import PushAddress as PushAddress
 from scepd.model.mdm import QueuedCommand as QueuedCommand
 from scepd.model.mdm import RowEvent as RowEvent
+from scepd.model.mdm import bootstrap_place as bootstrap_place
 from scepd.model.mdm import push_place as push_place
 from scepd.model.pending_requests import PendingRequest as PendingRequest
 from scepd.model.pending_requests import RequestState as RequestState

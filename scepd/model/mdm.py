@@ -31,6 +31,13 @@ def push_place(enrollment_id: str) -> SecretPlace:
     return SecretPlace("enrollment", "push", enrollment_id)
 
 
+def bootstrap_place(enrollment_id: str) -> SecretPlace:
+    """
+    Where the bootstrap token of an enrollment is stored.
+    """
+    return SecretPlace("enrollment", "bootstrap_token", enrollment_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Enrollment:
     """

@@ -22,6 +22,7 @@ from scepd.ports.issuing import CertificateStore as CertificateStore
 from scepd.ports.issuing import EnrollmentTokenStore as EnrollmentTokenStore
 from scepd.ports.issuing import IssuingStore as IssuingStore
 from scepd.ports.issuing import PendingRequestStore as PendingRequestStore
+from scepd.ports.mdm import BootstrapTokenStore as BootstrapTokenStore
 from scepd.ports.mdm import CheckInStore as CheckInStore
 from scepd.ports.mdm import CommandHistory as CommandHistory
 from scepd.ports.mdm import CommandStore as CommandStore

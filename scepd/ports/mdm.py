@@ -22,6 +22,7 @@ from scepd.model import (
     QueuedCommand,
     RowEvent,
 )
+from scepd.pki.keyring import SealedSecret
 
 
 class CheckInStore(Protocol):
@@ -86,6 +87,24 @@ class CheckInStore(Protocol):
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
         """
         Set when these enrollments and their hosts were last seen.
+        """
+
+
+class BootstrapTokenStore(Protocol):
+    """
+    The bootstrap tokens of Macs: they end with their enrollment.
+    """
+
+    async def keep(self, enrollment_id: str, token: SealedSecret | None) -> None:
+        """
+        Keep the token of an enrollment, in place of the one before; None: there is none any more.
+
+        :raises NotFound: there is no such enrollment, or it has ended.
+        """
+
+    async def read(self, enrollment_id: str, activity: Activity) -> SealedSecret | None:
+        """
+        The token of an enrollment, or None; that it was read is an activity, stored by then.
         """
 
 

@@ -14,6 +14,8 @@ from scepd.mdm.checkin import (
     Authenticate,
     CheckInMessage,
     CheckOut,
+    GetBootstrapToken,
+    SetBootstrapToken,
     TokenUpdate,
     UnknownMessage,
     UserAuthenticate,
@@ -21,6 +23,7 @@ from scepd.mdm.checkin import (
 from scepd.model import Enrollment, Host, KnownIdentity, PushAddress, push_place
 from scepd.pki.keyring import Keyring, RandomBytes
 from scepd.ports import CheckInStore
+from scepd.services.bootstrap_tokens import BootstrapTokens
 from scepd.services.checkin_identity import DeviceRefused, refuse_user_channel, sender_of
 from scepd.services.clock import utc_now
 from scepd.services.last_seen import LastSeen
@@ -59,6 +62,7 @@ class CheckInMessages:
         clock: IReactorTime,
         random: RandomBytes,
         wake_pushes: Callable[[], None],
+        bootstrap_tokens: BootstrapTokens,
     ) -> None:
         self._store = store
         self._last_seen = last_seen
@@ -66,6 +70,7 @@ class CheckInMessages:
         self._clock = clock
         self._random = random
         self._wake_pushes = wake_pushes
+        self._bootstrap_tokens = bootstrap_tokens
 
     async def answer(self, message: CheckInMessage, identity: KnownIdentity) -> bytes:
         """
@@ -75,8 +80,8 @@ class CheckInMessages:
         :raises Conflict: meanwhile another message changed what this one needs.
         :raises NotFound: likewise.
         :raises UserChannelDeclined: a UserAuthenticate.
-        :raises FeatureMissing: declarative management, a token of Apple's services, or a bootstrap
-            token, to be kept or given back.
+        :raises FeatureMissing: declarative management, or a token of Apple's services.
+        :raises SecretUnreadable: a bootstrap token can't be given back.
         """
         if isinstance(message, UnknownMessage):
             raise DeviceRefused("the message's type is not known")
@@ -91,6 +96,10 @@ class CheckInMessages:
             await self._update_token(message)
         elif isinstance(message, CheckOut):
             await self._check_out(message)
+        elif isinstance(message, SetBootstrapToken):
+            await self._bootstrap_tokens.keep(message)
+        elif isinstance(message, GetBootstrapToken):
+            return await self._bootstrap_tokens.give(message)
         else:
             raise FeatureMissing("the server does not offer this")
         return b""

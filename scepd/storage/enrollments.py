@@ -20,6 +20,10 @@ from scepd.storage.tables import (
 )
 
 _MDM_IDENTITY = "enroll"
+NO_BOOTSTRAP_TOKEN = {"bootstrap_key_id": None, "bootstrap_token": None}
+"""
+The columns of an enrollment without one.
+"""
 
 
 def enrollment_record(row: Row[tuple[object, ...]]) -> Enrollment:
@@ -36,7 +40,8 @@ def enrollment_record(row: Row[tuple[object, ...]]) -> Enrollment:
 
 def put_enrollment(connection: Connection, new: Enrollment) -> None:
     """
-    Store an enrollment, in place of one of the same id, disabled and without an address.
+    Store an enrollment, in place of one of the same id, disabled and without an address; whoever
+    enrolled does not get the bootstrap token of the device that was enrolled before.
     """
     values = {
         "host_uuid": new.host_uuid,
@@ -48,6 +53,7 @@ def put_enrollment(connection: Connection, new: Enrollment) -> None:
         "token_updated_at": None,
         "enrolled_at": new.enrolled_at,
         "last_seen": new.last_seen,
+        **NO_BOOTSTRAP_TOKEN,
     }
     same = enrollment.c.id == new.id
     if not connection.execute(update(enrollment).where(same).values(values)).rowcount:
@@ -56,12 +62,13 @@ def put_enrollment(connection: Connection, new: Enrollment) -> None:
 
 def disable(connection: Connection, some: ColumnElement[bool]) -> None:
     """
-    Disable some enrollments, unpin their identities, and forget the wishes to push them.
+    Disable some enrollments, unpin their identities, and forget the wishes to push them and their
+    bootstrap tokens.
     """
     ids = select(enrollment.c.id).where(some)
     connection.execute(delete(device_identity).where(device_identity.c.enrollment_id.in_(ids)))
     connection.execute(delete(push).where(push.c.enrollment_id.in_(ids)))
-    connection.execute(update(enrollment).where(some).values(enabled=False))
+    connection.execute(update(enrollment).where(some).values(enabled=False, **NO_BOOTSTRAP_TOKEN))
 
 
 def refuse_pinned(connection: Connection, enrollment_id: str, certificate_sha256: str) -> bool:

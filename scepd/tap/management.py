@@ -11,6 +11,7 @@ from twisted.web.resource import Resource
 
 from scepd.metrics import Metrics
 from scepd.profiles.certificate_renewal import RenewalRule
+from scepd.services.bootstrap_tokens import BootstrapTokens
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
@@ -175,6 +176,9 @@ class Management:
             around.reactor,
             around.random_bytes,
             self.pushing.wake,
+            BootstrapTokens(
+                stores.bootstrap_tokens, around.keyring, around.reactor, around.random_bytes
+            ),
         )
         return CheckIn(
             identities,

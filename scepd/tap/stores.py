@@ -10,6 +10,7 @@ from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.assignments import SQLAssignmentStore
+from scepd.storage.bootstrap_tokens import SQLBootstrapTokenStore
 from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
@@ -55,6 +56,7 @@ class Stores:
         self.enrollment_tokens = SQLEnrollmentTokenStore(database)
         self.check_ins = SQLCheckInStore(database, retries)
         self.commands = SQLCommandStore(database, retries)
+        self.bootstrap_tokens = SQLBootstrapTokenStore(database)
         self.command_history = SQLCommandHistory(database)
         self.breakers = SQLBreakerStore(database)
         self.leases = SQLLeaseStore(database)

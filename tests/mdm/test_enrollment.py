@@ -74,6 +74,7 @@ class BuildTests(SynchronousTestCase):
             "SignMessage": True,
             "AccessRights": 8191,
             "CheckOutWhenRemoved": True,
+            "ServerCapabilities": ["com.apple.mdm.bootstraptoken"],
         }
         self.assertEqual(
             plistlib.loads(build_enrollment_profile(_PROFILE)),

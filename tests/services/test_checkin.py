@@ -401,12 +401,9 @@ class OtherMessagesTests(CheckInTestCase):
 
     def test_not_offered(self) -> None:
         """
-        There is no declarative management, and no token of Apple's services; bootstrap tokens are
-        not kept.
+        There is no declarative management, and no token of Apple's services.
         """
         for message in (
-            check_in("SetBootstrapToken", BootstrapToken=b"secret"),
-            check_in("GetBootstrapToken"),
             check_in("DeclarativeManagement", Endpoint="tokens"),
             check_in("GetToken", TokenServiceType="com.apple.maid"),
         ):

@@ -25,6 +25,7 @@ from scepd.ports import (
     ActivityStore,
     APITokenStore,
     AssignmentStore,
+    BootstrapTokenStore,
     BreakerStore,
     CAStateStore,
     CertificateAuthorityStore,
@@ -50,6 +51,7 @@ from scepd.ports import (
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.assignments import SQLAssignmentStore
+from scepd.storage.bootstrap_tokens import SQLBootstrapTokenStore
 from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
@@ -112,6 +114,7 @@ class StorageTestCase(TestCase):
         self.enrollment_tokens: EnrollmentTokenStore = SQLEnrollmentTokenStore(database, self.clock)
         self.checkins: CheckInStore = SQLCheckInStore(database)
         self.commands: CommandStore = SQLCommandStore(database)
+        self.bootstrap: BootstrapTokenStore = SQLBootstrapTokenStore(database)
         self.history: CommandHistory = SQLCommandHistory(database, self.clock)
         self.challenges: DeliveryChallengeStore = SQLDeliveryChallengeStore(database)
         self.leases: LeaseStore = SQLLeaseStore(database, self.clock)

@@ -16,6 +16,7 @@ from scepd.model import WindowOutcome
 from scepd.profiles.lifecycle import Event
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.assignments import SQLAssignmentStore
+from scepd.storage.bootstrap_tokens import SQLBootstrapTokenStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
@@ -127,6 +128,9 @@ class GrowthTests(SynchronousTestCase):
         resent = records.event(Event.RESENT)
         await commands.finish("c-1", "H-1", "Error", "", NOON, resent)
         await commands.commands("H-1")
+        bootstrap = SQLBootstrapTokenStore(self.database)
+        await bootstrap.keep("H-1", records.address().secret)
+        await bootstrap.read("H-1", records.activity())
         history = SQLCommandHistory(self.database, lambda: NOON)
         await history.answer("H-1", "c-1")
         lease = await SQLLeaseStore(self.database, lambda: NOON).take_lease("prune", "one", 60)

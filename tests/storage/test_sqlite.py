@@ -5,6 +5,7 @@ Tests of the stores on a SQLite file.
 from __future__ import annotations
 
 from tests.storage import (
+    bootstrap_contract,
     breaker_contract,
     challenge_contract,
     checkin_contract,
@@ -148,6 +149,12 @@ class QueueTests(MigratedFile, command_contract.QueueContract):
 class HandOverTests(MigratedFile, command_contract.HandOverContract):
     """
     The hand-overs of CommandStore on SQLite.
+    """
+
+
+class BootstrapTokenTests(MigratedFile, bootstrap_contract.BootstrapTokenContract):
+    """
+    The contract of bootstrap tokens on SQLite.
     """
 
 

@@ -29,6 +29,7 @@ from scepd.model import (
     QueuedCommand,
     RowEvent,
 )
+from scepd.pki.keyring import SealedSecret
 from tests.support.breakable import Breakable
 from tests.support.fake_pushes import FakePushes as FakePushes
 
@@ -144,6 +145,36 @@ class FakeCheckIns(Breakable):
             enabled=enrollment.enabled,
             host_uuid=enrollment.host_uuid,
         )
+
+
+@dataclass
+class FakeBootstrapTokens(Breakable):
+    """
+    A BootstrapTokenStore.
+
+    :param tokens: by enrollment; None: there was one.
+    :param activities: what reads left.
+    """
+
+    tokens: dict[str, SealedSecret | None] = field(default_factory=dict)
+    activities: list[Activity] = field(default_factory=list)
+
+    async def keep(self, enrollment_id: str, token: SealedSecret | None) -> None:
+        """
+        As the port says; every enrollment is known.
+        """
+        self._check()
+        self.tokens[enrollment_id] = token
+
+    async def read(self, enrollment_id: str, activity: Activity) -> SealedSecret | None:
+        """
+        As the port says.
+        """
+        self._check()
+        token = self.tokens.get(enrollment_id)
+        if token is not None:
+            self.activities.append(activity)
+        return token
 
 
 @dataclass

@@ -28,6 +28,7 @@ from scepd.model import (
     challenge_place,
 )
 from scepd.pki.keyring import Keyring
+from scepd.services.bootstrap_tokens import BootstrapTokens
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
@@ -36,7 +37,7 @@ from scepd.services.commands import CommandPorts, Commands
 from scepd.services.last_seen import LastSeen
 from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
-from tests.support.fake_mdm import FakeCheckIns, FakeCommands, FakeVerification
+from tests.support.fake_mdm import FakeBootstrapTokens, FakeCheckIns, FakeCommands, FakeVerification
 from tests.support.fakes import (
     FakeAssignments,
     FakeCertificateAuthorities,
@@ -206,6 +207,7 @@ class MDMWorld:
         self.clock = Clock()
         self.clock.advance(NOW.timestamp())
         self.check_ins, self.commands = FakeCheckIns(), FakeCommands()
+        self.bootstrap_tokens = FakeBootstrapTokens()
         self.assignments, self.exchanges = FakeAssignments(), FakeEnrollments()
         self.verification = FakeVerification()
         self.authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
@@ -290,7 +292,13 @@ class MDMWorld:
             self.commands, self.assignments, self.exchanges, self.verification, self.clock
         )
         messages = CheckInMessages(
-            self.check_ins, self.last_seen, lambda: self.keyring, self.clock, bytes, self._wake
+            self.check_ins,
+            self.last_seen,
+            lambda: self.keyring,
+            self.clock,
+            bytes,
+            self._wake,
+            BootstrapTokens(self.bootstrap_tokens, lambda: self.keyring, self.clock, bytes),
         )
         return CheckIn(
             Identities(self.check_ins, self.workers, self.clock),

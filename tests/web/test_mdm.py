@@ -120,8 +120,8 @@ class MDMEndpointTests(SynchronousTestCase):
             (check_in("UserAuthenticate", UserID="USER"), 410),
             (check_in("DeclarativeManagement"), 404),
             (check_in("GetToken"), 404),
-            (check_in("SetBootstrapToken", BootstrapToken=b"secret"), 404),
-            (check_in("GetBootstrapToken"), 404),
+            (check_in("SetBootstrapToken", BootstrapToken=b"secret"), 200),
+            (check_in("GetBootstrapToken"), 200),
             (token_update(UserID="USER"), 400),
             (report("Idle", UserID="USER"), 400),
         ):

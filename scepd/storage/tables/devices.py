@@ -33,6 +33,8 @@ enrollment = Table(
     Column("token_updated_at", UTCDateTime),
     Column("enrolled_at", UTCDateTime, nullable=False),
     Column("last_seen", UTCDateTime),
+    Column("bootstrap_key_id", Text),
+    Column("bootstrap_token", LargeBinary),
     Index(None, "host_uuid", "kind"),
 )
 

@@ -1,5 +1,5 @@
 """
-What devices answered to commands, and the search for those that are old.
+What devices answered to commands, the search for those that are old, and bootstrap tokens.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ _FINISHED = sa.text("finished_at IS NOT NULL")
 
 def upgrade() -> None:
     """
-    Extend the commands; the answers to those that were finished before were not kept.
+    Extend commands and enrollments; the answers to those that were finished before were not kept.
     """
     op.add_column("command", sa.Column("answer_size", sa.Integer()))
     op.add_column("command", sa.Column("answer", sa.LargeBinary()))
+    op.add_column("enrollment", sa.Column("bootstrap_key_id", sa.Text()))
+    op.add_column("enrollment", sa.Column("bootstrap_token", sa.LargeBinary()))
     op.create_index(
         "ix_command_finished_at",
         "command",
