@@ -12,8 +12,14 @@ import click
 
 from scepd.ctl.connection import Connection
 from scepd.ctl.failures import Refused
-from scepd.ctl.options import reaches_server
+from scepd.ctl.options import as_json, reaches_server
+from scepd.ctl.output import show_fields, show_json
 
+_SEND_EXAMPLES = """\b
+Examples:
+  scepctl command send 00008120-000E10C61C3BC01E device-information.plist
+  scepctl command send 00008120-000E10C61C3BC01E restart.plist --json | jq -r .uuid
+"""
 _ANSWER_EXAMPLES = """\b
 Examples:
   scepctl host show 00008120-000E10C61C3BC01E    # lists its commands
@@ -25,8 +31,31 @@ Examples:
 @click.group("command")
 def commands() -> None:
     """
-    MDM commands: answer.
+    MDM commands: send, answer.
     """
+
+
+@commands.command("send", epilog=_SEND_EXAMPLES)
+@click.argument("host")
+@click.argument("file", type=click.Path(path_type=Path))
+@as_json
+@reaches_server
+def send(connection: Connection, host: str, file: Path, as_json: bool) -> None:
+    """
+    Send the host of the UUID HOST the command in FILE, whatever it is.
+
+    FILE is a property list, XML or binary: a dictionary with a Command, or what stands in it. The
+    command is stored as it is until its answer has come, and pushed.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise Refused(f"{file}: can't be read: {error.strerror}") from None
+    sent = connection.post("hosts", host, "commands", content=content)
+    if as_json:
+        show_json(sent)
+    else:
+        show_fields([(key.replace("_", " "), value) for key, value in sent.items()])
 
 
 @commands.command("answer", epilog=_ANSWER_EXAMPLES)

@@ -158,6 +158,8 @@ class CommandStore(Protocol):
         if the command is still the assignment's current one. The push wish is dropped when nothing
         waits any more.
 
+        A body goes with a final result: what an operator wrote can hold secrets.
+
         :returns: False when there is no such command of that enrollment, or it had a final result.
         """
 

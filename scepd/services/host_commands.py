@@ -1,11 +1,46 @@
 """
-Commands as operators deal with them: what a host answered.
+Commands as operators deal with them: what they send to a host, and what it answers.
 """
 
 from __future__ import annotations
 
-from scepd.errors import Conflict, NotFound
-from scepd.ports import CommandHistory
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from scepd.errors import Conflict, EncodingError, Fault, InvalidInput, NotFound
+from scepd.mdm.commands import parse_command, raw_command
+from scepd.model import Activity, QueuedCommand
+from scepd.ports import CheckInStore, CommandHistory, CommandStore, HostStore, Workers
+from scepd.services.clock import utc_now
+
+# After the deliveries of profiles, which an operator's question must not hold up.
+_PRIORITY = 200
+_REQUEST_TYPE = re.compile("[A-Za-z][A-Za-z0-9]{0,63}")
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class HostCommandPorts:
+    """
+    What operators' commands need from outside.
+
+    :param new_id: makes the commands' uuids.
+    :param wake_pushes: called when a push was wished.
+    """
+
+    commands: CommandStore
+    history: CommandHistory
+    hosts: HostStore
+    check_ins: CheckInStore
+    workers: Workers
+    clock: IReactorTime
+    new_id: Callable[[], str]
+    wake_pushes: Callable[[], object]
 
 
 class HostCommands:
@@ -13,8 +48,40 @@ class HostCommands:
     The commands of hosts.
     """
 
-    def __init__(self, history: CommandHistory) -> None:
-        self._history = history
+    def __init__(self, ports: HostCommandPorts) -> None:
+        self._ports = ports
+
+    async def send(self, host_uuid: str, body: bytes, actor: str) -> QueuedCommand:
+        """
+        Queue a command that an operator wrote, and wish a push.
+
+        :param body: a property list, XML or binary: a whole command, or what stands in its
+            ``Command``. Its ``CommandUUID`` is replaced.
+        :param actor: the operator.
+        :returns: the command as it was queued.
+        :raises InvalidInput: it is no command.
+        :raises LimitExceeded: it is too large, too deep, or holds too much.
+        :raises NotFound: there is no such host.
+        :raises Conflict: the host is not enrolled.
+        """
+        ports = self._ports
+        await self._check_enrolled(host_uuid)
+        uuid = ports.new_id()
+        request_type, whole = await ports.workers(lambda: _checked(uuid, body))
+        now = utc_now(ports.clock)
+        # The enrollment of the device itself has the host's uuid as its id.
+        command = QueuedCommand(uuid, host_uuid, request_type, None, whole, _PRIORITY, now)
+        activity = Activity(now, actor, f"sent command {request_type}", host_uuid)
+        await ports.commands.queue(command, activity)
+        ports.wake_pushes()
+        _log.info(
+            "{actor} sent {type} to host {host} (command {command})",
+            actor=actor,
+            type=request_type,
+            host=host_uuid,
+            command=uuid,
+        )
+        return command
 
     async def answer(self, host_uuid: str, command_uuid: str) -> bytes:
         """
@@ -23,7 +90,7 @@ class HostCommands:
         :raises NotFound: there is no such command of it, or it has no final answer.
         :raises Conflict: there is an answer that was not kept.
         """
-        found = await self._history.answer(host_uuid, command_uuid)
+        found = await self._ports.history.answer(host_uuid, command_uuid)
         if found is None:
             raise NotFound("There is no such command of this host, or no final answer to it yet.")
         if found.plist is None:
@@ -32,3 +99,26 @@ class HostCommands:
                 "delivery of a profile, of which `detail` tells all."
             )
         return found.plist
+
+    async def _check_enrolled(self, host_uuid: str) -> None:
+        if await self._ports.hosts.host(host_uuid) is None:
+            raise NotFound("There is no host of this uuid.")
+        enrollment = await self._ports.check_ins.enrollment(host_uuid)
+        if enrollment is None or not enrollment.enabled:
+            raise Conflict("The host is not enrolled, or not any more; it has to enroll (again).")
+
+
+def _checked(uuid: str, body: bytes) -> tuple[str, bytes]:
+    """
+    The request type of a command, and the command as the device gets it.
+    """
+    try:
+        whole = raw_command(uuid, body)
+        command = parse_command(whole)
+    except EncodingError as error:
+        raise InvalidInput((Fault("body", f"It is no command: {error}."),)) from error
+    written = command.content["RequestType"]
+    if not isinstance(written, str) or not _REQUEST_TYPE.fullmatch(written):
+        message = "RequestType: a word of 1 to 64 letters and digits is allowed."
+        raise InvalidInput((Fault("body", message),))
+    return written, whole

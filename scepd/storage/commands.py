@@ -166,6 +166,8 @@ class SQLCommandStore:
         if the command is still the assignment's current one. The push wish is dropped when nothing
         waits any more, and put off when the device answered NotNow to everything that does.
 
+        A body goes with a final result: what an operator wrote can hold secrets.
+
         :returns: False when there is no such command of that enrollment, or it had a final result.
         """
         values: dict[str, object] = {"status": status, "detail": detail}
@@ -173,7 +175,8 @@ class SQLCommandStore:
             values["not_now_at"] = func.coalesce(_COLUMNS.not_now_at, literal(now, UTCDateTime))
             values["not_now_count"] = _COLUMNS.not_now_count + 1
         else:
-            values["finished_at"] = now
+            # What an operator wrote can hold secrets.
+            values |= {"finished_at": now, "body": None}
         if answer is not None:
             values |= {"answer_size": answer.size, "answer": answer.plist}
         same = (_COLUMNS.uuid == command_uuid) & (_COLUMNS.enrollment_id == enrollment_id)

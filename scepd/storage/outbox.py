@@ -61,7 +61,7 @@ def cancel_commands(connection: Connection, uuids: Iterable[str], now: datetime)
         change = (
             update(command)
             .where(command.c.uuid == bindparam("cancelled_uuid"), _WAITS)
-            .values(status="cancelled", finished_at=now)
+            .values(status="cancelled", finished_at=now, body=None)
         )
         connection.execute(change, values)
 
@@ -73,7 +73,7 @@ def cancel_queue(connection: Connection, enrollment_id: str, now: datetime) -> N
     connection.execute(
         update(command)
         .where(command.c.enrollment_id == enrollment_id, _WAITS)
-        .values(status="cancelled", finished_at=now)
+        .values(status="cancelled", finished_at=now, body=None)
     )
 
 

@@ -22,7 +22,7 @@ from scepd.services.ca_answers import CAAnswers
 from scepd.services.ca_directory import CADirectory
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
-from scepd.services.host_commands import HostCommands
+from scepd.services.host_commands import HostCommandPorts, HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
@@ -244,7 +244,7 @@ class Composition:
                 stores.check_ins,
                 stores.pushes,
             ),
-            commands=HostCommands(stores.command_history),
+            commands=self._make_host_commands(),
             pushes=Pushes(
                 stores.pushes,
                 stores.push_topics,
@@ -271,6 +271,20 @@ class Composition:
             random=around.random_bytes,
             limits=self._configuration.limits,
         )
+
+    def _make_host_commands(self) -> HostCommands:
+        around, stores = self._around, self._stores
+        ports = HostCommandPorts(
+            stores.commands,
+            stores.command_history,
+            stores.hosts,
+            stores.check_ins,
+            around.in_thread,
+            around.reactor,
+            around.new_id,
+            self.management.pushing.wake,
+        )
+        return HostCommands(ports)
 
     def _make_authorities(self) -> CertificateAuthorities:
         around = self._around

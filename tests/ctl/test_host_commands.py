@@ -4,13 +4,15 @@ Tests for ``scepctl command``.
 
 from __future__ import annotations
 
+import json
 import plistlib
 from pathlib import Path
 
 import httpx
+from pydantic import JsonValue
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.ctl.pretend import Pretend, problem
+from tests.ctl.pretend import Pretend, answer, problem
 
 HOST = "00008120-000E10C61C3BC01E"
 _ANSWER = {"Status": "Acknowledged", "QueryResponses": {"DeviceName": "Ann\u2019s \x9b31m Mac"}}
@@ -79,3 +81,41 @@ class AnswerTests(CommandTestCase):
         result = self.server.run("command", "answer", HOST, "c")
         self.assertNotEqual(result.exit_code, 0)
         self.assertIn("There is no such command.", result.stderr)
+
+
+class SendTests(CommandTestCase):
+    """
+    Tests for ``scepctl command send``.
+    """
+
+    def test_sent(self) -> None:
+        """
+        The file goes as it is, and the command's uuid is told.
+        """
+        path = self.folder / "command.plist"
+        path.write_bytes(b"<plist>")
+        sent: dict[str, JsonValue] = {"uuid": "c-1", "host_uuid": HOST, "request_type": "Restart"}
+        self.server.answers = [answer(201, sent), answer(201, sent)]
+        result = self.server.run("command", "send", HOST, str(path))
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertRegex(result.stdout, r"uuid +c-1 *\n(.|\n)*request type +Restart")
+        result = self.server.run("command", "send", HOST, str(path), "--json")
+        self.assertEqual(json.loads(result.stdout), sent)
+        request = self.server.requests[-1]
+        self.assertEqual((request.method, request.content), ("POST", b"<plist>"))
+        self.assertEqual(request.url.path, f"/api/v1/hosts/{HOST}/commands")
+
+    def test_refused(self) -> None:
+        """
+        What is wrong with it is told, and a file that can't be read is not sent.
+        """
+        path = self.folder / "command.plist"
+        path.write_bytes(b"junk")
+        self.server.answers = [problem(400, "The input is not valid", body="It is no command.")]
+        result = self.server.run("command", "send", HOST, str(path))
+        self.assertNotEqual(result.exit_code, 0)
+        self.assertIn("It is no command.", result.stderr)
+        result = self.server.run("command", "send", HOST, str(self.folder / "none"))
+        self.assertNotEqual(result.exit_code, 0)
+        self.assertIn("can't be read", result.stderr)
+        self.assertEqual(len(self.server.requests), 1)

@@ -119,7 +119,7 @@ class QueueContract(StorageTestCase):
         self.assertFalse(await self.commands.hand_over("c-1", LATER, None))
         (record,) = await self.commands.commands("H-1")
         self.assertEqual((record.status, record.detail), ("Error", "12021: no"))
-        self.assertEqual(await self.commands.command("c-1"), records.command())
+        self.assertEqual(await self.commands.command("c-1"), records.command(body=None))
 
     async def test_push_dropped(self) -> None:
         """

@@ -43,7 +43,21 @@ class CommandHistoryContract(StorageTestCase):
         self.assertEqual(await self.history.answer("H-1", "c-1"), ANSWER)
         (record,) = await self.commands.commands("H-1")
         self.assertEqual((record.answer_size, record.answer_kept), (6, True))
-        self.assertEqual(await self.commands.command("c-1"), records.command())
+        self.assertEqual(await self.commands.command("c-1"), records.command(body=None))
+
+    async def test_body(self) -> None:
+        """
+        The body of a command stays after NotNow, and goes with its final result or cancellation.
+        """
+        await self.enroll()
+        for uuid in ("c-1", "c-2"):
+            await self.commands.queue(records.command(uuid))
+            await self.commands.finish(uuid, "H-1", "NotNow", "", NOON, None)
+            self.assertEqual(await self.commands.command(uuid), records.command(uuid))
+        await self.commands.finish("c-1", "H-1", "Error", "", NOON, None)
+        await self.checkins.authenticate(records.host(), records.enrollment(), "id-9")
+        for uuid in ("c-1", "c-2"):
+            self.assertEqual(await self.commands.command(uuid), records.command(uuid, body=None))
 
     async def test_none(self) -> None:
         """

@@ -189,6 +189,7 @@ class FakeCommands(Breakable):
     :param finished: (uuid, status, detail, event) of each result that counted.
     :param cancelled_at_pick_up: uuids that are cancelled just when they are handed over.
     :param answers: what was to be kept, by uuid.
+    :param activities: those that came with commands.
     :param sticky: whether cancelled ones stay in the queue.
     """
 
@@ -200,6 +201,7 @@ class FakeCommands(Breakable):
     finished: list[tuple[str, str, str, RowEvent | None]] = field(default_factory=list)
     cancelled_at_pick_up: set[str] = field(default_factory=set)
     answers: dict[str, CommandAnswer] = field(default_factory=dict)
+    activities: list[Activity] = field(default_factory=list)
 
     async def queue(self, command: QueuedCommand, activity: Activity | None = None) -> None:
         """
@@ -207,6 +209,8 @@ class FakeCommands(Breakable):
         """
         self._check()
         self.queued[command.uuid] = command
+        if activity is not None:
+            self.activities.append(activity)
 
     async def next_command(
         self, enrollment_id: str, *, after_not_now: bool

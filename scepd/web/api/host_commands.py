@@ -1,8 +1,10 @@
 """
-``/hosts/<uuid>/commands``: what hosts answered to commands.
+``/hosts/<uuid>/commands``: what operators send to hosts, and what these answer.
 """
 
 from __future__ import annotations
+
+from pydantic import BaseModel, Field
 
 from scepd.services.host_commands import HostCommands
 from scepd.web.api.call import Call
@@ -12,6 +14,16 @@ from scepd.web.api.routes import Routes
 PLIST = "application/x-plist"
 
 _ALL = "/hosts/<uuid>/commands"
+
+
+class SentCommandView(BaseModel):
+    """
+    A command that was queued.
+    """
+
+    uuid: str = Field(description="of the command")
+    host_uuid: str
+    request_type: str
 
 
 class HostCommandEndpoints:
@@ -26,7 +38,16 @@ class HostCommandEndpoints:
         """
         Register them all.
         """
+        routes.add(_SEND, self.send)
         routes.add(_ANSWER, self.answer)
+
+    async def send(self, call: Call, uuid: str) -> SentCommandView:
+        """
+        Queue what is in the body.
+        """
+        sent = await self._service.send(uuid, call.body(), call.actor)
+        call.created(f"/hosts/{uuid}/commands/{sent.uuid}/answer")
+        return SentCommandView(uuid=sent.uuid, host_uuid=uuid, request_type=sent.request_type)
 
     async def answer(self, call: Call, uuid: str, command: str) -> bytes:
         """
@@ -35,6 +56,14 @@ class HostCommandEndpoints:
         return await self._service.answer(uuid, command)
 
 
+_SEND = Endpoint(
+    "POST",
+    _ALL,
+    "Send a host any MDM command: a property list with a Command, or what stands in it",
+    status=201,
+    answer=SentCommandView,
+    body_type=PLIST,
+)
 _ANSWER = Endpoint(
     "GET",
     f"{_ALL}/<command>/answer",

@@ -26,7 +26,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.ca_keys import CAKeys
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.enrolling import Enrolling
-from scepd.services.host_commands import HostCommands
+from scepd.services.host_commands import HostCommandPorts, HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.issuing_settings import IssuingSettings
 from scepd.services.profiles import Profiles
@@ -189,7 +189,18 @@ class Server:
                 self.check_ins,
                 self.pushes,
             ),
-            commands=HostCommands(self.history),
+            commands=HostCommands(
+                HostCommandPorts(
+                    self.commands,
+                    self.history,
+                    self.hosts,
+                    self.check_ins,
+                    workers,
+                    self.clock,
+                    lambda: "command-new",
+                    lambda: self.woken.append(self.clock.seconds()),
+                )
+            ),
             pushes=Pushes(
                 self.pushes,
                 self.push_topics,

@@ -306,6 +306,7 @@ class DocumentTests(SynchronousTestCase):
                 "/api/v1/exchanges",
                 "/api/v1/hosts",
                 "/api/v1/hosts/{uuid}",
+                "/api/v1/hosts/{uuid}/commands",
                 "/api/v1/hosts/{uuid}/commands/{command}/answer",
                 "/api/v1/hosts/{uuid}/push",
                 "/api/v1/openapi.json",

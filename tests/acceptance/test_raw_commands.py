@@ -1,0 +1,55 @@
+"""
+An operator's command goes to a device, and its answer comes back, through the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import plistlib
+
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from tests.support.fleet import Fleet
+
+
+class RawCommandTests(TestCase):
+    """
+    The daemon and one device that is pushed to.
+    """
+
+    timeout = 120
+
+    async def test_question(self) -> None:
+        """
+        A DeviceInformation is pushed, answered, listed and shown.
+        """
+        fleet = Fleet()
+        self.addCleanup(fleet.stop)
+        await fleet.start()
+        (polled,) = await fleet.enroll()
+        path = fleet.folder / "question.plist"
+        path.write_bytes(
+            plistlib.dumps({"RequestType": "DeviceInformation", "Queries": ["UDID", "OSVersion"]})
+        )
+        ctl = fleet.daemon.ctl
+        sent = await deferToThread(ctl, "command", "send", polled.udid, str(path), "--json")
+        uuid = json.loads(sent.stdout)["uuid"]
+        deadline = reactor.seconds() + 60
+        while True:
+            shown = await deferToThread(ctl, "host", "show", polled.udid, "--json")
+            (command,) = json.loads(shown.stdout)["commands"]
+            if command["status"] == "Acknowledged":
+                break
+            self.assertLess(reactor.seconds(), deadline, command)
+            await deferLater(reactor, 0.2)
+        self.assertEqual((command["uuid"], command["answer_kept"]), (uuid, True))
+        shown = await deferToThread(ctl, "command", "answer", polled.udid, uuid)
+        answer = plistlib.loads(shown.stdout.encode())
+        self.assertEqual((answer["CommandUUID"], answer["Status"]), (uuid, "Acknowledged"))
+        self.assertEqual(answer["QueryResponses"]["UDID"], polled.udid)
+        log = await deferToThread(ctl, "activity", "list", "--json")
+        actions = [each["action"] for each in json.loads(log.stdout)]
+        self.assertIn("sent command DeviceInformation", actions)
