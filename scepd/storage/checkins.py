@@ -16,6 +16,8 @@ from scepd.storage import tables
 from scepd.storage.chunks import chunks
 from scepd.storage.database import Database
 from scepd.storage.enrollments import (
+    DEVICE_KINDS,
+    USER_KINDS,
     disable,
     enrollment_record,
     known_identity,
@@ -29,8 +31,6 @@ from scepd.storage.outbox import anything_waits, cancel_queue, drop_pushes, wish
 from scepd.storage.rows import apply_to_rows
 from scepd.storage.tables import device_identity, host, host_profile
 
-_DEVICE = "device"
-_USER_CHANNEL = "user"
 _COLUMNS = tables.enrollment.c
 
 
@@ -96,7 +96,7 @@ class SQLCheckInStore:
             _pin_only(connection, enrollment.id, certificate_sha256)
             cancel_queue(connection, enrollment.id, now)
             drop_pushes(connection, [enrollment.id])
-            if enrollment.kind != _USER_CHANNEL:
+            if enrollment.kind in DEVICE_KINDS:
                 self._leave(connection, enrollment.host_uuid, Event.ENROLLED_ANEW, now)
 
         await self._database.write(unit)
@@ -147,7 +147,7 @@ class SQLCheckInStore:
             if row is None:
                 raise _not_found(enrollment_id)
             connection.execute(update(tables.enrollment).where(same).values(values))
-            if row.kind == _DEVICE and not row.enabled:
+            if row.kind in DEVICE_KINDS and not row.enabled:
                 _deliver_to(connection, row.host_uuid, enrollment_id)
                 assign_targets(connection, same, now)
                 wish_pushes(connection, [enrollment_id], push_due, AFTER_ENROLLING)
@@ -171,7 +171,7 @@ class SQLCheckInStore:
             if row is None:
                 return
             disable(connection, _COLUMNS.id == enrollment_id)
-            if row.kind != _USER_CHANNEL:
+            if row.kind in DEVICE_KINDS:
                 self._leave(connection, row.host_uuid, Event.CHECKED_OUT, now)
 
         await self._database.write(unit)
@@ -200,7 +200,7 @@ class SQLCheckInStore:
         Let the event happen to the host's assignments; until a device enrollment is enabled they
         are nobody's work.
         """
-        disable(connection, (_COLUMNS.host_uuid == host_uuid) & (_COLUMNS.kind == _USER_CHANNEL))
+        disable(connection, (_COLUMNS.host_uuid == host_uuid) & _COLUMNS.kind.in_(USER_KINDS))
         some = host_profile.c.host_uuid == host_uuid
         apply_to_rows(connection, some, lambda row: event, now, self._settings)
         _deliver_to(connection, host_uuid, None)

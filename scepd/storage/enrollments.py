@@ -20,6 +20,14 @@ from scepd.storage.tables import (
 )
 
 _MDM_IDENTITY = "enroll"
+DEVICE_KINDS = ("device", "user-enrollment")
+"""
+Enrollments of whole devices, also of those that their users own.
+"""
+USER_KINDS = ("user", "user-enrollment-user")
+"""
+User channels of such devices.
+"""
 NO_BOOTSTRAP_TOKEN = {"bootstrap_key_id": None, "bootstrap_token": None}
 """
 The columns of an enrollment without one.

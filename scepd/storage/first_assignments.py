@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from scepd.profiles.transitions import FIRST_ASSIGNED
 from scepd.storage.columns import UTCDateTime
+from scepd.storage.enrollments import DEVICE_KINDS
 from scepd.storage.tables import (
     enrollment,
     host_label,
@@ -66,7 +67,7 @@ def enabled_device(connection: Connection, host_uuid: str) -> str | None:
     """
     found = enrollment.alias()
     one = select(func.min(found.c.id)).where(
-        found.c.host_uuid == host_uuid, found.c.kind == "device", found.c.enabled.is_(True)
+        found.c.host_uuid == host_uuid, found.c.kind.in_(DEVICE_KINDS), found.c.enabled.is_(True)
     )
     id: str | None = connection.scalar(one)
     return id
@@ -95,7 +96,7 @@ def _is_enabled_device() -> ColumnElement[bool]:
     other = enrollment.alias()
     first = select(func.min(other.c.id)).where(
         other.c.host_uuid == enrollment.c.host_uuid,
-        other.c.kind == "device",
+        other.c.kind.in_(DEVICE_KINDS),
         other.c.enabled.is_(True),
     )
     return enrollment.c.id == first.scalar_subquery()

@@ -5,6 +5,7 @@ Tests for check-in messages, and for who is listened to.
 from __future__ import annotations
 
 import plistlib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -229,6 +230,33 @@ class EnrollingTests(CheckInTestCase):
         self.successResultOf(self.world.send(body))
         self.assertEqual(self.store.enrollments["E-1"].kind, "user-enrollment")
         self.assertEqual(self.store.hosts["E-1"].uuid, "E-1")
+
+    def test_user_enrollment_works(self) -> None:
+        """
+        It is pushed, asks and answers by its EnrollmentID; a user channel of it is refused, and so
+        is one who names it with another's identity.
+        """
+        token = {"Topic": "com.apple.mgmt.External.1", "Token": b"t", "PushMagic": "magic"}
+        idle = {"Status": "Idle"}
+        answer = {"Status": "Acknowledged", "CommandUUID": "command-1"}
+        for said in ({"MessageType": "Authenticate"}, {"MessageType": "TokenUpdate", **token}):
+            self.successResultOf(self.send_as("E-1", said))
+        self.world.queue("command-1", None)
+        queued = self.world.commands.queued
+        queued["command-1"] = replace(queued["command-1"], enrollment_id="E-1")
+        self.assertEqual(self.successResultOf(self.send_as("E-1", idle)), b"raw command-1")
+        self.assertEqual(self.successResultOf(self.send_as("E-1", answer)), b"")
+        self.assertEqual(self.world.commands.statuses, {"command-1": "Acknowledged"})
+        self.refused(self.send_as("E-1", {**idle, "EnrollmentUserID": "U"}))
+        self.refused(self.send_as("E-2", idle))
+        self.successResultOf(self.send_as("E-1", {"MessageType": "CheckOut"}))
+        self.assertFalse(self.store.enrollments["E-1"].enabled)
+
+    def send_as(self, enrollment_id: str, said: Mapping[str, object]) -> Deferred[bytes]:
+        """
+        Send what a device says that hides its UDID.
+        """
+        return self.world.send(plistlib.dumps({**said, "EnrollmentID": enrollment_id}))
 
     def test_token_update(self) -> None:
         """

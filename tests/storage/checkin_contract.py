@@ -235,6 +235,32 @@ class CheckInContract(StorageTestCase):
         self.assertEqual(await self.pushes.earliest_push(), NOON + SECOND)
         self.assertEqual(await self.assignments.assignments_of_host("H-1"), found)
 
+    async def test_user_enrollment(self) -> None:
+        """
+        A device that its user owns gets profiles and pushes like every other, keeps its assignments
+        parked when it checks out, and takes its user channels along.
+        """
+        await self.profiles.add_profile(records.profile("a-1"), records.activity())
+        device = records.enrollment("E-1", host_uuid="E-1", kind="user-enrollment")
+        await self.checkins.authenticate(records.host("E-1"), device, "id-1")
+        await self.checkins.update_token("E-1", records.address(), NOON, NOON + SECOND)
+        self.assertEqual((await self.row("E-1", "a-1")).due_at, NOON)
+        self.assertEqual(await self.pushes.earliest_push(), NOON + SECOND)
+        await self.profiles.add_profile(records.profile("a-2"), records.activity())
+        self.assertEqual((await self.row("E-1", "a-2")).status, "pending")
+        user = records.enrollment("E-1:U", host_uuid="E-1", kind="user-enrollment-user")
+        await self.checkins.authenticate(records.host("E-1"), user, "id-2")
+        await self.checkins.update_token("E-1:U", records.address(), NOON, NOON)
+        await self.checkins.check_out("E-1:U", NOON)
+        self.assertEqual((await self.row("E-1", "a-1")).due_at, NOON)
+        await self.checkins.authenticate(records.host("E-1"), user, "id-2")
+        await self.checkins.update_token("E-1:U", records.address(), NOON, NOON)
+        await self.checkins.check_out("E-1", LATER)
+        for id in ("E-1", "E-1:U"):
+            found = await self.checkins.enrollment(id)
+            self.assertFalse(found is None or found.enabled)
+        self.assertEqual((await self.row("E-1", "a-1")).detail, "the host is not enrolled")
+
     async def test_token_keeps_assignments(self) -> None:
         """
         A host that has an assignment keeps it as it is.
