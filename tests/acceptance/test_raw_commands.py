@@ -1,5 +1,6 @@
 """
-An operator's command goes to a device, and its answer comes back, through the daemon.
+An operator's command goes to a device, and its answer comes back, through the daemon; so does a
+bootstrap token.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from tests.support.fleet import Fleet
+from tests.support.fleet import Fleet, PolledDevice
 
 
 class RawCommandTests(TestCase):
@@ -24,7 +25,8 @@ class RawCommandTests(TestCase):
 
     async def test_question(self) -> None:
         """
-        A DeviceInformation is pushed, answered, listed and shown.
+        A DeviceInformation is pushed, answered, listed and shown; a bootstrap token is given back,
+        and both are activities.
         """
         fleet = Fleet()
         self.addCleanup(fleet.stop)
@@ -50,6 +52,27 @@ class RawCommandTests(TestCase):
         answer = plistlib.loads(shown.stdout.encode())
         self.assertEqual((answer["CommandUUID"], answer["Status"]), (uuid, "Acknowledged"))
         self.assertEqual(answer["QueryResponses"]["UDID"], polled.udid)
+        await self._check_bootstrap_token(fleet, polled)
         log = await deferToThread(ctl, "activity", "list", "--json")
         actions = [each["action"] for each in json.loads(log.stdout)]
         self.assertIn("sent command DeviceInformation", actions)
+        self.assertEqual(actions.count("read bootstrap token"), 1)
+
+    async def _check_bootstrap_token(self, fleet: Fleet, polled: PolledDevice) -> None:
+        """
+        A bootstrap token comes back as it went, and is in no file in clear.
+        """
+        secret, device = b"secret-bootstrap-token", polled.device
+        url = f"http://127.0.0.1:{fleet.daemon.device_port}/mdm/checkin"
+        for kind, more, expected in (
+            ("SetBootstrapToken", {"BootstrapToken": secret}, None),
+            ("GetBootstrapToken", {}, {"BootstrapToken": secret}),
+        ):
+            said = {"MessageType": kind, "UDID": polled.udid, **more}
+            body = plistlib.dumps(said, fmt=plistlib.FMT_BINARY)
+            answer = await deferToThread(device.put_raw, url, body)
+            self.assertEqual(plistlib.loads(answer) if answer else None, expected)
+        files = [path for path in fleet.daemon.folder.iterdir() if path.is_file()]
+        self.assertTrue(any(path.suffix == ".sqlite" for path in files))
+        for path in files:
+            self.assertNotIn(secret, path.read_bytes(), path.name)

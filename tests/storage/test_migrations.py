@@ -193,6 +193,32 @@ class SixthRevisionTests(SQLiteFile):
         self.assertEqual(found, expected)
 
 
+class SeventhRevisionTests(SQLiteFile):
+    """
+    A database of the seventh revision, with commands and enrollments, is brought to the newest one.
+    """
+
+    async def test_rows_are_kept(self) -> None:
+        """
+        Finished commands have no answer, and no enrollment has a bootstrap token.
+        """
+        _migrate(self.path, "0007")
+        connection = self.second_connection()
+        connection.execute("PRAGMA foreign_keys = OFF")
+        done = ("c-1", "H-1", "H-1", "ProfileList", None, b"x", 1, "Error", "why", _AT, _AT)
+        connection.execute(
+            "INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*done, None, 0, _AT),
+        )
+        enrolled = ("H-1", "H-1", "device", 1, "topic", "k1", b"sealed", _AT, _AT, _AT)
+        connection.execute("INSERT INTO enrollment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", enrolled)
+        _migrate(self.path, "head")
+        (row,) = connection.execute("SELECT * FROM command")
+        self.assertEqual(row, (*done, None, 0, _AT, None, None))
+        (row,) = connection.execute("SELECT * FROM enrollment")
+        self.assertEqual(row, (*enrolled, None, None))
+
+
 _AT = 1772366400123456
 _FIRST_ROWS: tuple[tuple[str, tuple[object, ...]], ...] = (
     (
