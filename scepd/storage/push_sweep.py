@@ -36,10 +36,12 @@ def resume(connection: Connection, now: datetime, limit: int) -> int:
         .where(push.c.state == WishState.SUSPENDED.value)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        # PostgreSQL could look several times for the rows of a subquery, and find too many.
+        .cte("some")
     )
     resumed = (
         update(push)
-        .where(push.c.enrollment_id.in_(some))
+        .where(push.c.enrollment_id.in_(select(some.c.enrollment_id)))
         .values(state=WishState.DUE.value, due_at=now, attempts=0)
     )
     return connection.execute(resumed).rowcount
