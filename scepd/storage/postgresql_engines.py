@@ -4,11 +4,14 @@ From a storage URL to engines: PostgreSQL's driver settings.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from scepd.errors import ConfigurationError
 
@@ -60,12 +63,9 @@ def upgrading_engine(url: URL, busy_seconds: float) -> Engine:
 
     :param busy_seconds: how long another process may hold what it needs.
     """
-    return create_engine(
+    return _engine(
         url,
-        connect_args=_arguments(f"-c lock_timeout={busy_seconds * 1000:.0f}"),
-        pool_size=1,
-        max_overflow=0,
-        hide_parameters=True,
+        _arguments(f"-c lock_timeout={busy_seconds * 1000:.0f}"),
     )
 
 
@@ -80,19 +80,47 @@ def threads_engine(url: URL, busy_seconds: float) -> Engine:
         "statement_timeout": _SILENT_SECONDS,
         "idle_in_transaction_session_timeout": _IDLE_SECONDS,
     }
-    return create_engine(
+    return _engine(
         url,
-        connect_args=_arguments(
-            " ".join(f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items())
-        ),
+        _arguments(" ".join(f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items())),
         isolation_level="AUTOCOMMIT",
         # Prepared statements give their values by place.
         paramstyle="format",
+    )
+
+
+def _engine(url: URL, arguments: dict[str, object], **options: Any) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args=arguments,
         pool_size=1,
         max_overflow=0,
         # An error's text goes to the log, where no parameter may.
         hide_parameters=True,
+        **options,
     )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, entry: ConnectionPoolEntry) -> None:
+        connection.adapters.register_dumper(str, _text_dumper())
+
+    return engine
+
+
+@cache
+def _text_dumper() -> type:
+    """
+    What gives text to the driver: PostgreSQL has no U+0000, which a certificate's names may hold,
+    so that U+FFFD takes its place.
+    """
+    # Only those need the driver who have such a database.
+    from psycopg.types.string import StrDumper
+
+    class TextDumper(StrDumper):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+    return TextDumper
 
 
 def _arguments(options: str) -> dict[str, object]:
