@@ -18,6 +18,12 @@ class PostgreSQLFlowTests(test_flow.FlowTests):
     Both sequences whole, as on SQLite.
     """
 
+    def setUp(self) -> None:
+        """
+        Without a server there is nothing to end either.
+        """
+        the_server()
+
     async def _fleet(self, settings: dict[str, str] | None = None) -> Fleet:
         url = the_server().create(NAME)
         return await super()._fleet({"storage.url": f'"{url}"'} | (settings or {}))

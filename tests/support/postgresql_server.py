@@ -26,9 +26,9 @@ from scepd.storage.upgrade import upgrade_database
 from tests.storage.sqlite_file import real_reactor
 from tests.support.processes import PATIENCE, free_port, installed_file
 
-PROGRAMS = "/usr/lib/postgresql/15/bin"
+INITDB = "/usr/lib/postgresql/*/bin/initdb"
 """
-Where Debian has the server's programs.
+Where Debian has the server's programs, by their version.
 """
 _USER = "scepd"
 _SETTINGS = {
@@ -49,7 +49,9 @@ class PostgreSQLServer:
     """
 
     def __init__(self) -> None:
-        initdb = installed_file(f"{PROGRAMS}/initdb")
+        versions = sorted(Path("/").glob(INITDB.lstrip("/")))
+        initdb = installed_file(str(versions[-1]) if versions else INITDB)
+        self._program = str(Path(initdb).with_name("postgres"))
         self._folder = Path(tempfile.mkdtemp(prefix="scepd-postgresql-"))
         self.port = free_port()
         self._log = (self._folder / "log").open("wb")
@@ -81,7 +83,7 @@ class PostgreSQLServer:
         self._process = subprocess.Popen(
             [
                 *_as_postgres(),
-                f"{PROGRAMS}/postgres",
+                self._program,
                 *("-D", str(self._data), "-p", str(self.port)),
                 *settings,
             ],
