@@ -121,6 +121,28 @@ class SeveralWritersTests(ServerTestCase):
             )
             self.assertEqual(len([one for one in taken if one is not None]), 1)
 
+    async def test_endless_conflict(self) -> None:
+        """
+        A unit that meets a conflict at each try is refused in the end, after others had their turn.
+        """
+        database = self.started(self.make_database())
+        tries: list[None] = []
+
+        def conflict(connection: Connection) -> None:
+            tries.append(None)
+            add_row(connection)
+            _fail(connection, "40001")
+
+        waiting = [
+            Deferred.fromCoroutine(database.write(unit)) for unit in (add_row, conflict, add_row)
+        ]
+        await waiting[0]
+        await waiting[2]
+        failure = self.failureResultOf(waiting[1], StorageUnavailable)
+        self.assertIn("not available", failure.getErrorMessage())
+        self.assertGreaterEqual(len(tries), 20)
+        self.assertEqual(await database.read(count_rows), 2)
+
     async def test_own_refusal(self) -> None:
         """
         A row that no constraint allows is refused for good, and what came with it is stored.
@@ -222,12 +244,33 @@ class FaultTests(ServerTestCase):
         database = self.started(self.make_database())
         await database.write(add_row)
         the_server().execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = 'migrated' AND pid <> pg_backend_pid()"
         )
         await self.refused(StorageUnavailable, database)
         await database.write(add_row)
         self.assertEqual(await _until_available(database), 2)
+
+    async def test_faults_of_the_server(self) -> None:
+        """
+        What says nothing about the statement, such as a full disk, is StorageUnavailable, and the
+        next unit is stored.
+        """
+        database = self.started(self.make_database())
+        for state in ("53100", "53200", "57014", "58030", "XX001", "25006"):
+
+            def fault(connection: Connection, state: str = state) -> None:
+                add_row(connection)
+                _fail(connection, state)
+
+            try:
+                await database.write(fault)
+            except StorageUnavailable as error:
+                self.assertIn(f"raised {state}", str(error))
+            else:
+                self.fail("nothing was raised")
+            await database.write(add_row)
+        self.assertEqual(await database.read(count_rows), 6)
 
     async def test_table_held(self) -> None:
         """
@@ -416,6 +459,11 @@ def _be_first(both: threading.Barrier) -> Callable[[Connection], bool]:
         return True
 
     return unit
+
+
+def _fail(connection: Connection, state: str) -> None:
+    raised = f"RAISE EXCEPTION 'raised {state}' USING ERRCODE = '{state}'"
+    connection.execute(text(f"DO $$ BEGIN {raised}; END $$"))
 
 
 def _twice(connection: Connection) -> None:
