@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from twisted.python.modules import getModule
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.config import Configuration, load, parse
+from scepd.config import Configuration, database_url, load, parse
 from scepd.errors import ConfigurationError
 
 _FILE = Path("/etc/scepd/scepd.toml")
@@ -127,7 +127,8 @@ class FaultTests(SynchronousTestCase):
             '[log]\nlevel = "loud"': "[log] level: found 'loud'; "
             'allowed: "debug", "info", "warn" or "error"',
             '[storage]\nurl = "sqlite://"': "[storage] url: found 'sqlite://'; "
-            "allowed: sqlite:///PATH, relative to this file's folder; sqlite:////PATH is absolute",
+            "allowed: sqlite:///PATH, relative to this file's folder; sqlite:////PATH is absolute; "
+            "or postgresql://USER@HOST:PORT/DATABASE",
         }
         for text, sentence in cases.items():
             self.assertEqual(self.faults(text), [sentence])
@@ -268,6 +269,36 @@ class PathTests(SynchronousTestCase):
         )
         self.assertEqual(configuration.storage.url, "sqlite:////var/x")
         self.assertEqual(configuration.secrets.keyring_file, Path("/run/k"))
+
+    def test_server(self) -> None:
+        """
+        A database of a server is taken as it is, with the password of its file.
+        """
+        url = "postgresql://scepd@db.example.com:5433/scepd"
+        storage = parse(f'[storage]\nurl = "{url}"', _FILE).storage
+        self.assertEqual(database_url(storage), url)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "scepd.toml"
+            (path.parent / "secret").write_text("p@ss/w:rd\n")
+            text = f'[storage]\npassword_file = "secret"\nurl = "{url}"'
+            self.assertEqual(
+                database_url(parse(text, path).storage),
+                "postgresql://scepd:p%40ss%2Fw%3Ard@db.example.com:5433/scepd",
+            )
+            for other in ("sqlite:///x", "postgresql://db/scepd", "postgresql://u:p@db/scepd"):
+                storage = parse(text.replace(url, other), path).storage
+                error = self.assertRaises(ConfigurationError, database_url, storage)
+                self.assertIn("[storage] password_file", str(error))
+                self.assertNotIn("p@ss", str(error))
+
+    def test_no_database_of_server(self) -> None:
+        """
+        A server's URL without a database, or with a port that is none, is refused.
+        """
+        for url in ("postgresql://u@db", "postgresql://u@db/", "postgresql://u:magic@db:x/scepd"):
+            error = self.assertRaises(ConfigurationError, parse, f'[storage]\nurl = "{url}"', _FILE)
+            self.assertIn("[storage] url", str(error))
+            self.assertNotIn("magic", str(error))
 
     def test_relative_file(self) -> None:
         """

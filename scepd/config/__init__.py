@@ -3,6 +3,7 @@
 """
 
 from scepd.config.apns import APNsSection as APNsSection
+from scepd.config.database_url import database_url as database_url
 from scepd.config.infrastructure import LimitsSection as LimitsSection
 from scepd.config.infrastructure import ListenSection as ListenSection
 from scepd.config.infrastructure import LogSection as LogSection

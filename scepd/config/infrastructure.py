@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -61,19 +62,32 @@ class StorageSection(Section):
     url: str = Field(
         "sqlite:///scepd.sqlite",
         validate_default=True,
-        description="sqlite:///PATH, relative to this file's folder; sqlite:////PATH is absolute",
+        description="sqlite:///PATH, relative to this file's folder; sqlite:////PATH is absolute; "
+        "or postgresql://USER@HOST:PORT/DATABASE",
     )
+    password_file: ConfiguredPath | None = Field(None, description=FILE)
     queue_limit: int = count(10_000, 1_000_000)
     unit_timeout: float = seconds(20, 300)
 
     @field_validator("url")
     @classmethod
     def _resolve_url(cls, url: str, info: ValidationInfo) -> str:
+        if url.startswith("postgresql://"):
+            return _server_url(url)
         scheme, slashes, path = url.partition(":///")
         if scheme != "sqlite" or not slashes or not path:
             raise ValueError("not such a URL")
         folder = info.context["folder"] if info.context else "."
         return f"sqlite:///{Path(folder) / path}"
+
+    _resolve_paths = field_validator("password_file")(resolve)
+
+
+def _server_url(url: str) -> str:
+    parts = urlsplit(url)
+    if len(parts.path) < len("/d") or parts.fragment or parts.port == 0:
+        raise ValueError("not such a URL")
+    return url
 
 
 class SecretsSection(Section):

@@ -13,7 +13,7 @@ from pathlib import Path
 from scepd import config
 from scepd.apns.credentials import PushCredentials
 from scepd.apns.expiry import expiry_complaint
-from scepd.config import APNsSection, Configuration, push_credentials
+from scepd.config import APNsSection, Configuration, database_url, push_credentials
 from scepd.ctl.findings import Finding, bad, doubtful, good
 from scepd.errors import ConfigurationError, ScepdError
 from scepd.pki.keyring import Keyring
@@ -52,7 +52,7 @@ def _keyring(path: Path) -> Finding:
 
 def _database(configuration: Configuration) -> tuple[Inspection, Finding]:
     try:
-        found = inspect_database(configuration.storage.url)
+        found = inspect_database(database_url(configuration.storage))
     except ConfigurationError as error:
         return Inspection(False, {}), bad("database", str(error))
     if not found.newest:

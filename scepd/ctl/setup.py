@@ -88,7 +88,7 @@ def _provide_token(path: Path, configuration: Configuration) -> None:
     digest = sha256(text.encode()).hexdigest()
     record = APIToken(digest, "admin", "admin", datetime.now(UTC))
     with suppress(Conflict):
-        add_first_token(configuration.storage.url, record)
+        add_first_token(config.database_url(configuration.storage), record)
     _provide(path, f"{text}\n")
 
 

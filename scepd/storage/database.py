@@ -13,8 +13,7 @@ from twisted.logger import Logger
 
 from scepd.errors import StorageUnavailable
 from scepd.storage.driver import Driver, DriverSettings
-from scepd.storage.engines import database_path
-from scepd.storage.sqlite import SQLiteDriver
+from scepd.storage.drivers import driver_opener
 from scepd.storage.tables import health_check
 from scepd.storage.units import Glance, ThreadedReactor, Unit
 from scepd.storage.worker import OnBatch
@@ -37,7 +36,7 @@ class Database:
     A unit is a function of a SQLAlchemy connection. It touches nothing but the database, returns
     whole values (no cursor), and never commits by itself. Its waiter hears of it after COMMIT.
 
-    :param url: ``sqlite:///`` and the path of a file.
+    :param url: ``sqlite:///`` and the path of a file, or ``postgresql://USER@HOST:PORT/DATABASE``.
     :param deadline: seconds after which a waiter gets StorageUnavailable.
     :param ping_deadline: the same for :meth:`ping`.
     :param queue_limit: how many units may wait; one more gets StorageUnavailable at once.
@@ -59,7 +58,7 @@ class Database:
         batch_seconds: float = 0.01,
         on_batch: OnBatch = _unreported,
     ) -> None:
-        self._path = database_path(url)
+        self._open = driver_opener(url)
         self._reactor = reactor
         self._deadline = deadline
         self._ping_deadline = ping_deadline
@@ -72,10 +71,10 @@ class Database:
         that long.
 
         :raises ConfigurationError: it can't be used as it is; the text says why.
-        :raises StorageUnavailable: another process holds it.
+        :raises StorageUnavailable: another process holds it, or its server can't be reached.
         """
         if self._driver is None:
-            self._driver = SQLiteDriver(self._path, self._reactor, self._settings)
+            self._driver = self._open(self._reactor, self._settings)
 
     async def stop(self) -> None:
         """
@@ -102,7 +101,8 @@ class Database:
         :param durable: false: a power cut may take it back, as long as nothing that is durable was
             written after it. The end of the process never does.
         :raises StorageUnavailable: nothing of it is stored; only when the deadline passed while it
-            was running may it be stored all the same.
+            was running, or the connection to a server was lost while it was being committed, may it
+            be stored all the same.
         """
         driver = self._started()
         pending = Unit(unit, self._reactor, self._deadline, durable=durable)

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from scepd.errors import ConfigurationError
 from scepd.storage.engines import database_path, reading_engine
 from scepd.storage.faults import sentence
+from scepd.storage.postgresql_engines import is_postgresql, server_url, upgrading_engine
 from scepd.storage.push_topics import topics_of_enrollments
 
 _BUSY_SECONDS = 10.0
@@ -40,19 +42,29 @@ def inspect_database(url: str) -> Inspection:
 
     :raises ConfigurationError: it is not there, or can't be read.
     """
-    path = database_path(url)
-    if not path.is_file():
-        raise ConfigurationError(f"there is no database {path}; scepd makes it when it starts")
-    engine = reading_engine(path, _BUSY_SECONDS)
+    engine = _engine(url)
     try:
         with engine.begin() as connection:
             heads = MigrationContext.configure(connection).get_current_heads()
             newest = set(heads) == set(_scripts().get_heads())
             return Inspection(newest, topics_of_enrollments(connection) if newest else {})
     except SQLAlchemyError as error:
-        raise ConfigurationError(f"the database {path} can't be read: {sentence(error)}") from error
+        raise ConfigurationError(_refusal(engine, error)) from error
     finally:
         engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if is_postgresql(url):
+        return upgrading_engine(server_url(url), _BUSY_SECONDS)
+    path = database_path(url)
+    if not path.is_file():
+        raise ConfigurationError(f"there is no database {path}; scepd makes it when it starts")
+    return reading_engine(path, _BUSY_SECONDS)
+
+
+def _refusal(engine: Engine, error: SQLAlchemyError) -> str:
+    return f"the database {engine.url.database} can't be read: {sentence(error)}"
 
 
 def _scripts() -> ScriptDirectory:

@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from scepd.model import WishState
+from scepd.storage.chunks import chunks
 from scepd.storage.tables import command, enrollment, push
 
 
@@ -37,12 +38,12 @@ def resume(connection: Connection, now: datetime, limit: int) -> int:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    resumed = (
-        update(push)
-        .where(push.c.enrollment_id.in_(some))
-        .values(state=WishState.DUE.value, due_at=now, attempts=0)
-    )
-    return connection.execute(resumed).rowcount
+    # Not as a subquery: PostgreSQL could look several times for its rows, and find too many.
+    ids = connection.scalars(some).all()
+    for piece in chunks(ids):
+        resumed = update(push).where(push.c.enrollment_id.in_(piece))
+        connection.execute(resumed.values(state=WishState.DUE.value, due_at=now, attempts=0))
+    return len(ids)
 
 
 def swept(connection: Connection, silent_since: datetime, after: str, limit: int) -> Swept:

@@ -7,8 +7,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from scepd.storage.driver import DriverSettings
-from scepd.storage.engines import create_database_file, reading_engine, writing_engine
-from scepd.storage.transactions import Glancing, GroupCommit, Reading
+from scepd.storage.engines import (
+    BEGIN_READING,
+    create_database_file,
+    reading_engine,
+    writing_engine,
+)
+from scepd.storage.transactions import Glancing, GroupCommit, KeptConnection, Reading
 from scepd.storage.units import PendingUnit, ThreadedReactor
 from scepd.storage.upgrade import upgrade_database
 from scepd.storage.worker import Worker
@@ -30,11 +35,13 @@ class SQLiteDriver:
         finally:
             # The writer's thread opens a connection of its own.
             writing.dispose()
-        reading = reading_engine(path, settings.busy_seconds)
+        reading = Reading(
+            KeptConnection(reading_engine(path, settings.busy_seconds), BEGIN_READING)
+        )
         commit = GroupCommit(writing, settings.batch_seconds)
         limit, on_batch = settings.queue_limit, settings.on_batch
         self._writer = Worker("storage-write", commit, reactor, limit, on_batch)
-        self._reader = Worker("storage-read", Reading(reading), reactor, limit, _unreported)
+        self._reader = Worker("storage-read", reading, reactor, limit, _unreported)
         self._glancing = Glancing(reading_engine(path, _NO_PATIENCE))
         self._writer.start()
         self._reader.start()

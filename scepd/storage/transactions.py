@@ -1,17 +1,18 @@
 """
-What the two threads of a SQLite database do with their units: group commit, and reading.
+What the threads of a database do with their units: SQLite's group commit and glances, and reading.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from scepd.storage.engines import BEGIN_READING, BEGIN_WRITING, OWN_TRANSACTIONS
+from scepd.storage.engines import BEGIN_WRITING, OWN_TRANSACTIONS
 from scepd.storage.faults import is_passing, is_unavailable, sentence
 from scepd.storage.prepared import run
 from scepd.storage.units import PendingUnit
@@ -57,7 +58,7 @@ class GroupCommit:
         except SQLAlchemyError as error:
             # None has begun when the transaction did not.
             lost = begun or units
-            _lose(lost, error)
+            lose(lost, error)
             return len(lost)
         return len(begun)
 
@@ -103,6 +104,24 @@ class GroupCommit:
             run(connection, "RELEASE SAVEPOINT unit")
 
 
+class Kept(Protocol):
+    """
+    The one connection of a thread, whatever the kind of database.
+    """
+
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
+        """
+        A transaction, which is committed at the end.
+
+        :raises SQLAlchemyError: nothing of it is stored.
+        """
+
+    def close(self) -> None:
+        """
+        Close it.
+        """
+
+
 class Reading:
     """
     A transaction of its own for each query, which sees what was committed when it began.
@@ -111,8 +130,8 @@ class Reading:
     batch_limit = 1
     gathering_seconds = 0.0
 
-    def __init__(self, engine: Engine) -> None:
-        self._kept = KeptConnection(engine, BEGIN_READING)
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
 
     def serve(self, units: Sequence[PendingUnit]) -> int:
         """
@@ -124,7 +143,7 @@ class Reading:
                 with self._kept.transaction() as connection:
                     self._run(connection, unit)
             except SQLAlchemyError as error:
-                _lose([unit], error)
+                lose([unit], error)
         return 1
 
     def close(self) -> None:
@@ -159,7 +178,7 @@ class Glancing:
                 if error is not None and is_unavailable(error):
                     raise error
         except SQLAlchemyError as error:
-            _lose([unit], error)
+            lose([unit], error)
 
     def close(self) -> None:
         """
@@ -249,6 +268,9 @@ class KeptConnection:
         connection.close()
 
 
-def _lose(units: Sequence[PendingUnit], error: SQLAlchemyError) -> None:
+def lose(units: Sequence[PendingUnit], error: Exception) -> None:
+    """
+    Answer units that the database took nothing of.
+    """
     for unit in units:
         unit.lose(f"the database is not available: {sentence(error)}")

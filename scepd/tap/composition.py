@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.web.resource import Resource
 
-from scepd.config import Configuration
+from scepd.config import Configuration, database_url
 from scepd.metrics import Metrics
 from scepd.network.scep_upstream import SCEPUpstream
 from scepd.network.upstream_pool import UpstreamLimits
@@ -122,7 +122,7 @@ class Composition:
     def _make_database(self) -> Database:
         storage = self._configuration.storage
         return Database(
-            storage.url,
+            database_url(storage),
             self._around.reactor,
             deadline=storage.unit_timeout,
             queue_limit=storage.queue_limit,

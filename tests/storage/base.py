@@ -97,6 +97,7 @@ class StorageTestCase(TestCase):
         database = self.make_database()
         database.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(database.stop()))
+        self.database = database
         self.now = NOON
         apns_ids = (f"apns-{number}" for number in count(1))
         self.health: Health = database

@@ -317,7 +317,7 @@ class PushContract(PushCase):
         await self.pushes.pushes_answered(
             [
                 AnsweredPush(one.enrollment_id, one.apns_id, state, NOON, later, 403)
-                for one, state in zip(claimed, states, strict=True)
+                for one, state in zip(_by_name(claimed), states, strict=True)
             ],
             NOON,
         )
@@ -411,3 +411,10 @@ class PushContract(PushCase):
         self.assertEqual([wish.delivers for wish in await self.claim()], [True])
         await self.commands.finish("c-profile", "H-1", "Acknowledged", "", NOON, None)
         self.assertEqual([wish.delivers for wish in await self.claim(UNTIL)], [False])
+
+
+def _by_name(claimed: Sequence[WishedPush]) -> list[WishedPush]:
+    """
+    Wishes of the same time, which come in any order.
+    """
+    return sorted(claimed, key=lambda one: one.enrollment_id)

@@ -16,6 +16,7 @@ from scepd.storage.api_tokens import SQLAPITokenStore
 from scepd.storage.bootstrap import add_first_token
 from scepd.storage.database import Database
 from scepd.storage.engines import database_path
+from scepd.storage.inspection import inspect_database
 from scepd.storage.upgrade import upgrade_database
 from tests.storage import records
 from tests.storage.sqlite_file import SQLiteFile, real_reactor
@@ -192,3 +193,19 @@ class FirstTokenTests(SQLiteFile):
         """
         for url in ("mysql://host/db", f"{self.url}/below/scepd.db"):
             self.assertRaises(ConfigurationError, add_first_token, url, records.token())
+
+
+class InspectionTests(SQLiteFile):
+    """
+    The look from outside the daemon.
+    """
+
+    def test_nothing_is_made(self) -> None:
+        """
+        A look at a database that is not there makes none.
+        """
+        path = self.path.parent / "another.sqlite"
+        with self.assertRaises(ConfigurationError) as caught:
+            inspect_database(f"sqlite:///{path}")
+        self.assertIn(f"there is no database {path}", str(caught.exception))
+        self.assertFalse(path.exists())

@@ -20,6 +20,7 @@ from tests.storage import (
     push_contract,
     silence_contract,
     target_contract,
+    topic_contract,
     verification_contract,
     window_contract,
 )
@@ -251,4 +252,10 @@ class OutageTests(MigratedFile, breaker_contract.OutageContract):
 class TokenTests(MigratedFile, breaker_contract.TokenContract):
     """
     The tokens of windows on SQLite.
+    """
+
+
+class TopicTests(MigratedFile, topic_contract.TopicContract):
+    """
+    PushTopics on SQLite.
     """

@@ -53,6 +53,9 @@ class Daemon:
                 **(settings or {}),
             }
         )
+        if "storage.url" in (settings or {}):
+            # The token that it has goes to that database, too.
+            self.ctl("init", "--directory", str(folder), server=False)
 
     @property
     def database_url(self) -> str:

@@ -4,31 +4,28 @@ Tests for the topics of enrollments, from inside the daemon and from outside.
 
 from __future__ import annotations
 
-from scepd.errors import ConfigurationError
 from scepd.model import PushAddress
 from scepd.pki.keyring import SealedSecret
-from scepd.storage.database import Database
 from scepd.storage.inspection import Inspection, inspect_database
 from scepd.storage.push_topics import SQLPushTopics
 from tests.storage.base import StorageTestCase
 from tests.storage.records import HOUR, NOON
-from tests.storage.sqlite_file import MigratedFile
 
 TOPIC = "com.apple.mgmt.External.1"
 OTHER = "com.apple.mgmt.External.2"
 
 
-class TopicTests(MigratedFile, StorageTestCase):
+class TopicContract(StorageTestCase):
     """
-    Tests on a SQLite file.
+    PushTopics.
     """
 
-    def make_database(self) -> Database:
+    @property
+    def url(self) -> str:
         """
-        Keep it, for the store that only these tests need.
+        The storage URL of the database.
         """
-        self.database = super().make_database()
-        return self.database
+        raise NotImplementedError
 
     async def test_counted(self) -> None:
         """
@@ -43,14 +40,4 @@ class TopicTests(MigratedFile, StorageTestCase):
         await self.checkins.check_out("H-3", NOON)
         expected = {TOPIC: 2, OTHER: 1}
         self.assertEqual(await topics.push_topics(), expected)
-        self.assertEqual(inspect_database(f"sqlite:///{self.path}"), Inspection(True, expected))
-
-    def test_nothing_is_made(self) -> None:
-        """
-        A look at a database that is not there makes none.
-        """
-        path = self.path.parent / "another.sqlite"
-        with self.assertRaises(ConfigurationError) as caught:
-            inspect_database(f"sqlite:///{path}")
-        self.assertIn(f"there is no database {path}", str(caught.exception))
-        self.assertFalse(path.exists())
+        self.assertEqual(inspect_database(self.url), Inspection(True, expected))
