@@ -5,6 +5,7 @@ Tests of the stores on a PostgreSQL server.
 from __future__ import annotations
 
 from tests.storage import (
+    bootstrap_contract,
     breaker_contract,
     challenge_contract,
     checkin_contract,
@@ -12,6 +13,7 @@ from tests.storage import (
     contract,
     delivery_contract,
     exchange_contract,
+    history_contract,
     issuing_contract,
     lifecycle_contract,
     profile_contract,
@@ -251,4 +253,16 @@ class TopicTests(MigratedServer, topic_contract.TopicContract):
 class PushProcessTests(MigratedServer, test_push_processes.PushProcessTests):
     """
     Several processes that claim wishes of one server.
+    """
+
+
+class BootstrapTokenTests(MigratedServer, bootstrap_contract.BootstrapTokenContract):
+    """
+    The contract of bootstrap tokens on PostgreSQL.
+    """
+
+
+class CommandHistoryTests(MigratedServer, history_contract.CommandHistoryContract):
+    """
+    The contract of command histories on PostgreSQL.
     """
