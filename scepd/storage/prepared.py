@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -17,6 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement, Select
 
 _Processor = Callable[[object], object] | None
+_Fetched = TypeVar("_Fetched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,7 @@ class Prepared:
         :raises DBAPIError: the database refused.
         """
         plan = self._plan(connection.dialect)
-        cursor = self._execute(connection, plan, values)
-        try:
-            row = cursor.fetchone()
-        except connection.dialect.loaded_dbapi.Error as error:
-            # The driver looks for the row after it, too.
-            raise _wrapped(connection, plan.sql, error) from error
-        finally:
-            cursor.close()
+        row = self._fetch(connection, plan, values, lambda cursor: cursor.fetchone())
         return None if row is None else _row(plan, row)
 
     def all(self, connection: Connection, **values: object) -> list[tuple[object, ...]]:
@@ -87,13 +82,7 @@ class Prepared:
         :raises DBAPIError: the database refused.
         """
         plan = self._plan(connection.dialect)
-        cursor = self._execute(connection, plan, values)
-        try:
-            rows = cursor.fetchall()
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise _wrapped(connection, plan.sql, error) from error
-        finally:
-            cursor.close()
+        rows = self._fetch(connection, plan, values, lambda cursor: cursor.fetchall())
         return [_row(plan, row) for row in rows]
 
     def change(self, connection: Connection, **values: object) -> int:
@@ -149,6 +138,22 @@ class Prepared:
                 for column in self._statement.selected_columns
             )
         return _Plan(compiled.string, parameters, columns)
+
+    def _fetch(
+        self,
+        connection: Connection,
+        plan: _Plan,
+        values: dict[str, object],
+        fetch: Callable[[DBAPICursor], _Fetched],
+    ) -> _Fetched:
+        cursor = self._execute(connection, plan, values)
+        try:
+            return fetch(cursor)
+        except connection.dialect.loaded_dbapi.Error as error:
+            # The driver looks for the next row, too.
+            raise _wrapped(connection, plan.sql, error) from error
+        finally:
+            cursor.close()
 
     def _execute(
         self, connection: Connection, plan: _Plan, values: dict[str, object]
