@@ -4,7 +4,7 @@ Profiles, hosts, and which host should have which profile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from scepd.model import Activity, EnrollmentWindow, Host, HostProfile, Profile
@@ -56,6 +56,11 @@ class HostStore(Protocol):
     async def host(self, uuid: str) -> Host | None:
         """
         The one of that uuid, or None.
+        """
+
+    async def hosts_of(self, uuids: Collection[str]) -> Mapping[str, Host]:
+        """
+        Those of these uuids that there are, by uuid.
         """
 
     async def hosts(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:

@@ -5,13 +5,15 @@ What the processor finds out before it queues a delivery: whether each variable 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from scepd.errors import InvalidInput, SecretUnreadable, StorageUnavailable
+from scepd.errors import InvalidInput, SecretUnreadable
 from scepd.model import DueRow, Host, Profile, RowEvent
 from scepd.ports import CertificateAuthorityStore, HostStore, ProfileStore, Workers
 from scepd.profiles.lifecycle import Event, Operation
@@ -33,6 +35,11 @@ _INTERNAL = "scepd failed to resolve the profile's variables; see its log"
 
 _log = Logger()
 
+ValuesOf = Callable[[Host], Mapping[str, str]]
+"""
+Gives the values of a profile's variables for a host.
+"""
+
 
 @dataclass(slots=True)
 class Resolved:
@@ -51,7 +58,10 @@ class Resolving:
     """
     Validates profiles again and resolves their variables; what that gives is thrown away.
 
-    :param concurrency: how many hosts at one time.
+    What is the same for all hosts is done once for all rows of a profile: it is validated, its
+    variables are found, its challenges are opened, its hosts are read.
+
+    :param slice: so many hosts are resolved, and told of, in one turn.
     :param max_size: of a profile, in bytes.
     """
 
@@ -63,7 +73,7 @@ class Resolving:
         rendering: ProfileRendering,
         workers: Workers,
         *,
-        concurrency: int = 16,
+        slice: int = 25,
         max_size: int = 16 * 1024 * 1024,
     ) -> None:
         self._profiles = profiles
@@ -71,14 +81,14 @@ class Resolving:
         self._authorities = authorities
         self._rendering = rendering
         self._workers = workers
-        self._concurrency = concurrency
+        self._slice = slice
         self._max_size = max_size
 
     async def resolve(self, rows: Sequence[DueRow]) -> Resolved:
         """
         Look at rows, which the failure of another one never hinders.
 
-        :raises StorageUnavailable: nothing can be read.
+        :raises StorageUnavailable: they can't be read; all of them stay due.
         """
         resolved = Resolved()
         installs = defaultdict(list)
@@ -99,21 +109,13 @@ class Resolving:
             resolved.events += [_failed(row, reason) for row in rows]
             return
         _log.info("The profile {profile} is valid", step="B5", profile=uuid)
-        await self._resolve_hosts(profile, rows, resolved)
-
-    async def _resolve_hosts(
-        self, profile: Profile, rows: Sequence[DueRow], resolved: Resolved
-    ) -> None:
-        remaining = iter(rows)
-        lanes = [
-            Deferred.fromCoroutine(self._work(profile, remaining, resolved))
-            for _ in range(min(self._concurrency, len(rows)))
-        ]
         try:
-            await gatherResults(lanes, consumeErrors=True)
-        except FirstError as error:
-            # Only to be cut off ends a lane early.
-            error.subFailure.raiseException()
+            values_of = await self._rendering.values_of(profile)
+        except SecretUnreadable as error:
+            _log.error("{reason}", reason=str(error))
+            resolved.events += [_failed(row, CHALLENGE_UNREADABLE) for row in rows]
+            return
+        await self._resolve_hosts(profile, values_of, rows, resolved)
 
     async def _invalid(self, profile: Profile) -> str:
         known = await self._authorities.certificate_authority_names()
@@ -132,46 +134,63 @@ class Resolving:
             return _INTERNAL
         return ""
 
-    async def _work(self, profile: Profile, rows: Iterator[DueRow], resolved: Resolved) -> None:
-        for row in rows:
-            try:
-                event = await self._event(profile, row)
-            except StorageUnavailable as error:
-                # It stays due.
-                _log.warn(
-                    "Could not look at host {host}: {reason}",
-                    host=row.host_uuid,
-                    reason=str(error),
-                )
-                continue
-            except CancelledError:
-                raise
-            except Exception:  # noqa: BLE001 - one host's failure must not stop the batch
-                _log.failure("Failed to resolve for host {host}", host=row.host_uuid)
-                event = _failed(row, _INTERNAL)
-            if event is None:
-                resolved.rows.append(row)
-            else:
-                resolved.events.append(event)
+    async def _resolve_hosts(
+        self, profile: Profile, values_of: ValuesOf, rows: Sequence[DueRow], resolved: Resolved
+    ) -> None:
+        hosts = await self._hosts.hosts_of([row.host_uuid for row in rows])
+        for start in range(0, len(rows), self._slice):
+            some = rows[start : start + self._slice]
+            found = await self._workers(partial(_look_at, profile, values_of, some, hosts))
+            for one in found:
+                _tell(profile, one)
+                if one.event is None:
+                    resolved.rows.append(one.row)
+                else:
+                    resolved.events.append(one.event)
 
-    async def _event(self, profile: Profile, row: DueRow) -> RowEvent | None:
-        """
-        What keeps a row from being queued, if anything does.
-        """
-        host = await self._hosts.host(row.host_uuid)
-        if host is None:
-            return _failed(row, HOST_GONE)
-        if needs_user_channel(profile, host):
-            return RowEvent(row.host_uuid, row.profile_uuid, Event.USER_CHANNEL_MISSED)
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """
+    What was found out about a row.
+
+    :param event: what keeps it from being queued, if anything does.
+    :param failure: of ours.
+    :param is_made_later: whether its challenge is made when the profile is handed over.
+    """
+
+    row: DueRow
+    event: RowEvent | None
+    failure: Failure | None = None
+    is_made_later: bool = False
+
+
+def _look_at(
+    profile: Profile, values_of: ValuesOf, rows: Sequence[DueRow], hosts: Mapping[str, Host]
+) -> list[_Looked]:
+    """
+    Look at rows, in a thread.
+    """
+    found: list[_Looked] = []
+    for row in rows:
         try:
-            values = await self._rendering.values_for(host, profile)
-        except InvalidInput as error:
-            return _failed(row, sentences_of(error))
-        except SecretUnreadable as error:
-            _log.error("{reason}", reason=str(error))
-            return _failed(row, CHALLENGE_UNREADABLE)
-        _log_steps(profile, host, is_made_later=MASK in values.values())
-        return None
+            found.append(_looked(profile, values_of, row, hosts.get(row.host_uuid)))
+        except Exception:  # noqa: BLE001 - one host's failure must not stop the batch
+            found.append(_Looked(row, _failed(row, _INTERNAL), Failure()))
+    return found
+
+
+def _looked(profile: Profile, values_of: ValuesOf, row: DueRow, host: Host | None) -> _Looked:
+    if host is None:
+        return _Looked(row, _failed(row, HOST_GONE))
+    if needs_user_channel(profile, host):
+        missed = RowEvent(row.host_uuid, row.profile_uuid, Event.USER_CHANNEL_MISSED)
+        return _Looked(row, missed)
+    try:
+        values = values_of(host)
+    except InvalidInput as error:
+        return _Looked(row, _failed(row, sentences_of(error)))
+    return _Looked(row, None, is_made_later=MASK in values.values())
 
 
 def needs_user_channel(profile: Profile, host: Host) -> bool:
@@ -193,12 +212,16 @@ def _failed(row: DueRow, reason: str) -> RowEvent:
     return RowEvent(row.host_uuid, row.profile_uuid, Event.RESOLUTION_FAILED, detail)
 
 
-def _log_steps(profile: Profile, host: Host, *, is_made_later: bool) -> None:
-    where = {"host": host.uuid, "profile": profile.uuid}
+def _tell(profile: Profile, one: _Looked) -> None:
+    where = {"host": one.row.host_uuid, "profile": profile.uuid}
+    if one.failure is not None:
+        _log.failure("Failed to resolve for host {host}", one.failure, host=one.row.host_uuid)
+    if one.event is not None:
+        return
     if profile.ca_names:
         names = ", ".join(profile.ca_names)
         sentence = "Decrypted the challenge of {ca}"
-        if is_made_later:
+        if one.is_made_later:
             sentence = "The challenge of {ca} is made when the profile is handed over"
         _log.info(sentence, step="B6", ca=names, **where)
     _log.info("Resolved the variables of {profile} for host {host}", step="B7", **where)

@@ -76,15 +76,29 @@ class ProfileRendering:
         self._external_url = external_url
         self._random = random
 
-    async def values_for(self, host: Host, profile: Profile) -> Mapping[str, str]:
+    async def values_of(self, profile: Profile) -> Callable[[Host], Mapping[str, str]]:
         """
-        The value of each variable of ``profile`` for ``host``, by the variable's name; challenges
-        are in clear, but for one-time ones: the mask stands for them.
+        What gives the value of each variable of ``profile`` for a host, by the variable's name;
+        challenges are in clear, but for one-time ones: the mask stands for them. It raises
+        InvalidInput when values are missing, with a fault for each.
 
-        :raises InvalidInput: values are missing; a fault for each.
+        The profile is read, and its challenges are opened, once for all hosts.
+
         :raises SecretUnreadable: no key of the keyring opens a challenge.
         """
-        return await self._values(host, profile, self._opened)
+        names = await self._workers(lambda: variables_of(profile))
+        challenges = {ca.name: self._opened(ca) for ca in await self._known(names)}
+
+        def values(host: Host) -> Mapping[str, str]:
+            authorities = {
+                name: AuthorityValues(challenge, self._proxy_url(host, profile, name, ""))
+                for name, challenge in challenges.items()
+            }
+            return resolve_variables(
+                names, host=_host_values(host), profile_uuid=profile.uuid, authorities=authorities
+            )
+
+        return values
 
     async def render(self, host: Host, profile: Profile, token: str = "") -> RenderedProfile:
         """

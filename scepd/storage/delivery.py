@@ -90,6 +90,7 @@ class SQLDeliveryStore:
         def unit(connection: Connection) -> int:
             refuse_lost(connection, lease, self._now())
             changes = RowChanges(connection, now, self._settings)
+            changes.look_ahead((due.host_uuid, due.profile_uuid) for due, _ in rows)
             count = 0
             for due, command in rows:
                 row = changes.row(due.host_uuid, due.profile_uuid)

@@ -5,11 +5,12 @@ The hosts, in the database.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from scepd.model import Host
+from scepd.storage.chunks import chunks
 from scepd.storage.database import Database
 from scepd.storage.tables import host, host_label
 
@@ -36,6 +37,20 @@ class SQLHostStore:
         one = select(host).where(host.c.uuid == uuid)
         found = await self._database.read(lambda connection: _records(connection, one))
         return found[0] if found else None
+
+    async def hosts_of(self, uuids: Collection[str]) -> Mapping[str, Host]:
+        """
+        Those of these uuids that there are, by uuid.
+        """
+
+        def query(connection: Connection) -> dict[str, Host]:
+            found: dict[str, Host] = {}
+            for some in chunks(sorted(set(uuids))):
+                records = _records(connection, select(host).where(host.c.uuid.in_(some)))
+                found |= {one.uuid: one for one in records}
+            return found
+
+        return await self._database.read(query)
 
     async def hosts(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:
         """

@@ -6,6 +6,7 @@ These run inside a caller's unit of work.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ from scepd.profiles.lifecycle import (
 )
 from scepd.profiles.transitions import transition
 from scepd.storage.breakers import is_open
+from scepd.storage.chunks import chunks
 from scepd.storage.first_assignments import first_ca_name
 from scepd.storage.row_columns import (
     AssignmentRow,
@@ -31,7 +33,7 @@ from scepd.storage.row_columns import (
     event_columns,
     renewal_columns,
 )
-from scepd.storage.row_writes import RowWrites
+from scepd.storage.row_writes import RowKey, RowWrites
 from scepd.storage.tables import host, host_profile
 
 _ACTOR = "scepd"
@@ -73,7 +75,9 @@ def apply_events(
     Let events happen to assignments, one after the other; of those that are gone nothing is said.
     """
     changes = RowChanges(connection, now, settings)
-    for event in events:
+    listed = list(events)
+    changes.look_ahead((event.host_uuid, event.profile_uuid) for event in listed)
+    for event in listed:
         changes.happen(event)
     changes.write()
 
@@ -114,7 +118,23 @@ class RowChanges:
         self._now = now
         self._settings = settings
         self._writes = RowWrites()
-        self._changed: set[tuple[str, str]] = set()
+        self._changed: set[RowKey] = set()
+        self._ahead: dict[RowKey, AssignmentRow] = {}
+
+    def look_ahead(self, keys: Iterable[RowKey]) -> None:
+        """
+        Read assignments that will be asked for, in few statements.
+        """
+        hosts: dict[str, list[str]] = defaultdict(list)
+        for host_uuid, profile_uuid in sorted(set(keys)):
+            hosts[profile_uuid].append(host_uuid)
+        for profile_uuid, uuids in hosts.items():
+            for some in chunks(uuids):
+                of_profile = select(host_profile).where(
+                    host_profile.c.profile_uuid == profile_uuid, host_profile.c.host_uuid.in_(some)
+                )
+                for row in self._connection.execute(of_profile):
+                    self._ahead[row.host_uuid, row.profile_uuid] = row
 
     def happen(
         self,
@@ -137,6 +157,8 @@ class RowChanges:
         """
         if (host_uuid, profile_uuid) in self._changed:
             self.write()
+        elif (host_uuid, profile_uuid) in self._ahead:
+            return self._ahead[host_uuid, profile_uuid]
         one = select(host_profile).where(is_of(host_uuid, profile_uuid))
         return self._connection.execute(one).first()
 
@@ -163,6 +185,7 @@ class RowChanges:
         if change.is_ignored(operation, status):
             return False
         self._changed.add((row.host_uuid, row.profile_uuid))
+        self._ahead.pop((row.host_uuid, row.profile_uuid), None)
         self._change_outbox(row, change, command)
         self._change_window(row, change, event.event, window)
         if change.remove_row:

@@ -5,7 +5,7 @@ Tests for the profile processor.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -55,25 +55,43 @@ def row(host_uuid: str, profile: Profile, operation: str = "install") -> DueRow:
     return DueRow(host_uuid, profile.uuid, operation, ca, host_uuid, profile.identifier, 0)
 
 
-class PoisonedHosts(FakeHosts):
+class PoisonedFacts(dict[str, str]):
     """
-    A HostStore that fails for some hosts.
+    Facts of a host that raise when they are read.
+    """
+
+    def get(self, *arguments: object) -> str:
+        """
+        Nothing.
+
+        :raises ZeroDivisionError: always.
+        """
+        raise ZeroDivisionError("oops")
+
+    items = get  # type: ignore[assignment]
+
+
+class CountedHosts(FakeHosts):
+    """
+    A HostStore that tells what was asked, and may fail or hang.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.poison: dict[str, Exception] = {}
+        self.asked: list[list[str]] = []
+        self.broken = False
         self.hangs = False
 
-    async def host(self, uuid: str) -> Host | None:
+    async def hosts_of(self, uuids: Collection[str]) -> Mapping[str, Host]:
         """
-        As the port says, or what is in ``poison``.
+        As the port says.
         """
-        if uuid in self.poison:
-            raise self.poison[uuid]
+        self.asked.append(list(uuids))
+        if self.broken:
+            raise StorageUnavailable("locked")
         if self.hangs:
             await Deferred[None]()
-        return await super().host(uuid)
+        return await super().hosts_of(uuids)
 
 
 class HangingWorkers(InlineWorkers):
@@ -82,11 +100,13 @@ class HangingWorkers(InlineWorkers):
     """
 
     hang = False
+    count = 0
 
     async def __call__(self, work: Callable[[], T], /) -> T:
         """
-        As the port says, or never.
+        As the port says, or never; counted.
         """
+        self.count += 1
         if self.hang:
             await Deferred[None]()
         return await super().__call__(work)
@@ -106,10 +126,11 @@ class ProcessorTestCase(SynchronousTestCase):
         self.store, self.lease_store = FakeDeliveries(), FakeLeases()
         self.profile = scep_profile()
         self.profiles = FakeProfiles(by_uuid={self.profile.uuid: self.profile})
-        self.hosts = PoisonedHosts()
+        self.hosts = CountedHosts()
         self.hosts.by_uuid = {f"UDID-{n}": host(f"UDID-{n}") for n in range(10)}
         self.authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
         self.keyring = KEYRING
+        self.opened = 0
         self.woken = 0
         self.processor = self.make(ProcessorSettings())
 
@@ -121,12 +142,10 @@ class ProcessorTestCase(SynchronousTestCase):
         """
         workers, ids = HangingWorkers(), itertools.count(1)
         self.workers = workers
-        rendering = ProfileRendering(self.authorities, lambda: self.keyring, workers, EXTERNAL_URL)
+        rendering = ProfileRendering(self.authorities, self.ring, workers, EXTERNAL_URL)
         return ProfileProcessor(
             self.store,
-            Resolving(
-                self.profiles, self.hosts, self.authorities, rendering, workers, concurrency=3
-            ),
+            Resolving(self.profiles, self.hosts, self.authorities, rendering, workers, slice=3),
             Leases(self.lease_store, "process-1"),
             self.clock,
             lambda: f"command-{next(ids)}",
@@ -134,6 +153,13 @@ class ProcessorTestCase(SynchronousTestCase):
             settings,
             breakers,
         )
+
+    def ring(self) -> Keyring:
+        """
+        The keyring; how often it was asked for is counted.
+        """
+        self.opened += 1
+        return self.keyring
 
     def wake(self) -> None:
         """
@@ -301,21 +327,22 @@ class FailureTests(ProcessorTestCase):
         """
         An unexpected exception for one host is logged and fails its row; the others are queued.
         """
-        self.hosts.poison["UDID-1"] = ZeroDivisionError("oops")
+        self.hosts.by_uuid["UDID-1"] = replace(host("UDID-1"), facts=PoisonedFacts())
         self.due(4)
         self.successResultOf(self.tick())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(len(self.store.queued), 3)
         self.assertEqual(len(self.details()), 1)
 
-    def test_host_can_not_be_read(self) -> None:
+    def test_hosts_can_not_be_read(self) -> None:
         """
-        A host that can't be read just now stays due.
+        Hosts that can't be read just now stay due.
         """
-        self.hosts.poison["UDID-1"] = StorageUnavailable("locked")
+        self.hosts.broken = True
         self.due(3)
-        self.successResultOf(self.tick())
-        self.assertEqual([each.host_uuid for each in self.store.due], ["UDID-1"])
+        self.failureResultOf(self.tick(), StorageUnavailable)
+        self.assertEqual((self.store.events, self.store.queued), ([], []))
+        self.assertEqual(len(self.store.due), 3)
 
     def test_storage_fails(self) -> None:
         """
@@ -338,6 +365,39 @@ class FailureTests(ProcessorTestCase):
         self.successResultOf(self.tick())
         self.assertEqual([event.event for event in self.store.events], [Event.USER_CHANNEL_MISSED])
         self.assertEqual([each.host_uuid for each, _ in self.store.queued], ["UDID-1"])
+
+
+class BatchTests(ProcessorTestCase):
+    """
+    Tests for what is done once for many hosts.
+    """
+
+    def test_once_for_all_hosts(self) -> None:
+        """
+        A profile is read, validated and looked through once for all of its hosts, which are read
+        together and resolved in slices; each host is told of.
+        """
+        self.due(10)
+        with capturedLogs() as events:
+            self.successResultOf(self.tick())
+        self.assertEqual(self.hosts.asked, [[f"UDID-{n}" for n in range(10)]])
+        # Validated, looked through for variables, and four slices of at most 3 hosts.
+        self.assertEqual(self.workers.count, 2 + 4)
+        self.assertEqual(self.opened, 1)
+        self.assertEqual([one.get("step") for one in events].count("B7"), 10)
+
+    def test_each_profile(self) -> None:
+        """
+        Two profiles in one batch are resolved one after the other, whatever the order of the rows.
+        """
+        other = scep_profile("aOTHER")
+        self.profiles.by_uuid[other.uuid] = other
+        for number in range(4):
+            for each in (self.profile, other):
+                self.store.due.append(row(f"UDID-{number}", each))
+        self.successResultOf(self.tick())
+        self.assertEqual(len(self.store.queued), 8)
+        self.assertEqual(len(self.hosts.asked), 2)
 
 
 class FairnessTests(ProcessorTestCase):

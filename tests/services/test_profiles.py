@@ -276,7 +276,7 @@ class ProfilesTests(SynchronousTestCase):
             )
         ).profile
         host = replace(HOST, facts={"HOST_END_USER_EMAIL_IDP": "alice@example.com"})
-        values = self.done(self.rendering.values_for(host, stored))
+        values = self.done(self.rendering.values_of(stored))(host)
         self.assertEqual(values["CUSTOM_SCEP_CHALLENGE_Test_SCEP"], CHALLENGE)
         self.assertEqual(values["HOST_HARDWARE_SERIAL"], "C02ABC")
         self.assertEqual(values["HOST_END_USER_EMAIL_IDP"], "alice@example.com")
@@ -290,8 +290,8 @@ class ProfilesTests(SynchronousTestCase):
         """
         stored = self.upload(profile()).profile
         self.authorities.by_name.clear()
-        work = self.rendering.values_for(HOST, stored)
-        error = self.failureResultOf(self.begin(work), InvalidInput).value
+        values_of = self.done(self.rendering.values_of(stored))
+        error = self.assertRaises(InvalidInput, values_of, HOST)
         self.assertEqual(len(error.faults), 2)
 
     def test_challenge_does_not_open(self) -> None:

@@ -202,6 +202,19 @@ class HostPageContract(StorageTestCase):
         self.assertEqual(await self.hosts.hosts(limit=2), [hosts[1], hosts[0]])
         self.assertEqual(await self.hosts.hosts(after="H-2"), [hosts[2]])
 
+    async def test_some(self) -> None:
+        """
+        Hosts are read together by their uuids, more than fit into one statement; who is asked for
+        twice, or is not there, does no harm.
+        """
+        hosts = [records.host("H-2", labels=()), records.host("H-1")]
+        for one in hosts:
+            await self.hosts.put_host(one)
+        asked = [f"H-{number}" for number in range(1100)] + ["H-1"]
+        found = await self.hosts.hosts_of(asked)
+        self.assertEqual(found, {one.uuid: one for one in hosts})
+        self.assertEqual(await self.hosts.hosts_of([]), {})
+
     async def test_put_host_keeps(self) -> None:
         """
         A host that is stored anew keeps its osquery agent, and when it was seen.

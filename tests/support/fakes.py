@@ -4,7 +4,7 @@ In-memory fakes of the ports. Each keeps what it was told in public attributes, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -257,6 +257,12 @@ class FakeHosts:
         As the port says.
         """
         return self.by_uuid.get(uuid)
+
+    async def hosts_of(self, uuids: Collection[str]) -> Mapping[str, Host]:
+        """
+        As the port says.
+        """
+        return {uuid: self.by_uuid[uuid] for uuid in uuids if uuid in self.by_uuid}
 
     async def hosts(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:
         """
