@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from scepd.config.fields import FILE, ConfiguredPath, Section, count, resolve
+from scepd.config.fields import FILE, ConfiguredPath, Section, count, resolve, seconds
 
 _IDENTIFIER = "10 capital letters and digits"
 _TOPIC = "a topic, such as com.apple.mgmt.External. and a UUID"
@@ -36,6 +36,7 @@ class APNsSection(Section):
         description="a URL such as http://proxy.example.com:3128, without user and password",
     )
     trusted_certificates_file: ConfiguredPath | None = Field(None, description=FILE + " (PEM)")
+    answer_timeout: float = seconds(45, 300)
 
     _resolve_paths = field_validator(
         "certificate_file",

@@ -68,6 +68,7 @@ class StorageSection(Section):
     password_file: ConfiguredPath | None = Field(None, description=FILE)
     queue_limit: int = count(10_000, 1_000_000)
     unit_timeout: float = seconds(20, 300)
+    lease: float = seconds(60, 3600)
 
     @field_validator("url")
     @classmethod

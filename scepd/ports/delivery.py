@@ -41,9 +41,9 @@ class LeaseStore(Protocol):
         Take or prolong a lease for ``seconds``; None while another owner holds it.
         """
 
-    async def give_lease_back(self, lease: Lease) -> None:
+    async def give_lease_back(self, lease: Lease, seconds: float = 0.0) -> None:
         """
-        Let another have it at once.
+        Let another have it after ``seconds``; its owner may have it at once.
         """
 
 
@@ -60,8 +60,8 @@ class DeliveryStore(Protocol):
 
     async def due_rows(self, ca_name: str | None, now: datetime, limit: int) -> Sequence[DueRow]:
         """
-        At most ``limit`` due assignments of enabled devices that need this certificate authority,
-        the longest due first.
+        At most ``limit`` due assignments of enabled devices that need this certificate authority:
+        first those of hosts that enrolled within the hour, then the longest due.
         """
 
     async def queue_deliveries(
@@ -75,12 +75,15 @@ class DeliveryStore(Protocol):
         :raises Conflict: the lease has passed to another owner.
         """
 
-    async def hold(self, ca_name: str, detail: str, now: datetime, lease: Lease) -> None:
+    async def hold(
+        self, ca_name: str, detail: str, now: datetime, lease: Lease, since: datetime | None = None
+    ) -> None:
         """
         AUTHORITY_FOUND_UNREACHABLE happens to the due assignments of this certificate authority
-        whose detail says something else, 1,000 at a time.
+        whose detail says something else, some at a time.
 
         :param detail: since when and why.
+        :param since: only of those that were due at that time or later.
         :raises Conflict: the lease has passed to another owner.
         """
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
@@ -26,6 +27,9 @@ PROFILE_PRIORITY = 100
 Of the commands that install and remove profiles; a smaller one goes first.
 """
 
+# So long may what makes a row due wait for the database.
+_LATE = timedelta(minutes=5)
+
 _log = Logger()
 
 
@@ -36,10 +40,13 @@ class ProcessorSettings:
 
     :param deliveries_per_tick: of one certificate authority in one tick; 0: all that are due.
     :param batch: rows that are read, resolved and queued together, at most 1,000.
+    :param keep: seconds after a tick in which no other process has one, so that the limit of a tick
+        is that of all processes together.
     """
 
     deliveries_per_tick: int = 100
     batch: int = 1000
+    keep: float = 0.0
 
 
 @dataclass(slots=True)
@@ -81,6 +88,8 @@ class ProfileProcessor:
         self._new_id = new_id
         self._wake_pushes = wake_pushes
         self._settings = settings or ProcessorSettings()
+        # What was said last of each certificate authority that is out, and when.
+        self._told: dict[str, tuple[str, datetime]] = {}
 
     async def tick(self) -> None:
         """
@@ -88,7 +97,7 @@ class ProfileProcessor:
 
         :raises StorageUnavailable: the rest comes with the next tick.
         """
-        await self._leases.run("processor", self._tick)
+        await self._leases.run("processor", self._tick, keep=self._settings.keep)
 
     async def _tick(self, held: HeldLease) -> None:
         names = await self._store.due_authorities(utc_now(self._clock))
@@ -109,6 +118,7 @@ class ProfileProcessor:
             return -1
         breaker = None if self._breakers is None else self._breakers.seen(ca_name)
         if self._breakers is None or breaker is None or breaker.state is BreakerState.CLOSED:
+            self._told.pop(ca_name, None)
             return self._settings.deliveries_per_tick or -1
         await self._hold(breaker, held)
         if breaker.state is BreakerState.OPEN:
@@ -117,10 +127,14 @@ class ProfileProcessor:
 
     async def _hold(self, breaker: Breaker, held: HeldLease) -> None:
         """
-        Tell operators what those who are held back wait for.
+        Tell operators what those who are held back wait for; of those who were told before, nothing
+        is read.
         """
-        lease, detail = await held.prolong(), unreachable(breaker)
-        await self._store.hold(breaker.ca_name, detail, utc_now(self._clock), lease)
+        lease, now, detail = await held.prolong(), utc_now(self._clock), unreachable(breaker)
+        told, at = self._told.get(breaker.ca_name, ("", now))
+        since = at - _LATE if told == detail else None
+        await self._store.hold(breaker.ca_name, detail, now, lease, since)
+        self._told[breaker.ca_name] = detail, now
 
     def _went_out(self, lane: _Lane) -> bool:
         if self._breakers is None or lane.ca_name is None:

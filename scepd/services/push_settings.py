@@ -42,3 +42,10 @@ class PushSettings:
     addresses: int = 20_000
     sweep_interval: float = 60.0
     sweep_batch: int = 200
+
+    @classmethod
+    def with_deadline(cls, seconds: float) -> PushSettings:
+        """
+        Those with another deadline for a push, and a claim that is longer than it.
+        """
+        return cls(deadline=seconds, claim=1.5 * seconds + 2.5)

@@ -15,7 +15,7 @@ from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
 from scepd.storage.first_assignments import enabled_device
 from scepd.storage.rows import is_of
-from scepd.storage.tables import enrollment_window, host, host_profile, profile
+from scepd.storage.tables import enrollment, enrollment_window, host, host_profile, profile
 from scepd.storage.windows import close_windows, insert_window
 
 
@@ -121,10 +121,16 @@ def _assign(connection: Connection, new: HostProfile, now: datetime) -> None:
     found = connection.execute(known.where(profile.c.uuid == new.profile_uuid)).first()
     if found is None:
         raise NotFound(f"there is no profile {new.profile_uuid!r}")
+    enrollment_id = enabled_device(connection, new.host_uuid)
+    enrolled_at = None
+    if enrollment_id is not None:
+        began = select(enrollment.c.enrolled_at).where(enrollment.c.id == enrollment_id)
+        enrolled_at = connection.scalar(began)
     values = _values(new) | {
         "content_sha256": found.sha256,
         "profile_identifier": new.profile_identifier or found.identifier,
-        "enrollment_id": enabled_device(connection, new.host_uuid),
+        "enrollment_id": enrollment_id,
+        "enrolled_at": enrolled_at,
         "changed_at": now,
     }
     if new.delivered_at is not None:

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, delete, select
 from scepd.model import CommandAnswer, Lease
 from scepd.storage import tables
 from scepd.storage.chunks import chunks
-from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
 from scepd.storage.leases import refuse_lost
 
@@ -23,10 +22,10 @@ class SQLCommandHistory:
     """
     Implements :class:`~scepd.ports.CommandHistory`.
 
-    :param now: tells whether a lease has ended.
+    :param now: tells whether a lease has ended; None: the database's clock.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime] | None = None) -> None:
         self._database = database
         self._now = now
 
@@ -62,7 +61,7 @@ class SQLCommandHistory:
         )
 
         def unit(connection: Connection) -> int:
-            refuse_lost(connection, lease, self._now())
+            refuse_lost(connection, lease, self._now)
             uuids = connection.scalars(old).all()
             for some in chunks(uuids):
                 connection.execute(delete(tables.command).where(_COLUMNS.uuid.in_(some)))

@@ -5,13 +5,12 @@ The processor's view of assignments, in the database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from scepd.model import DueRow, Lease, QueuedCommand, RowEvent
 from scepd.profiles.lifecycle import Event, RetrySettings, Status
-from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
 from scepd.storage.leases import refuse_lost
 from scepd.storage.row_columns import AssignmentRow
@@ -19,7 +18,9 @@ from scepd.storage.rows import RowChanges, apply_events
 from scepd.storage.tables import host_profile
 
 _MOST_AUTHORITIES = 1000
-_MOST_HELD = 1000
+_MOST_HELD = 500
+# Who sets a new device up waits before it.
+_RECENTLY = timedelta(hours=1)
 _COLUMNS = host_profile.c
 # The condition of the index of due rows, word for word.
 _CAN_BE_DELIVERED = and_(_COLUMNS.due_at.is_not(None), _COLUMNS.enrollment_id.is_not(None))
@@ -31,14 +32,14 @@ class SQLDeliveryStore:
     Implements :class:`~scepd.ports.DeliveryStore`.
 
     :param settings: how failures are tried again.
-    :param now: tells when a lease has ended.
+    :param now: tells when a lease has ended; None: the database's clock.
     """
 
     def __init__(
         self,
         database: Database,
         settings: RetrySettings | None = None,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._database = database
         self._settings = settings or RetrySettings()
@@ -53,26 +54,21 @@ class SQLDeliveryStore:
 
     async def due_rows(self, ca_name: str | None, now: datetime, limit: int) -> Sequence[DueRow]:
         """
-        At most ``limit`` due assignments of enabled devices that need this certificate authority,
-        the longest due first.
+        At most ``limit`` due assignments of enabled devices that need this certificate authority:
+        first those of hosts that enrolled within the hour, then the longest due.
         """
-        page = (
-            select(host_profile).where(_is_due(ca_name, now)).order_by(_COLUMNS.due_at).limit(limit)
-        )
+        recently, due = now - _RECENTLY, select(host_profile).where(_is_due(ca_name, now))
+        in_order = (_COLUMNS.enrolled_at, _COLUMNS.due_at)
+        fresh = due.where(_COLUMNS.enrolled_at > recently).order_by(*in_order)
+        # When it is read there are less than a page of the others: to pass over them is no search.
+        is_old = or_(_COLUMNS.enrolled_at <= recently, _COLUMNS.enrolled_at.is_(None))
+        old = due.where(is_old).order_by(_COLUMNS.due_at)
 
         def query(connection: Connection) -> list[DueRow]:
-            return [
-                DueRow(
-                    row.host_uuid,
-                    row.profile_uuid,
-                    row.operation,
-                    row.ca_name,
-                    row.enrollment_id,
-                    row.profile_identifier,
-                    row.attempts,
-                )
-                for row in connection.execute(page)
-            ]
+            rows = list(connection.execute(fresh.limit(limit)))
+            if len(rows) < limit:
+                rows += connection.execute(old.limit(limit - len(rows)))
+            return [_record(row) for row in rows]
 
         return await self._database.read(query)
 
@@ -88,7 +84,7 @@ class SQLDeliveryStore:
         """
 
         def unit(connection: Connection) -> int:
-            refuse_lost(connection, lease, self._now())
+            refuse_lost(connection, lease, self._now)
             changes = RowChanges(connection, now, self._settings)
             changes.look_ahead((due.host_uuid, due.profile_uuid) for due, _ in rows)
             count = 0
@@ -102,34 +98,53 @@ class SQLDeliveryStore:
 
         return await self._database.write(unit)
 
-    async def hold(self, ca_name: str, detail: str, now: datetime, lease: Lease) -> None:
+    async def hold(
+        self, ca_name: str, detail: str, now: datetime, lease: Lease, since: datetime | None = None
+    ) -> None:
         """
         AUTHORITY_FOUND_UNREACHABLE happens to the due assignments of this certificate authority
-        whose detail says something else, 1,000 at a time.
+        whose detail says something else, 500 at a time.
 
         :param detail: since when and why.
+        :param since: only of those that were due at that time or later.
         :raises Conflict: the lease has passed to another owner.
         """
-        page = (
-            select(host_profile)
-            .where(_is_due(ca_name, now), _COLUMNS.detail != detail)
-            .limit(_MOST_HELD)
-        )
 
-        def unit(connection: Connection) -> int:
-            refuse_lost(connection, lease, self._now())
-            changes = RowChanges(connection, now, self._settings)
-            rows = connection.execute(page).all()
-            for row in rows:
-                told = RowEvent(
-                    row.host_uuid, row.profile_uuid, Event.AUTHORITY_FOUND_UNREACHABLE, detail
-                )
-                changes.change(row, told)
-            changes.write()
-            return len(rows)
+        async def some(since: datetime | None) -> datetime | None:
+            return await self._database.write(
+                lambda connection: self._hold(connection, ca_name, detail, now, lease, since)
+            )
 
-        while await self._database.write(unit) == _MOST_HELD:
-            pass
+        more = await some(since)
+        while more is not None:
+            more = await some(more)
+
+    def _hold(
+        self,
+        connection: Connection,
+        ca_name: str,
+        detail: str,
+        now: datetime,
+        lease: Lease,
+        since: datetime | None,
+    ) -> datetime | None:
+        """
+        Hold some back; when the last of them was due, if there may be more.
+        """
+        refuse_lost(connection, lease, self._now)
+        page = select(host_profile).where(_is_due(ca_name, now), _COLUMNS.detail != detail)
+        if since is not None:
+            page = page.where(_COLUMNS.due_at >= since)
+        rows = connection.execute(page.order_by(_COLUMNS.due_at).limit(_MOST_HELD)).all()
+        changes = RowChanges(connection, now, self._settings)
+        for row in rows:
+            event = Event.AUTHORITY_FOUND_UNREACHABLE
+            changes.change(row, RowEvent(row.host_uuid, row.profile_uuid, event, detail))
+        changes.write()
+        if len(rows) < _MOST_HELD:
+            return None
+        last: datetime = rows[-1].due_at
+        return last
 
     async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
         """
@@ -141,10 +156,22 @@ class SQLDeliveryStore:
 
         def unit(connection: Connection) -> None:
             if lease is not None:
-                refuse_lost(connection, lease, self._now())
+                refuse_lost(connection, lease, self._now)
             apply_events(connection, events, now, self._settings)
 
         await self._database.write(unit)
+
+
+def _record(row: AssignmentRow) -> DueRow:
+    return DueRow(
+        row.host_uuid,
+        row.profile_uuid,
+        row.operation,
+        row.ca_name,
+        row.enrollment_id,
+        row.profile_identifier,
+        row.attempts,
+    )
 
 
 def _is_due(ca_name: str | None, now: datetime) -> ColumnElement[bool]:

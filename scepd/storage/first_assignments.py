@@ -52,6 +52,7 @@ def assign_targets(connection: Connection, some: ColumnElement[bool], now: datet
         "changed_at": literal(now, UTCDateTime),
         "profile_identifier": profile.c.identifier,
         "enrollment_id": enrollment.c.id,
+        "enrolled_at": enrollment.c.enrolled_at,
     }
     pairs = (
         select(*values.values())

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 from scepd.errors import Conflict
 from scepd.model import Lease
 from scepd.storage import tables
-from scepd.storage.clock import utc_now
+from scepd.storage.clock import database_now
 from scepd.storage.database import Database
 
 _FIRST_EPOCH = 1
@@ -22,11 +22,12 @@ class SQLLeaseStore:
     """
     Implements :class:`~scepd.ports.LeaseStore`.
 
-    :param now: tells when a lease has ended. It is asked within the unit: one that waited long
-        for the database must not count with an old time.
+    :param now: tells when a lease has ended; None: the database's clock, as those of several
+        machines may differ. It is asked within the unit: one that waited long for the database must
+        not count with an old time.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime] | None = None) -> None:
         self._database = database
         self._now = now
 
@@ -36,9 +37,10 @@ class SQLLeaseStore:
         """
 
         def unit(connection: Connection) -> Lease | None:
-            now = self._now()
-            until = now + timedelta(seconds=seconds)
             held = _find(connection, name)
+            # Now that nobody else can change it.
+            now = database_now(connection, self._now)
+            until = now + timedelta(seconds=seconds)
             if held is None:
                 lease = Lease(name, owner, _FIRST_EPOCH)
                 connection.execute(
@@ -59,9 +61,9 @@ class SQLLeaseStore:
 
         return await self._database.write(unit)
 
-    async def give_lease_back(self, lease: Lease) -> None:
+    async def give_lease_back(self, lease: Lease, seconds: float = 0.0) -> None:
         """
-        Let another have it at once.
+        Let another have it after ``seconds``.
         """
         columns = tables.lease.c
         held = and_(
@@ -71,22 +73,26 @@ class SQLLeaseStore:
         )
 
         def unit(connection: Connection) -> None:
-            connection.execute(update(tables.lease).where(held).values(expires_at=self._now()))
+            until = database_now(connection, self._now) + timedelta(seconds=seconds)
+            connection.execute(update(tables.lease).where(held).values(expires_at=until))
 
         await self._database.write(unit)
 
 
-def refuse_lost(connection: Connection, lease: Lease, now: datetime) -> None:
+def refuse_lost(
+    connection: Connection, lease: Lease, now: Callable[[], datetime] | None = None
+) -> None:
     """
     Refuse the rest of a unit of work whose lease is not held any more.
 
+    :param now: tells the time; None: the database's clock.
     :raises Conflict: another owner took it, or it has ended.
     """
     held = _find(connection, lease.name)
     if (
         held is None
         or (held.owner, held.epoch) != (lease.owner, lease.epoch)
-        or held.expires_at <= now
+        or held.expires_at <= database_now(connection, now)
     ):
         raise Conflict(f"the lease {lease.name!r} is not held by {lease.owner!r} any more")
 

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Connection, or_, select, update
 from scepd.model import Delivery, Lease, ManagedCertificate, RowEvent
 from scepd.profiles.lifecycle import Event, Operation, RetrySettings, Status
 from scepd.storage.certificates import certificate_record, record_certificates
-from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
 from scepd.storage.deliveries import deliveries_of
 from scepd.storage.leases import refuse_lost
@@ -25,14 +24,14 @@ class SQLVerificationStore:
     Implements :class:`~scepd.ports.VerificationStore`.
 
     :param settings: how failures are tried again.
-    :param now: tells when a lease has ended.
+    :param now: tells when a lease has ended; None: the database's clock.
     """
 
     def __init__(
         self,
         database: Database,
         settings: RetrySettings | None = None,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._database = database
         self._settings = settings or RetrySettings()
@@ -143,7 +142,7 @@ class SQLVerificationStore:
         )
 
         def unit(connection: Connection) -> list[RowEvent]:
-            refuse_lost(connection, lease, self._now())
+            refuse_lost(connection, lease, self._now)
             events = [
                 RowEvent(row.host_uuid, row.profile_uuid, Event.RENEWAL_DUE)
                 for row in connection.execute(due)

@@ -73,7 +73,7 @@ class Management:
         self.ca = self.issuing.authority
         self._protecting = protecting
         self.pushing = Pushing(around, stores.pushes, stores.push_topics, metrics, secrets, tells)
-        self._leases = Leases(stores.leases, around.new_id())
+        self._leases = Leases(stores.leases, around.new_id(), around.configuration.storage.lease)
         self.last_seen = LastSeen(stores.check_ins, around.reactor)
         self.enrolling = Enrolling(
             stores.enrollment_tokens,
@@ -100,6 +100,7 @@ class Management:
         """
         for work in self._periodic:
             await work.stop()
+        await self._leases.let_go()
         await self.pushing.stop()
         await self.last_seen.flush()
         self.issuing.stop()
@@ -162,7 +163,7 @@ class Management:
             around.reactor,
             around.new_id,
             self.pushing.wake,
-            ProcessorSettings(settings.deliveries_per_tick, _BATCH),
+            ProcessorSettings(settings.deliveries_per_tick, _BATCH, keep=settings.tick),
             self._protecting.breakers,
         )
 

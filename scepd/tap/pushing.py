@@ -23,7 +23,7 @@ from scepd.services.apple_answers import AnswerCount, AppleAnswers
 from scepd.services.clock import utc_now
 from scepd.services.enrolled_topics import EnrolledTopics
 from scepd.services.expiry_reminder import ExpiryReminder
-from scepd.services.push import PushSender
+from scepd.services.push import PushSender, PushSettings
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.push_tokens import PushTokens
 from scepd.tap.surroundings import Surroundings
@@ -271,6 +271,7 @@ class Pushing:
             around.keyring,
             around.reactor,
             around.jitter,
+            PushSettings.with_deadline(self._apns.answer_timeout),
             tells=self._tells,
         )
 

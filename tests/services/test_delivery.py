@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -508,6 +508,14 @@ class FairnessTests(ProcessorTestCase):
         self.successResultOf(self.tick())
         self.assertEqual((self.store.queued, self.woken), ([], 0))
 
+    def test_lease_kept(self) -> None:
+        """
+        No other process has a tick until the next one is due.
+        """
+        self.processor = self.make(ProcessorSettings(keep=30))
+        self.successResultOf(self.tick())
+        self.assertEqual(self.lease_store.kept, [30])
+
     def test_no_lease(self) -> None:
         """
         While another process does the work there is nothing to do.
@@ -551,6 +559,23 @@ class OutageTests(ProcessorTestCase):
         self.assertEqual([due for due, _ in self.store.queued], [self.plain])
         self.assertIn("unreachable since 2026-06-01T12:00:00Z: ca.ex", self.store.held["CORP"])
         self.assertEqual(self.store.events, [])
+
+    def test_held_back_for_long(self) -> None:
+        """
+        Operators are told of what became due since the last tick, and of all of it anew when there
+        is something else to say.
+        """
+        for _ in range(2):
+            self.do(self.processor.tick())
+            self.clock.advance(30)
+        self.breaker_store.by_name["CORP"] = replace(
+            self.breaker_store.by_name["CORP"], reason="no route"
+        )
+        self.do(self.processor.tick())
+        (first, every), (second, since), (third, again) = self.store.hold_calls
+        self.assertEqual((first, every, again), (second, None, None))
+        self.assertEqual(since, NOW - timedelta(minutes=5))
+        self.assertIn("no route", third)
 
     def test_half_open(self) -> None:
         """

@@ -86,3 +86,23 @@ class LeasesTests(SynchronousTestCase):
         self.error = StorageUnavailable("full")
         self.failureResultOf(self.run_work(), StorageUnavailable)
         self.assertEqual(len(self.store.given_back), 1)
+
+    def test_kept(self) -> None:
+        """
+        A lease can be kept for a while after the work, until the process ends.
+        """
+        work = self.leases.run("processor", self.work, keep=30)
+        self.successResultOf(Deferred.fromCoroutine(work))
+        self.assertEqual(self.store.kept, [30])
+        for _ in range(2):
+            self.successResultOf(Deferred.fromCoroutine(self.leases.let_go()))
+        self.assertEqual(self.store.kept, [30, 0])
+
+    def test_not_let_go(self) -> None:
+        """
+        A process that can't reach the database ends all the same.
+        """
+        work = self.leases.run("processor", self.work, keep=30)
+        self.successResultOf(Deferred.fromCoroutine(work))
+        self.store.broken = True
+        self.successResultOf(Deferred.fromCoroutine(self.leases.let_go()))

@@ -154,12 +154,14 @@ class StorageTestCase(TestCase):
         await self.profiles.add_profile(records.profile(), records.activity())
         await self.assignments.assign(records.assignment())
 
-    async def enroll(self, host_uuid: str = "H-1", **host: object) -> None:
+    async def enroll(self, host_uuid: str = "H-1", *, at: datetime = NOON, **host: object) -> None:
         """
         A host with an enabled device enrollment of its name, and no wish to push it yet.
         """
         await self.checkins.authenticate(
-            records.host(host_uuid, **host), records.enrollment(host_uuid), f"id-{host_uuid}"
+            records.host(host_uuid, **host),
+            records.enrollment(host_uuid, enrolled_at=at),
+            f"id-{host_uuid}",
         )
         far = NOON + 1000 * HOUR
         await self.checkins.update_token(host_uuid, records.address(), NOON, far)

@@ -5,13 +5,14 @@ What every database must do for the processor: leases, due assignments, events.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from scepd.errors import Conflict
 from scepd.model import DueRow, Lease
 from scepd.profiles.lifecycle import Event
 from tests.storage import records
 from tests.storage.base import StorageTestCase
-from tests.storage.records import HOUR, NOON, SECOND
+from tests.storage.records import HOUR, MINUTE, NOON, SECOND
 
 
 class LeaseContract(StorageTestCase):
@@ -52,6 +53,20 @@ class LeaseContract(StorageTestCase):
         self.assertEqual(second, Lease("tick", "two", 2))
         await self.leases.give_lease_back(first)
         self.assertIsNone(await self.leases.take_lease("tick", "one", 60))
+
+    async def test_given_back_later(self) -> None:
+        """
+        A lease can be given back for a later time; until then only its owner may have it.
+        """
+        first = await self.leases.take_lease("tick", "one", 60)
+        assert first is not None
+        await self.leases.give_lease_back(first, 30)
+        self.now = NOON + 29 * SECOND
+        self.assertIsNone(await self.leases.take_lease("tick", "two", 60))
+        self.assertEqual(await self.leases.take_lease("tick", "one", 60), first)
+        await self.leases.give_lease_back(first, 30)
+        self.now = NOON + 59 * SECOND
+        self.assertEqual(await self.leases.take_lease("tick", "two", 60), Lease("tick", "two", 2))
 
     async def test_names(self) -> None:
         """
@@ -106,6 +121,43 @@ class DueContract(StorageTestCase):
         self.assertEqual(await self.delivery.due_rows("other", now, 10), [])
         without = await self.delivery.due_rows(None, now, 10)
         self.assertEqual({row.profile_uuid for row in without}, {"a-2"})
+
+    async def test_enrolled_just_now(self) -> None:
+        """
+        What hosts need that enrolled within the hour comes first, by the time when they enrolled,
+        however long others wait; after that hour it has the place of its age.
+        """
+        for number, minutes in ((1, -60), (2, -59), (3, -1), (4, -300)):
+            await self.enroll(f"H-{number}", at=NOON + minutes * MINUTE)
+        await self.add_corp_profile()
+        for number, seconds in ((1, -9), (2, -7), (3, -8), (4, -6)):
+            due = records.assignment(f"H-{number}", due_at=NOON + seconds * SECOND)
+            await self.assignments.assign(due)
+        self.assertEqual(await self.due_hosts(NOON), ["H-2", "H-3", "H-1", "H-4"])
+        self.assertEqual(await self.due_hosts(NOON, 3), ["H-2", "H-3", "H-1"])
+        self.assertEqual(await self.due_hosts(NOON, 1), ["H-2"])
+        self.assertEqual(await self.due_hosts(NOON + HOUR), ["H-1", "H-3", "H-2", "H-4"])
+        early = records.assignment("H-3", due_at=NOON + SECOND)
+        await self.assignments.assign(early)
+        self.assertEqual(await self.due_hosts(NOON), ["H-2", "H-1", "H-4"])
+
+    async def test_enrolled_anew(self) -> None:
+        """
+        A host that enrolls anew is one of those that did just now, and so is what it gets later.
+        """
+        for number in (1, 2):
+            await self.enroll(f"H-{number}", at=NOON - 5 * HOUR)
+        await self.add_corp_profile()
+        await self.enroll("H-2")
+        self.assertEqual(await self.due_hosts(NOON), ["H-2", "H-1"])
+        await self.checkins.check_out("H-2", NOON)
+        self.assertEqual(await self.due_hosts(NOON), ["H-1"])
+
+    async def due_hosts(self, now: datetime, limit: int = 10) -> list[str]:
+        """
+        The hosts of what is due for corp.
+        """
+        return [row.host_uuid for row in await self.delivery.due_rows("corp", now, limit)]
 
     async def test_enabled_devices_only(self) -> None:
         """

@@ -323,11 +323,13 @@ class FakeLeases(Breakable):
 
     :param stolen_after: the lease passes to another after it was taken so many times.
     :param given_back: the leases that were.
+    :param kept: for how many seconds, each time.
     """
 
     stolen_after: int | None = None
     taken: list[tuple[str, str, float]] = field(default_factory=list)
     given_back: list[Lease] = field(default_factory=list)
+    kept: list[float] = field(default_factory=list)
 
     async def take_lease(self, name: str, owner: str, seconds: float) -> Lease | None:
         """
@@ -339,11 +341,13 @@ class FakeLeases(Breakable):
         self.taken.append((name, owner, seconds))
         return Lease(name, owner, 1)
 
-    async def give_lease_back(self, lease: Lease) -> None:
+    async def give_lease_back(self, lease: Lease, seconds: float = 0.0) -> None:
         """
         As the port says.
         """
+        self._check()
         self.given_back.append(lease)
+        self.kept.append(seconds)
 
 
 @dataclass
@@ -356,6 +360,7 @@ class FakeDeliveries(Breakable):
     :param reads: (CA, limit) of each read of rows.
     :param conflict: whether writes find that the lease has passed to another.
     :param held: CA → the detail of its rows that are held back.
+    :param hold_calls: (detail, since) of each time they were.
     """
 
     due: list[DueRow] = field(default_factory=list)
@@ -365,13 +370,17 @@ class FakeDeliveries(Breakable):
     queued: list[tuple[DueRow, QueuedCommand]] = field(default_factory=list)
     events: list[RowEvent] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
+    hold_calls: list[tuple[str, datetime | None]] = field(default_factory=list)
 
-    async def hold(self, ca_name: str, detail: str, now: datetime, lease: Lease) -> None:
+    async def hold(
+        self, ca_name: str, detail: str, now: datetime, lease: Lease, since: datetime | None = None
+    ) -> None:
         """
         Keep the detail in ``held``.
         """
         self._write()
         self.held[ca_name] = detail
+        self.hold_calls.append((detail, since))
 
     async def due_authorities(self, now: datetime) -> Sequence[str | None]:
         """

@@ -15,6 +15,7 @@ from scepd.storage.tables.devices import command as command
 from scepd.storage.tables.devices import device_identity as device_identity
 from scepd.storage.tables.devices import enrollment as enrollment
 from scepd.storage.tables.devices import push as push
+from scepd.storage.tables.fleet_changes import fleet_change as fleet_change
 from scepd.storage.tables.hosts import host as host
 from scepd.storage.tables.hosts import host_label as host_label
 from scepd.storage.tables.hosts import host_profile as host_profile

@@ -62,9 +62,19 @@ host_profile = Table(
     # Of the newest certificate, so that the search for renewals reads no older ones.
     Column("renew_at", UTCDateTime),
     Column("expires_at", UTCDateTime),
+    # When that enrollment began, so that a tick finds those of hosts that enrolled just now.
+    Column("enrolled_at", UTCDateTime),
     Index(
         None,
         "ca_name",
+        "due_at",
+        sqlite_where=_CAN_BE_DELIVERED,
+        postgresql_where=_CAN_BE_DELIVERED,
+    ),
+    Index(
+        "ix_host_profile_ca_name_enrolled_at",
+        "ca_name",
+        "enrolled_at",
         "due_at",
         sqlite_where=_CAN_BE_DELIVERED,
         postgresql_where=_CAN_BE_DELIVERED,

@@ -1,0 +1,42 @@
+"""
+When the host of an assignment enrolled, and changes of many assignments that are under way.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0008"
+
+_CAN_BE_DELIVERED = sa.text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
+
+
+def upgrade() -> None:
+    """
+    Extend the assignments; those that are there are of their enrollments.
+    """
+    op.add_column("host_profile", sa.Column("enrolled_at", sa.BigInteger()))
+    op.execute(
+        """
+        UPDATE host_profile SET enrolled_at =
+        (SELECT enrolled_at FROM enrollment WHERE enrollment.id = host_profile.enrollment_id)
+        """
+    )
+    op.create_index(
+        "ix_host_profile_ca_name_enrolled_at",
+        "host_profile",
+        ["ca_name", "enrolled_at", "due_at"],
+        sqlite_where=_CAN_BE_DELIVERED,
+        postgresql_where=_CAN_BE_DELIVERED,
+    )
+    op.create_table(
+        "fleet_change",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("profile_identifier", sa.Text(), nullable=False, server_default=""),
+        sa.Column("after", sa.Text(), nullable=False, server_default=""),
+        sa.Column("begun_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "subject", name="pk_fleet_change"),
+    )
