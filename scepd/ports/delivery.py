@@ -87,6 +87,15 @@ class DeliveryStore(Protocol):
         :raises Conflict: the lease has passed to another owner.
         """
 
+    async def recover(self, now: datetime, lease: Lease, limit: int = 500) -> bool:
+        """
+        AUTHORITY_RECOVERED happens to at most ``limit`` assignments that failed before their
+        certificate authority was added or mended, where not all of them were made due then.
+
+        :returns: whether there may be more.
+        :raises Conflict: the lease has passed to another owner.
+        """
+
     async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
         """
         Let events happen to assignments, by the lifecycle table, in one transaction; of those that

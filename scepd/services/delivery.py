@@ -100,6 +100,8 @@ class ProfileProcessor:
         await self._leases.run("processor", self._tick, keep=self._settings.keep)
 
     async def _tick(self, held: HeldLease) -> None:
+        while await self._store.recover(utc_now(self._clock), held.lease):
+            await held.prolong()
         names = await self._store.due_authorities(utc_now(self._clock))
         if self._breakers is not None:
             await self._breakers.refresh()

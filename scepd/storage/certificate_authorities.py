@@ -8,29 +8,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
 from scepd.errors import Conflict, NotFound
 from scepd.model import Activity, CertificateAuthority, ChallengeMode
 from scepd.pki.keyring import SealedSecret
-from scepd.profiles.lifecycle import Event, RetrySettings, Status
+from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage.activities import insert_activity
 from scepd.storage.breakers import forget_breaker
 from scepd.storage.database import Database
-from scepd.storage.row_columns import AssignmentRow
-from scepd.storage.rows import apply_to_rows
+from scepd.storage.recoveries import begin_recovery
 from scepd.storage.tables import (
     certificate_authority,
-    host_profile,
     profile,
     profile_certificate_authority,
 )
 
 _NAMED_PROFILES = 5
-
-
-def _recovered(row: AssignmentRow) -> Event:
-    return Event.AUTHORITY_RECOVERED
 
 
 class SQLCertificateAuthorityStore:
@@ -58,7 +52,7 @@ class SQLCertificateAuthorityStore:
             _refuse_webhook(connection, ca.webhook_id)
             connection.execute(insert(certificate_authority).values(_values(ca)))
             forget_breaker(connection, ca.name)
-            self._recover(connection, ca.name, activity)
+            begin_recovery(connection, ca.name, activity.at, self._settings)
             insert_activity(connection, activity)
 
         await self._database.write(unit)
@@ -185,7 +179,7 @@ class SQLCertificateAuthorityStore:
             if after.url != now.url:
                 forget_breaker(connection, after.name)
             if (after.url, after.challenge) != (now.url, now.challenge):
-                self._recover(connection, after.name, activity)
+                begin_recovery(connection, after.name, activity.at, self._settings)
             insert_activity(connection, activity)
 
         await self._database.write(unit)
@@ -211,14 +205,6 @@ class SQLCertificateAuthorityStore:
             insert_activity(connection, activity)
 
         await self._database.write(unit)
-
-    def _recover(self, connection: Connection, name: str, activity: Activity) -> None:
-        failed = and_(
-            host_profile.c.ca_name == name,
-            host_profile.c.status == Status.FAILED.value,
-            host_profile.c.enrollment_id.is_not(None),
-        )
-        apply_to_rows(connection, failed, _recovered, activity.at, self._settings)
 
 
 def missing_certificate_authorities(connection: Connection, names: Sequence[str]) -> Sequence[str]:

@@ -13,9 +13,10 @@ from scepd.model import DueRow, Lease, QueuedCommand, RowEvent
 from scepd.profiles.lifecycle import Event, RetrySettings, Status
 from scepd.storage.database import Database
 from scepd.storage.leases import refuse_lost
+from scepd.storage.recoveries import RECOVERED_AT_ONCE, go_on_recovering
 from scepd.storage.row_columns import AssignmentRow
 from scepd.storage.rows import RowChanges, apply_events
-from scepd.storage.tables import host_profile
+from scepd.storage.tables import authority_recovery, host_profile
 
 _MOST_AUTHORITIES = 1000
 _MOST_HELD = 500
@@ -145,6 +146,25 @@ class SQLDeliveryStore:
             return None
         last: datetime = rows[-1].due_at
         return last
+
+    async def recover(self, now: datetime, lease: Lease, limit: int = RECOVERED_AT_ONCE) -> bool:
+        """
+        AUTHORITY_RECOVERED happens to at most ``limit`` assignments that failed before their
+        certificate authority was added or mended, where not all of them were made due then.
+
+        :returns: whether there may be more.
+        :raises Conflict: the lease has passed to another owner.
+        """
+        one = select(authority_recovery.c.ca_name).limit(1)
+        # There is hardly ever one: only then is it worth a write.
+        if await self._database.read(lambda connection: connection.scalar(one)) is None:
+            return False
+
+        def unit(connection: Connection) -> bool:
+            refuse_lost(connection, lease, self._now)
+            return go_on_recovering(connection, now, self._settings, limit)
+
+        return await self._database.write(unit)
 
     async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
         """

@@ -508,6 +508,17 @@ class FairnessTests(ProcessorTestCase):
         self.successResultOf(self.tick())
         self.assertEqual((self.store.queued, self.woken), ([], 0))
 
+    def test_recoveries(self) -> None:
+        """
+        What failed of a certificate authority that is back is made due before it is looked for what
+        is, and the lease is prolonged meanwhile.
+        """
+        self.store.recoveries = 3
+        self.successResultOf(self.tick())
+        self.assertEqual(self.store.recoveries, 0)
+        self.assertGreater(len(self.lease_store.taken), 3)
+        self.assertNotEqual(self.store.queued, [])
+
     def test_lease_kept(self) -> None:
         """
         No other process has a tick until the next one is due.

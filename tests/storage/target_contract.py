@@ -6,13 +6,41 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy import Connection, Table, insert
+
 from scepd.errors import Conflict
 from scepd.model import Admission
 from scepd.pki.keyring import SealedSecret
 from scepd.profiles.lifecycle import Event
+from scepd.storage import tables
+from scepd.storage.recoveries import RECOVERED_AT_ONCE
 from tests.storage import records
 from tests.storage.base import StorageTestCase, reserve
 from tests.storage.records import HOUR, NOON
+
+# None stands for the host's uuid.
+_FAILED: tuple[tuple[Table, dict[str, object]], ...] = (
+    (tables.host, {"uuid": None, "serial_number": "C02", "platform": "macos", "facts": {"a": "b"}}),
+    (
+        tables.enrollment,
+        {"id": None, "host_uuid": None, "kind": "device", "enabled": True, "enrolled_at": NOON},
+    ),
+    (
+        tables.host_profile,
+        {
+            "host_uuid": None,
+            "profile_uuid": "a-1",
+            "operation": "install",
+            "status": "failed",
+            "ca_name": "corp",
+            "detail": "no such authority",
+            "content_sha256": "aa",
+            "attempts": 1,
+            "changed_at": NOON,
+            "enrollment_id": None,
+        },
+    ),
+)
 
 
 class TargetContract(StorageTestCase):
@@ -159,6 +187,54 @@ class TargetContract(StorageTestCase):
         await self.authorities.add_certificate_authority(records.ca(), activity)
         row = await self.row()
         self.assertEqual((row.status, row.due_at, row.detail), ("pending", activity.at, ""))
+
+    async def test_many_failures(self) -> None:
+        """
+        Of many failures some are made due at once, and the rest piece by piece.
+        """
+        await self.fail_everywhere(RECOVERED_AT_ONCE + 5)
+        self.assertEqual(await self.failed_count(), 5)
+        lease = await self.lease()
+        self.assertTrue(await self.delivery.recover(NOON + HOUR, lease, 2))
+        self.assertEqual(await self.failed_count(), 3)
+        while await self.delivery.recover(NOON + HOUR, lease, 2):
+            pass
+        self.assertEqual(await self.failed_count(), 0)
+        self.assertFalse(await self.delivery.recover(NOON + HOUR, lease))
+        last = await self.row(f"H-{RECOVERED_AT_ONCE + 4:04}")
+        self.assertEqual((last.status, last.due_at), ("pending", NOON + HOUR))
+
+    async def test_recovery_without_lease(self) -> None:
+        """
+        Who lost the lease makes nothing due; what is left waits for the next tick.
+        """
+        await self.fail_everywhere(RECOVERED_AT_ONCE)
+        lease = await self.lease()
+        self.now = NOON + HOUR
+        await self.refused(Conflict, self.delivery.recover(NOON, lease))
+        self.assertTrue(await self.delivery.recover(NOON, await self.lease()))
+        self.assertFalse(await self.delivery.recover(NOON, await self.lease()))
+
+    async def fail_everywhere(self, count: int) -> None:
+        """
+        a-1 has failed on so many enrolled hosts when its certificate authority is added again.
+        """
+        uuids = [f"H-{number:04}" for number in range(count)]
+
+        def unit(connection: Connection) -> None:
+            for table, values in _FAILED:
+                rows = [{name: value or uuid for name, value in values.items()} for uuid in uuids]
+                connection.execute(insert(table), rows)
+
+        await self.database.write(unit)
+        await self.authorities.add_certificate_authority(records.ca(), records.activity())
+
+    async def failed_count(self) -> int:
+        """
+        On how many hosts a-1 has failed.
+        """
+        found = await self.assignments.assignments_of_profile("a-1", limit=2000)
+        return [row.status for row in found].count("failed")
 
     async def test_authority_is_mended(self) -> None:
         """

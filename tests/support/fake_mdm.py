@@ -361,6 +361,7 @@ class FakeDeliveries(Breakable):
     :param conflict: whether writes find that the lease has passed to another.
     :param held: CA → the detail of its rows that are held back.
     :param hold_calls: (detail, since) of each time they were.
+    :param recoveries: pieces of recoveries that are to be done.
     """
 
     due: list[DueRow] = field(default_factory=list)
@@ -371,6 +372,17 @@ class FakeDeliveries(Breakable):
     events: list[RowEvent] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
     hold_calls: list[tuple[str, datetime | None]] = field(default_factory=list)
+    recoveries: int = 0
+
+    async def recover(self, now: datetime, lease: Lease, limit: int = 500) -> bool:
+        """
+        Count ``recoveries`` down.
+        """
+        if not self.recoveries:
+            return False
+        self._write()
+        self.recoveries -= 1
+        return True
 
     async def hold(
         self, ca_name: str, detail: str, now: datetime, lease: Lease, since: datetime | None = None

@@ -9,13 +9,13 @@ from scepd.storage.tables.administration import activity as activity
 from scepd.storage.tables.administration import api_token as api_token
 from scepd.storage.tables.administration import health_check as health_check
 from scepd.storage.tables.administration import lease as lease
+from scepd.storage.tables.breakers import authority_recovery as authority_recovery
 from scepd.storage.tables.breakers import ca_breaker as ca_breaker
 from scepd.storage.tables.challenges import delivery_challenge as delivery_challenge
 from scepd.storage.tables.devices import command as command
 from scepd.storage.tables.devices import device_identity as device_identity
 from scepd.storage.tables.devices import enrollment as enrollment
 from scepd.storage.tables.devices import push as push
-from scepd.storage.tables.fleet_changes import fleet_change as fleet_change
 from scepd.storage.tables.hosts import host as host
 from scepd.storage.tables.hosts import host_label as host_label
 from scepd.storage.tables.hosts import host_profile as host_profile

@@ -23,3 +23,12 @@ ca_breaker = Table(
     Column("deliver_at", UTCDateTime),
     Column("reason", Text, nullable=False),
 )
+
+# Certificate authorities that appeared or were mended, while there is more of what failed of them
+# until then than was made due at once.
+authority_recovery = Table(
+    "authority_recovery",
+    metadata,
+    Column("ca_name", Text, primary_key=True),
+    Column("begun_at", UTCDateTime, nullable=False),
+)

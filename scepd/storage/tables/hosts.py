@@ -37,6 +37,7 @@ host_label = Table(
 
 _CAN_BE_DELIVERED = text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
 _IS_REMOVED = text("operation = 'remove'")
+_HAS_FAILED = text("status = 'failed'")
 
 host_profile = Table(
     "host_profile",
@@ -78,6 +79,13 @@ host_profile = Table(
         "due_at",
         sqlite_where=_CAN_BE_DELIVERED,
         postgresql_where=_CAN_BE_DELIVERED,
+    ),
+    Index(
+        "ix_host_profile_failed",
+        "ca_name",
+        "host_uuid",
+        sqlite_where=_HAS_FAILED,
+        postgresql_where=_HAS_FAILED,
     ),
     Index(None, "profile_uuid", "host_uuid"),
     Index(None, "status", "renew_at"),

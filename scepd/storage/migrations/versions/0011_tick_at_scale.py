@@ -1,5 +1,5 @@
 """
-When the host of an assignment enrolled, and changes of many assignments that are under way.
+When the host of an assignment enrolled, and certificate authorities that are back.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ revision = "0011"
 down_revision = "0008"
 
 _CAN_BE_DELIVERED = sa.text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
+_HAS_FAILED = sa.text("status = 'failed'")
 
 
 def upgrade() -> None:
@@ -31,12 +32,16 @@ def upgrade() -> None:
         sqlite_where=_CAN_BE_DELIVERED,
         postgresql_where=_CAN_BE_DELIVERED,
     )
+    op.create_index(
+        "ix_host_profile_failed",
+        "host_profile",
+        ["ca_name", "host_uuid"],
+        sqlite_where=_HAS_FAILED,
+        postgresql_where=_HAS_FAILED,
+    )
     op.create_table(
-        "fleet_change",
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("profile_identifier", sa.Text(), nullable=False, server_default=""),
-        sa.Column("after", sa.Text(), nullable=False, server_default=""),
+        "authority_recovery",
+        sa.Column("ca_name", sa.Text(), nullable=False),
         sa.Column("begun_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "subject", name="pk_fleet_change"),
+        sa.PrimaryKeyConstraint("ca_name", name="pk_authority_recovery"),
     )
