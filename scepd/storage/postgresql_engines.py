@@ -28,6 +28,12 @@ _CONNECT_SECONDS = 5
 _SILENT_SECONDS = 15
 # A transaction whose process stands still must not be in the way of the others for longer.
 _IDLE_SECONDS = 30
+# Every statement has an index that serves it. A scan of a table, which is chosen where the table is
+# small or the server knows nothing of its size yet, locks all of it against all that others write
+# while the units are serializable
+# (https://www.postgresql.org/docs/current/transaction-iso.html#XACT-SERIALIZABLE).
+# What can't do without one would seem so dear then that it were compiled first.
+_PLANS = ("-c enable_seqscan=off", "-c jit=off")
 
 
 def is_postgresql(url: str) -> bool:
@@ -80,9 +86,10 @@ def threads_engine(url: URL, busy_seconds: float) -> Engine:
         "statement_timeout": _SILENT_SECONDS,
         "idle_in_transaction_session_timeout": _IDLE_SECONDS,
     }
+    options = [f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items()]
     return _engine(
         url,
-        _arguments(" ".join(f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items())),
+        _arguments(" ".join([*options, *_PLANS])),
         isolation_level="AUTOCOMMIT",
         # Prepared statements give their values by place.
         paramstyle="format",

@@ -226,7 +226,7 @@ class GrowthTests(SynchronousTestCase):
         self.run_now(self.add_fleet())
         self.steps.clear()
         self.run_now(self.tick())
-        # What was mended and not made due at once is a row for a certificate authority, for seconds.
+        # One row, for seconds, for each certificate authority that was mended.
         scans = [step for step in self.steps if step.startswith("SCAN")]
         self.assertEqual([step for step in scans if "authority_recovery" not in step], [])
         self.assertEqual([step for step in self.steps if "TEMP B-TREE" in step], [])
