@@ -89,6 +89,7 @@ class Fleet:
     One daemon, its push service, optionally ``scepserver``, and devices.
 
     :param settings: of the daemon, beside those that make it quick.
+    :ivar all_settings: with those, when it has started.
     """
 
     def __init__(self, settings: dict[str, str] | None = None) -> None:
@@ -99,6 +100,7 @@ class Fleet:
         self.ca: SCEPServer | None = None
         self.enrollment_token = ""
         self._settings = settings or {}
+        self.all_settings: dict[str, str] = {}
         self._port: Any = None
         self._polls: list[Deferred[None]] = []
 
@@ -115,7 +117,7 @@ class Fleet:
         (self.folder / "challenge").write_text(STATIC_CHALLENGE)
         (self.folder / "osquery").write_text(OSQUERY_SECRET)
         paths = {name: json.dumps(str(path)) for name, path in files.paths.items()}
-        settings = {
+        self.all_settings = settings = {
             "ca.challenge_file": json.dumps(str(self.folder / "challenge")),
             "ca.key_bits": "2048",
             "apns.host": '"127.0.0.1"',
