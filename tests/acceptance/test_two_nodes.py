@@ -14,13 +14,15 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from tests.support.apns_double import Silence
-from tests.support.daemon import Daemon
+from tests.support.daemon import SAMPLE_PROFILE, Daemon
+from tests.support.postgresql_server import the_server
 from tests.support.two_nodes import TwoNodes
 
 _DEVICES = 8
-_ABSENT = 3000
+_ABSENT = 2000
 _LEASE = 2.0
 _PATIENCE = 60.0
+_OK, _UNAVAILABLE = 200, 503
 _SETTINGS = {
     "profiles.deliveries_per_tick": "0",
     "profiles.tick": "0.5",
@@ -43,14 +45,19 @@ class TwoNodesTests(TestCase):
 
     timeout = 240
 
-    async def test_killed_in_mid_tick(self) -> None:
+    async def test_one_dies(self) -> None:
         """
         The daemon that has the tick is killed while it queues deliveries and its pushes are not
         answered. All that is due is queued once, each push is taken once, and each device gets the
-        profile once and proves it.
+        profile once and proves it. Then the database server crashes and comes back: the daemon goes
+        on by itself.
         """
         nodes = TwoNodes(_SETTINGS)
         self.addCleanup(nodes.stop)
+        await self._kill_one(nodes)
+        await self._crash_server(nodes)
+
+    async def _kill_one(self, nodes: TwoNodes) -> None:
         await nodes.start()
         await nodes.add_embedded()
         await nodes.enroll(_DEVICES)
@@ -66,14 +73,23 @@ class TwoNodesTests(TestCase):
         nodes.double.behaviour.always = None
         self.assertLess(nodes.count(_QUEUED), _ABSENT)
         await self._until(lambda: "deliveries are due" in _output(nodes.daemon))
-        self.assertLess(time.monotonic() - killed_at, _LEASE + 3)
-        await nodes.until_present_verified()
+        self.assertLess(time.monotonic() - killed_at, _LEASE + 8)
+        await nodes.until_verified_by_all(1)
         await self._until(lambda: nodes.count(_QUEUED) >= _ABSENT + _DEVICES)
         self._assert_once(nodes)
         accepted = Counter(one.apns_id for one in nodes.double.accepted)
         self.assertEqual({accepted[one.apns_id] for one in unanswered}, {1})
         self.assertEqual(set(accepted.values()), {1})
         self.assertNotIn("Traceback", _output(nodes.daemon))
+
+    async def _crash_server(self, nodes: TwoNodes) -> None:
+        await deferToThread(nodes.remove_absent)
+        the_server().stop(at_once=True)
+        await self._until(lambda: nodes.readiness() == _UNAVAILABLE)
+        await deferToThread(the_server().start)
+        await self._until(lambda: nodes.readiness() == _OK)
+        await nodes.add_profile(_other_profile())
+        await nodes.until_verified_by_all(2)
 
     def _assert_once(self, nodes: TwoNodes) -> None:
         """
@@ -89,6 +105,13 @@ class TwoNodesTests(TestCase):
         while not await deferToThread(reached):
             self.assertLess(reactor.seconds(), end, "it did not come")
             await deferLater(reactor, 0.05)
+
+
+def _other_profile() -> bytes:
+    content = SAMPLE_PROFILE.read_bytes()
+    for old, new in ((b"Fleet.custom", b"Other.custom"), (b"WIFI", b"VPN"), (b"9DCC", b"9DCD")):
+        content = content.replace(old, new)
+    return content
 
 
 def _output(node: Daemon) -> str:

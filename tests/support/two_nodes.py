@@ -7,6 +7,7 @@ from __future__ import annotations
 import shutil
 from itertools import count
 
+import httpx
 import psycopg
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
@@ -114,14 +115,27 @@ class TwoNodes(Fleet):
             connection.execute(_ABSENT[0], [count])
             connection.execute(_ABSENT[1])
 
-    async def until_present_verified(self, patience: float = 60.0) -> None:
+    def remove_absent(self) -> None:
         """
-        Wait until every device that comes has proved its profile; their agents look meanwhile.
+        Forget those hosts.
+        """
+        with psycopg.connect(the_server().url(DATABASE)) as connection:
+            connection.execute("DELETE FROM host WHERE uuid LIKE 'ABSENT-%'")
+
+    def readiness(self) -> int:
+        """
+        The status of what the daemon says of itself.
+        """
+        return httpx.get(f"{self.daemon.admin_url}/readyz", trust_env=False).status_code
+
+    async def until_verified_by_all(self, profiles: int, patience: float = 60.0) -> None:
+        """
+        Wait until every device that comes has proved so many profiles; agents look meanwhile.
 
         :raises AssertionError: the time passed before.
         """
         deadline = reactor.seconds() + patience
-        while await deferToThread(self.count, _VERIFIED) < len(self.devices):
+        while await deferToThread(self.count, _VERIFIED) < profiles * len(self.devices):
             if reactor.seconds() > deadline:
                 raise AssertionError(f"failures {[polled.failures for polled in self.devices]}")
             await gatherResults([polled.look() for polled in self.devices])
