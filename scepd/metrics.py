@@ -153,6 +153,18 @@ class Metrics:
             ("type", "status", "fail_info"),
             registry=registry,
         )
+        self.tick_seconds = Histogram(
+            "scepd_tick_seconds",
+            "Time of a look at the profiles that are due, with all that was queued.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.deliveries = Counter(
+            "scepd_deliveries",
+            "Due profiles that were queued for their hosts, or could not be.",
+            ("outcome",),
+            registry=registry,
+        )
         self._make_push_metrics(registry)
         self.admin_requests = Counter(
             "scepd_admin_requests",

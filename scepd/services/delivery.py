@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from scepd.errors import ScepdError
 from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE
+from scepd.metrics import Metrics, counter
 from scepd.model import Breaker, BreakerState, DueRow, QueuedCommand, RowEvent
 from scepd.ports import DeliveryStore
 from scepd.profiles.lifecycle import Event, Operation
@@ -67,6 +68,7 @@ class ProfileProcessor:
     :param new_id: makes the uuids of commands.
     :param wake_pushes: called when pushes were wished.
     :param breakers: tell which certificate authorities are out; None: none ever is.
+    :param metrics: count what is done.
     """
 
     def __init__(
@@ -79,7 +81,9 @@ class ProfileProcessor:
         wake_pushes: Callable[[], None],
         settings: ProcessorSettings | None = None,
         breakers: Breakers | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics or Metrics()
         self._breakers = breakers
         self._store = store
         self._resolving = resolving
@@ -100,6 +104,13 @@ class ProfileProcessor:
         await self._leases.run("processor", self._tick, keep=self._settings.keep)
 
     async def _tick(self, held: HeldLease) -> None:
+        begun = self._clock.seconds()
+        try:
+            await self._process(held)
+        finally:
+            self._metrics.tick_seconds.observe(self._clock.seconds() - begun)
+
+    async def _process(self, held: HeldLease) -> None:
         while await self._store.recover(utc_now(self._clock), held.lease):
             await held.prolong()
         names = await self._store.due_authorities(utc_now(self._clock))
@@ -184,10 +195,12 @@ class ProfileProcessor:
         lease, now = await held.prolong(), utc_now(self._clock)
         if resolved.events:
             await self._store.happen(resolved.events, now, lease)
+            counter(self._metrics.deliveries, "not queued").inc(len(resolved.events))
             _log_failures(resolved.events)
         if resolved.rows:
             commands = [(row, self._command(row)) for row in resolved.rows]
             queued = await self._store.queue_deliveries(commands, lease, now)
+            counter(self._metrics.deliveries, "queued").inc(queued)
             _log.info("Queued {count} commands", count=queued)
             self._wake_pushes()
 

@@ -67,6 +67,7 @@ class Management:
     ) -> None:
         self._around = around
         self._stores = stores
+        self._metrics = metrics
         self._rendering = rendering
         self._secrets = secrets
         self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges, metrics)
@@ -165,6 +166,7 @@ class Management:
             self.pushing.wake,
             ProcessorSettings(settings.deliveries_per_tick, _BATCH, keep=settings.tick),
             self._protecting.breakers,
+            self._metrics,
         )
 
     def _make_check_in(self) -> CheckIn:

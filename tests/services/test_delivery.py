@@ -132,6 +132,7 @@ class ProcessorTestCase(SynchronousTestCase):
         self.keyring = KEYRING
         self.opened = 0
         self.woken = 0
+        self.metrics = Metrics()
         self.processor = self.make(ProcessorSettings())
 
     def make(
@@ -152,6 +153,7 @@ class ProcessorTestCase(SynchronousTestCase):
             self.wake,
             settings,
             breakers,
+            self.metrics,
         )
 
     def ring(self) -> Keyring:
@@ -385,6 +387,22 @@ class BatchTests(ProcessorTestCase):
         self.assertEqual(self.workers.count, 2 + 4)
         self.assertEqual(self.opened, 1)
         self.assertEqual([one.get("step") for one in events].count("B7"), 10)
+
+    def test_counted(self) -> None:
+        """
+        What was queued and what could not be is counted, and how long each tick took.
+        """
+        del self.hosts.by_uuid["UDID-1"]
+        self.due(4)
+        for _ in range(2):
+            self.successResultOf(self.tick())
+        value = self.metrics.registry.get_sample_value
+        outcomes = {
+            outcome: value("scepd_deliveries_total", {"outcome": outcome})
+            for outcome in ("queued", "not queued")
+        }
+        self.assertEqual(outcomes, {"queued": 3, "not queued": 1})
+        self.assertEqual(value("scepd_tick_seconds_count"), 2)
 
     def test_each_profile(self) -> None:
         """
