@@ -5,7 +5,7 @@ The profile processor: due assignments become commands in the queue, and wishes 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from twisted.internet.defer import CancelledError
@@ -28,8 +28,10 @@ PROFILE_PRIORITY = 100
 Of the commands that install and remove profiles; a smaller one goes first.
 """
 
-# So long may what makes a row due wait for the database.
+# So long may what makes a row due wait for the database, but for a device that takes its time
+# between Authenticate and TokenUpdate: therefore all are looked at now and then.
 _LATE = timedelta(minutes=5)
+_ANEW = timedelta(hours=1)
 
 _log = Logger()
 
@@ -59,6 +61,20 @@ class _Lane:
     ca_name: str | None
     left: int
     seen: set[tuple[str, str]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """
+    What was said to those that are held back.
+
+    :param all_at: when it was said to all of them.
+    :param at: when it was said last, to those that had become due.
+    """
+
+    detail: str
+    all_at: datetime
+    at: datetime
 
 
 class ProfileProcessor:
@@ -92,8 +108,8 @@ class ProfileProcessor:
         self._new_id = new_id
         self._wake_pushes = wake_pushes
         self._settings = settings or ProcessorSettings()
-        # What was said last of each certificate authority that is out, and when.
-        self._told: dict[str, tuple[str, datetime]] = {}
+        # Of each certificate authority that is out.
+        self._told: dict[str, _Told] = {}
 
     async def tick(self) -> None:
         """
@@ -144,10 +160,13 @@ class ProfileProcessor:
         is read.
         """
         lease, now, detail = await held.prolong(), utc_now(self._clock), unreachable(breaker)
-        told, at = self._told.get(breaker.ca_name, ("", now))
-        since = at - _LATE if told == detail else None
+        told = self._told.get(breaker.ca_name)
+        if told is None or told.detail != detail or now - told.all_at >= _ANEW:
+            told, since = _Told(detail, now, now), None
+        else:
+            since = told.at - _LATE
         await self._store.hold(breaker.ca_name, detail, now, lease, since)
-        self._told[breaker.ca_name] = detail, now
+        self._told[breaker.ca_name] = replace(told, at=now)
 
     def _went_out(self, lane: _Lane) -> bool:
         if self._breakers is None or lane.ca_name is None:

@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from scepd.errors import InvalidInput, SecretUnreadable
+from scepd.errors import InvalidInput, SecretUnreadable, StorageUnavailable
 from scepd.model import DueRow, Host, Profile, RowEvent
 from scepd.ports import CertificateAuthorityStore, HostStore, ProfileStore, Workers
 from scepd.profiles.lifecycle import Event, Operation
@@ -114,8 +114,13 @@ class Resolving:
         except SecretUnreadable as error:
             _log.error("{reason}", reason=str(error))
             resolved.events += [_failed(row, CHALLENGE_UNREADABLE) for row in rows]
-            return
-        await self._resolve_hosts(profile, values_of, rows, resolved)
+        except (StorageUnavailable, CancelledError):
+            raise
+        except Exception:  # noqa: BLE001 - its rows would come first for ever, and no others after
+            _log.failure("Failed to resolve the profile {profile}", profile=uuid)
+            resolved.events += [_failed(row, _INTERNAL) for row in rows]
+        else:
+            await self._resolve_hosts(profile, values_of, rows, resolved)
 
     async def _invalid(self, profile: Profile) -> str:
         known = await self._authorities.certificate_authority_names()

@@ -336,6 +336,20 @@ class FailureTests(ProcessorTestCase):
         self.assertEqual(len(self.store.queued), 3)
         self.assertEqual(len(self.details()), 1)
 
+    def test_bug_for_one_profile(self) -> None:
+        """
+        An unexpected exception for a profile is logged and fails its rows; the others are queued.
+        """
+        other = scep_profile("aOTHER", "OTHER")
+        self.profiles.by_uuid[other.uuid] = other
+        self.authorities.by_name["OTHER"] = replace(authority("OTHER"), name=[])  # type: ignore[arg-type]
+        self.due(2, other)
+        self.due(3)
+        self.successResultOf(self.tick())
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+        self.assertEqual(len(self.store.queued), 3)
+        self.assertEqual(len(self.details()), 2)
+
     def test_hosts_can_not_be_read(self) -> None:
         """
         Hosts that can't be read just now stay due.
@@ -605,6 +619,11 @@ class OutageTests(ProcessorTestCase):
         self.assertEqual((first, every, again), (second, None, None))
         self.assertEqual(since, NOW - timedelta(minutes=5))
         self.assertIn("no route", third)
+        for _ in range(2):
+            self.clock.advance(30 * 60)
+            self.do(self.processor.tick())
+        later = NOW + timedelta(minutes=1) - timedelta(minutes=5)
+        self.assertEqual([since for _, since in self.store.hold_calls[3:]], [later, None])
 
     def test_half_open(self) -> None:
         """

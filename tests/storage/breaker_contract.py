@@ -13,9 +13,10 @@ from scepd.errors import Conflict
 from scepd.model import Admission, Breaker, BreakerSettings, BreakerState, HostProfile
 from scepd.ports import BreakerStore, Subject
 from scepd.profiles.lifecycle import Event
+from scepd.storage import delivery
 from tests.storage import records
 from tests.storage.base import StorageTestCase, reserve
-from tests.storage.records import HOUR, NOON, SECOND
+from tests.storage.records import HOUR, MINUTE, NOON, SECOND
 
 _QUICK = BreakerSettings(failures=2, first_wait=30, longest_wait=600)
 _FULL = Breaker(
@@ -117,6 +118,33 @@ class OutageContract(StorageTestCase):
         self.assertEqual(len(await self.delivery.due_rows("corp", NOON, 10)), 2)
         await self.delivery.hold("corp", "out since noon", NOON + HOUR, lease)
         self.assertEqual(await self.row("H-2"), row)
+
+    async def test_held_since(self) -> None:
+        """
+        Only those are told that became due since a time, when there is one.
+        """
+        for number in range(3):
+            await self.enroll(f"H-{number}")
+        await self.add_corp_profile()
+        for number in range(3):
+            due = records.assignment(f"H-{number}", due_at=NOON + number * MINUTE)
+            await self.assignments.assign(due)
+        lease = await self.lease()
+        await self.delivery.hold("corp", "out", NOON + MINUTE, lease, NOON + MINUTE)
+        told = [(await self.row(f"H-{number}")).detail for number in range(3)]
+        self.assertEqual(told, ["", "out", ""])
+
+    async def test_many_held(self) -> None:
+        """
+        However many are held back, all are told, some at a time.
+        """
+        self.patch(delivery, "_MOST_HELD", 2)
+        for number in range(5):
+            await self.enroll(f"H-{number}")
+        await self.add_corp_profile()
+        await self.delivery.hold("corp", "out", NOON, await self.lease())
+        found = await self.assignments.assignments_of_profile("a-1")
+        self.assertEqual([row.detail for row in found], ["out"] * 5)
 
     async def test_held_under_a_lease(self) -> None:
         """
