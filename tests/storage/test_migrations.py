@@ -193,6 +193,34 @@ class SixthRevisionTests(SQLiteFile):
         self.assertEqual(found, expected)
 
 
+class EighthRevisionTests(SQLiteFile):
+    """
+    A database of the eighth revision, with assignments, is brought to the newest one.
+    """
+
+    async def test_enrolled_at(self) -> None:
+        """
+        Each assignment has the time of its enrollment, if it has an enrollment.
+        """
+        _migrate(self.path, "0008")
+        connection = self.second_connection()
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute(
+            "INSERT INTO enrollment (id, host_uuid, kind, enabled, enrolled_at)"
+            " VALUES ('E-1', 'H-1', 'device', 1, ?)",
+            (_AT,),
+        )
+        connection.executemany(
+            "INSERT INTO host_profile (host_uuid, profile_uuid, operation, status, detail,"
+            " content_sha256, attempts, changed_at, enrollment_id)"
+            " VALUES (?, 'a-1', 'install', 'pending', '', '', 0, 0, ?)",
+            [("H-1", "E-1"), ("H-2", None)],
+        )
+        _migrate(self.path, "head")
+        found = connection.execute("SELECT host_uuid, enrolled_at FROM host_profile ORDER BY 1")
+        self.assertEqual(found.fetchall(), [("H-1", _AT), ("H-2", None)])
+
+
 class SeventhRevisionTests(SQLiteFile):
     """
     A database of the seventh revision, with commands and enrollments, is brought to the newest one.
