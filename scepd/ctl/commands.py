@@ -23,6 +23,7 @@ from scepd.ctl.options import with_options
 from scepd.ctl.profiles import profiles
 from scepd.ctl.pushes import push, pushes
 from scepd.ctl.records import activities, exchanges, status
+from scepd.ctl.resending import resend
 from scepd.ctl.setup import init
 
 _EXAMPLES = """\b
@@ -85,3 +86,4 @@ for _command in (
     main.add_command(_command)
 authorities.add_command(roll_over)
 hosts.add_command(push)
+profiles.add_command(resend)

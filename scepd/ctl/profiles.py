@@ -45,7 +45,7 @@ _STATUS_KEYS = (
 @click.group("profile")
 def profiles() -> None:
     """
-    Configuration profiles: add, list, show, status, delete.
+    Configuration profiles: add, list, show, status, resend, delete.
     """
 
 

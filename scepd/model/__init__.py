@@ -53,5 +53,6 @@ from scepd.model.pushes import SweptPushes as SweptPushes
 from scepd.model.pushes import TokenDied as TokenDied
 from scepd.model.pushes import WishedPush as WishedPush
 from scepd.model.pushes import WishState as WishState
+from scepd.model.resending import ResendPace as ResendPace
 from scepd.model.verification import Delivery as Delivery
 from scepd.model.verification import ManagedCertificate as ManagedCertificate

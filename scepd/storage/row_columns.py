@@ -55,6 +55,9 @@ def delivery_columns(
         columns |= {"delivered_at": now, "acknowledged_at": None, "offered": True}
     elif event is Event.ACKNOWLEDGED:
         columns["acknowledged_at"] = now
+    elif event is Event.INVENTORY_PROVED:
+        # The acknowledgement was lost: without a time the profile could go missing unseen.
+        columns["acknowledged_at"] = row.acknowledged_at or now
     elif event is Event.ENROLLED_ANEW:
         columns["offered"] = False
     return columns

@@ -169,12 +169,14 @@ class RowChanges:
         *,
         window: EnrollmentWindow | None = None,
         command: QueuedCommand | None = None,
+        due_at: datetime | None = None,
     ) -> bool:
         """
         Let an event happen to the assignment that was read as ``row``.
 
         :param window: what replaces the assignment's windows, where the table opens one.
         :param command: what is queued, where the table queues one.
+        :param due_at: when it is due, where the table says now.
         :returns: whether it changes anything.
         :raises ValueError: the table queues a command, and there is none.
         """
@@ -191,7 +193,10 @@ class RowChanges:
         if change.remove_row:
             self._writes.removed.append((row.host_uuid, row.profile_uuid))
         else:
-            self._writes.updated.append(self._columns(row, change, event, command))
+            columns = self._columns(row, change, event, command)
+            if due_at is not None and change.due is Due.NOW:
+                columns["due_at"] = due_at
+            self._writes.updated.append(columns)
         if change.alarm:
             self._alarm(row, event)
         return True

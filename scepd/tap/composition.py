@@ -28,6 +28,7 @@ from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.pushes import Pushes
 from scepd.services.rendering import ProfileRendering
+from scepd.services.resending import Resending
 from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.services.upstream_targets import UpstreamTargets
 from scepd.storage.database import Database
@@ -254,6 +255,7 @@ class Composition:
                 around.reactor,
                 self.management.pushing.wake,
             ),
+            resending=Resending(stores.resending, around.reactor),
             enrolling=self.management.enrolling,
             embedded_ca=self.management.issuing.endpoints(),
             tokens=APITokens(stores.api_tokens, around.reactor, around.random_bytes),

@@ -30,6 +30,7 @@ from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.push_topics import SQLPushTopics
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.resending import SQLResendStore
 from scepd.storage.verification import SQLVerificationStore
 
 
@@ -63,5 +64,6 @@ class Stores:
         self.challenges = SQLDeliveryChallengeStore(database)
         self.delivery = SQLDeliveryStore(database, retries)
         self.pushes = SQLPushStore(database)
+        self.resending = SQLResendStore(database, retries)
         self.push_topics = SQLPushTopics(database)
         self.verification = SQLVerificationStore(database, retries)

@@ -18,6 +18,7 @@ from tests.storage import (
     lifecycle_contract,
     profile_contract,
     push_contract,
+    resend_contract,
     silence_contract,
     target_contract,
     test_push_processes,
@@ -169,6 +170,12 @@ class DueTests(MigratedServer, delivery_contract.DueContract):
 class DeliveryTests(MigratedServer, delivery_contract.DeliveryContract):
     """
     DeliveryStore on PostgreSQL.
+    """
+
+
+class ResendTests(MigratedServer, resend_contract.ResendContract):
+    """
+    ResendStore on PostgreSQL.
     """
 
 

@@ -18,6 +18,7 @@ from tests.storage import (
     lifecycle_contract,
     profile_contract,
     push_contract,
+    resend_contract,
     silence_contract,
     target_contract,
     topic_contract,
@@ -180,6 +181,12 @@ class DueTests(MigratedFile, delivery_contract.DueContract):
 class DeliveryTests(MigratedFile, delivery_contract.DeliveryContract):
     """
     DeliveryStore on SQLite.
+    """
+
+
+class ResendTests(MigratedFile, resend_contract.ResendContract):
+    """
+    ResendStore on SQLite.
     """
 
 

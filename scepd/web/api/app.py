@@ -26,6 +26,7 @@ from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
+from scepd.services.resending import Resending
 from scepd.web.api.api_tokens import APITokenEndpoints
 from scepd.web.api.call import Call
 from scepd.web.api.certificate_authorities import CertificateAuthorityEndpoints
@@ -38,6 +39,7 @@ from scepd.web.api.openapi import Endpoint, document
 from scepd.web.api.profiles import ProfileEndpoints
 from scepd.web.api.pushes import PushEndpoints
 from scepd.web.api.records import RecordEndpoints
+from scepd.web.api.resending import ResendEndpoints
 from scepd.web.api.routes import Routes
 
 
@@ -49,6 +51,7 @@ def make_api(
     hosts: Hosts,
     commands: HostCommands,
     pushes: Pushes,
+    resending: Resending,
     enrolling: Enrolling,
     embedded_ca: EmbeddedCAEndpoints,
     tokens: APITokens,
@@ -73,6 +76,7 @@ def make_api(
     HostEndpoints(hosts).add_to(routes)
     HostCommandEndpoints(commands).add_to(routes)
     PushEndpoints(pushes).add_to(routes)
+    ResendEndpoints(resending, profiles).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
     embedded_ca.add_to(routes)
     APITokenEndpoints(tokens).add_to(routes)

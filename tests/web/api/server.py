@@ -32,6 +32,7 @@ from scepd.services.issuing_settings import IssuingSettings
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
 from scepd.services.rendering import ProfileRendering
+from scepd.services.resending import Resending
 from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.web.api.app import make_api
 from scepd.web.api.challenges import ChallengeEndpoints
@@ -44,6 +45,7 @@ from tests.support.fake_challenges import FakeDeliveryChallenges
 from tests.support.fake_issuing import FakeIssuing
 from tests.support.fake_mdm import FakeCheckIns, FakeCommandHistory, FakePushes, FakeVerification
 from tests.support.fake_push_gateway import FakePushGatewayView, FakePushTopics
+from tests.support.fake_resending import FakeResending
 from tests.support.fakes import (
     FakeActivities,
     FakeAPITokens,
@@ -117,6 +119,7 @@ class Server:
 
     clock: Clock = field(default_factory=Clock)
     activities: FakeActivities = field(default_factory=FakeActivities)
+    resent: FakeResending = field(default_factory=FakeResending)
     enrollments: FakeEnrollments = field(default_factory=FakeEnrollments)
     health: FakeHealth = field(default_factory=FakeHealth)
     hosts: FakeHosts = field(default_factory=FakeHosts)
@@ -210,6 +213,7 @@ class Server:
                 self.clock,
                 lambda: self.woken.append(self.clock.seconds()),
             ),
+            resending=Resending(self.resent, self.clock),
             enrolling=Enrolling(
                 FakeIssuing(self.activities),
                 self.clock,

@@ -1,0 +1,658 @@
+"""
+The services of deliveries and the model of the lifecycle, side by side: each step is done by both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Row, select
+
+from scepd.model import Admission, Profile
+from scepd.profiles.certificate_candidates import CandidateCertificate
+from scepd.profiles.lifecycle import Event
+from scepd.storage.tables import command, host_profile, metadata
+from tests.storage.inline import InlineDatabase
+from tests.support.fake_mdm_world import chain_item
+from tests.support.lifecycle_model import ModelHost, ModelRow
+from tests.support.lifecycle_world import (
+    FACT,
+    NOT_FOUND,
+    PLAIN,
+    SCEP,
+    LifecycleWorld,
+    Offer,
+    new_certificate,
+)
+
+HOSTS = ("H-1", "H-2")
+PROFILES = (SCEP, PLAIN)
+BEGINNINGS = (
+    "new",
+    "queued",
+    "verifying",
+    "without certificate",
+    "verified",
+    "old",
+    "failed",
+    "removing",
+    "removal failed",
+)
+"""
+How far the profiles of a host may be when a test begins.
+"""
+StoredRow = Row[tuple[object, ...]]
+_ROUNDS = 3
+
+
+class Device:
+    """
+    What a device really has.
+
+    :ivar asked: the commands that it got, and did not answer finally; the newest last.
+    """
+
+    def __init__(self) -> None:
+        self.installed: dict[str, datetime] = {}
+        self.certificates: list[CandidateCertificate] = []
+        self.asked: list[Offer] = []
+
+    def wipe(self) -> None:
+        """
+        Nothing is left of what the server gave; commands may still be answered, too late.
+        """
+        self.installed.clear()
+        self.certificates.clear()
+
+    def do(self, offer: Offer, now: datetime) -> None:
+        """
+        Carry a command out.
+        """
+        if offer.request_type == "InstallProfile":
+            self.installed[offer.identifier] = now
+        else:
+            self.installed.pop(offer.identifier, None)
+
+
+class LifecycleComparison:
+    """
+    Two hosts, a profile with a certificate, and one with a label and a fact.
+    """
+
+    def __init__(self, database: InlineDatabase) -> None:
+        self.database = database
+        with database.engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        self.world = LifecycleWorld(database)
+        self.hosts = {uuid: ModelHost() for uuid in HOSTS}
+        self.rows: dict[tuple[str, str], ModelRow] = {}
+        self.devices = {uuid: Device() for uuid in HOSTS}
+        self.issued = 0
+        self.has_ca, self.is_out = True, False
+
+    @property
+    def now(self) -> datetime:
+        """
+        The time of the world.
+        """
+        return self.world.now
+
+    def begin(self, beginnings: tuple[str, ...]) -> None:
+        """
+        Both hosts enroll, both profiles are there, and got some way already.
+        """
+        self.world.add_authority()
+        self.world.add_profiles()
+        for uuid in HOSTS:
+            self.world.authenticate(uuid)
+            self.world.set_label(uuid, wanted=True, offered=False, enabled=False)
+            self.enable(uuid)
+        for uuid, beginning in zip(HOSTS, beginnings, strict=True):
+            self.get_to(uuid, beginning)
+        if "old" in beginnings:
+            self.wait(70 * 86400)
+
+    def get_to(self, uuid: str, beginning: str) -> None:
+        """
+        Bring the profiles of a host some way.
+        """
+        if beginning == "failed":
+            self.fail_often(uuid, 4)
+        elif beginning == "queued":
+            self.tick()
+        elif beginning == "verifying":
+            self.work_off(uuid, "SUCCESS", "Acknowledged")
+        elif beginning == "without certificate":
+            self.work_off(uuid, "FAILURE", "Acknowledged")
+        elif beginning != "new":
+            self.work_off(uuid, "SUCCESS", "Acknowledged")
+            self.take_inventory(uuid, True)
+        if beginning in ("removing", "removal failed"):
+            self.change_label(uuid, False)
+        if beginning == "removal failed":
+            self.fail_often(uuid, 4)
+
+    # -- time --------------------------------------------------------------------------------------
+
+    def pass_time(self, seconds: float = 1.0) -> None:
+        """
+        Let time pass; each step begins with a moment of its own.
+        """
+        self.world.clock.advance(seconds)
+
+    def wait(self, seconds: int) -> None:
+        """
+        Nothing happens for a while.
+        """
+        self.pass_time(seconds)
+
+    # -- operators ---------------------------------------------------------------------------------
+
+    def operate(self, uuid: str, profile: str, action: str) -> None:
+        """
+        An operator does something about a host, or its profile.
+        """
+        if action == "resend":
+            self.resend(uuid, profile)
+        elif action == "content":
+            self.change_content(uuid, profile)
+        elif action in ("fact", "no fact"):
+            self.change_fact(uuid, action == "fact")
+        else:
+            self.change_label(uuid, action == "label")
+
+    def change_authority(self, action: str) -> None:
+        """
+        Something becomes of the certificate authority.
+        """
+        if action == "add":
+            if not self.has_ca:
+                self.add_authority()
+        elif self.has_ca and action == "remove":
+            self.remove_authority()
+        elif self.has_ca:
+            self.change_breaker(action == "goes out")
+
+    def work(self, action: str) -> None:
+        """
+        The process does some of its work.
+        """
+        if action == "tick":
+            self.tick()
+        else:
+            self.renew()
+
+    def move(self, uuid: str, action: str, profile: Profile) -> None:
+        """
+        A device does something by itself.
+        """
+        if action == "poll":
+            self.take_command(uuid)
+        elif action == "lose":
+            self.devices[uuid].installed.pop(profile.identifier, None)
+        else:
+            self.take_inventory(uuid, action == "inventory")
+
+    def ask(self, uuid: str, said: str, key: str) -> None:
+        """
+        A device asks for a certificate, whether it should or not.
+        """
+        self.ask_authority(uuid, said, key)
+
+    def check_in(self, uuid: str, action: str) -> None:
+        """
+        A device enrolls, or leaves.
+        """
+        if action == "Authenticate":
+            self.authenticate(uuid)
+        elif action == "CheckOut":
+            self.check_out(uuid)
+        elif not self.hosts[uuid].enabled and not self.hosts[uuid].left:
+            self.enable(uuid)
+
+    def resend(self, uuid: str, profile: str) -> None:
+        """
+        An operator wants another try.
+        """
+        self.happen(Event.RESENT, uuid, profile, lambda row: row.deliver_anew(self.now))
+
+    def change_content(self, uuid: str, profile: str) -> None:
+        """
+        The profile has new content.
+        """
+        self.happen(Event.CONTENT_CHANGED, uuid, profile, self.renew_install)
+
+    def change_fact(self, uuid: str, has_fact: bool) -> None:
+        """
+        A fact that a profile uses comes, goes or changes.
+        """
+        self.pass_time()
+        self.world.set_facts(uuid, {FACT: "zoe@example.com"} if has_fact else {})
+        self.hosts[uuid].has_fact = has_fact
+        row = self.rows.get((uuid, PLAIN.uuid))
+        if row is not None:
+            self.renew_install(row)
+
+    def change_label(self, uuid: str, wanted: bool) -> None:
+        """
+        A host leaves the targets, or comes among them.
+        """
+        self.pass_time()
+        host, key = self.hosts[uuid], (uuid, PLAIN.uuid)
+        row = self.rows.get(key)
+        self.world.set_label(
+            uuid,
+            wanted=wanted,
+            offered=row is not None and row.offered,
+            enabled=host.enabled,
+        )
+        host.wanted = wanted
+        if row is None:
+            if wanted and host.enabled:
+                self.rows[key] = ModelRow(host, False, self.now)
+        elif wanted:
+            row.assign(self.now)
+        elif row.unassign(self.now):
+            del self.rows[key]
+
+    def remove_authority(self) -> None:
+        """
+        The certificate authority is deleted.
+        """
+        self.world.remove_authority()
+        self.has_ca = self.is_out = False
+
+    def add_authority(self) -> None:
+        """
+        It is back.
+        """
+        self.pass_time()
+        self.world.add_authority()
+        self.has_ca = True
+        for row in self.rows.values():
+            if row.needs_ca:
+                row.recover(self.now)
+
+    def change_breaker(self, is_out: bool) -> None:
+        """
+        The certificate authority goes out, or comes back.
+        """
+        self.world.set_breaker(is_open=is_out)
+        self.is_out = is_out
+
+    # -- the processor -----------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """
+        What is due is processed.
+        """
+        self.pass_time()
+        due = {key: row for key, row in self.rows.items() if row.is_due(self.now)}
+        self.world.tick()
+        for (uuid, profile), row in due.items():
+            if row.operation == "install" and row.needs_ca and self.is_out:
+                continue
+            if row.operation == "install" and not self.can_be_resolved(row):
+                row.fail()
+                continue
+            found = self.world.row(uuid, profile)
+            row.queue(found.command_uuid if found else None)
+
+    def renew(self) -> None:
+        """
+        What should be renewed is.
+        """
+        self.pass_time()
+        verified = {key for key, row in self.rows.items() if row.status == "verified"}
+        self.world.renew()
+        for key in verified:
+            found = self.world.row(*key)
+            if found is not None and found.status == "pending":
+                assert self.holds_old_certificate(key[0]), "renewed too early"
+                self.rows[key].deliver_anew(self.now)
+
+    # -- devices -----------------------------------------------------------------------------------
+
+    def take_command(self, uuid: str) -> Offer | None:
+        """
+        The command that a device gets, if one waits.
+        """
+        self.pass_time()
+        offer = self.world.poll(uuid)
+        # What can't be rendered at pick-up fails, and the next one is offered.
+        for (host, profile), row in self.rows.items():
+            found = self.world.row(host, profile)
+            if host == uuid and row.waits and found is not None and found.status == "failed":
+                assert row.operation == "install" and not self.can_be_resolved(row)
+                row.fail()
+        if offer is None:
+            assert not any(row.waits for row in self.rows_of(uuid)), "a command is not offered"
+            return None
+        self.devices[uuid].asked.append(offer)
+        current = self.current(uuid, offer)
+        assert current is not None, "a command is offered that is not current"
+        current.hand_over(self.now)
+        return offer
+
+    def answer(self, uuid: str, index: int, status: str) -> None:
+        """
+        A device answers one of the last commands that it got, perhaps late.
+
+        :param index: 0 for the newest of them.
+        """
+        asked = self.devices[uuid].asked[::-1]
+        if index < len(asked):
+            self.report(uuid, asked[index], status)
+
+    def deliver(
+        self,
+        uuid: str,
+        seconds: int,
+        said: str,
+        status: str,
+        shows_certificates: bool,
+        seconds_later: int,
+    ) -> None:
+        """
+        Everything that follows from what is due now, or soon.
+        """
+        self.pass_time(seconds)
+        self.work_off(uuid, said, status)
+        self.pass_time(seconds_later)
+        self.take_inventory(uuid, shows_certificates)
+
+    def fail_often(self, uuid: str, times: int) -> None:
+        """
+        A device fails as often as it is asked.
+        """
+        for _ in range(times):
+            self.pass_time(1801)
+            self.work_off(uuid, "nothing", "Error")
+
+    def work_off(self, uuid: str, said: str, status: str) -> None:
+        """
+        What is due is processed, and a device does, or does not, what it is asked.
+        """
+        self.tick()
+        for _ in PROFILES:
+            offer = self.take_command(uuid)
+            if offer is None:
+                return
+            if offer.identifier == SCEP.identifier and said != "nothing":
+                self.ask_authority(uuid, "SUCCESS" if said == "closed" else said, "key-1")
+            if offer.identifier == SCEP.identifier and said == "closed":
+                self.ask_authority(uuid, "SUCCESS", "key-2")
+            self.report(uuid, offer, status)
+
+    def report(self, uuid: str, offer: Offer, status: str) -> None:
+        """
+        A device answers a command, or does it and its answer is lost.
+        """
+        self.pass_time()
+        device = self.devices[uuid]
+        if status in ("Acknowledged", "lost", "done, but Error"):
+            device.do(offer, self.now)
+        if status == "lost":
+            return
+        status = status.removeprefix("done, but ")
+        missing = offer.request_type == "RemoveProfile" and offer.identifier not in device.installed
+        error = NOT_FOUND if missing else chain_item()
+        self.world.answer(uuid, offer.uuid, status, error if status == "Error" else None)
+        if status != "NotNow":
+            device.asked.remove(offer)
+        row = self.current(uuid, offer)
+        if row is None or not row.waits:
+            return
+        if status == "Acknowledged":
+            gone = row.acknowledge(self.now)
+        elif status == "NotNow":
+            row.put_off()
+            gone = False
+        else:
+            certified = row.needs_ca and self.holds_certificate(uuid)
+            gone = row.refuse(self.now, not_found=missing, certified=certified, is_out=self.is_out)
+        if gone:
+            self.drop(row)
+
+    def ask_authority(self, uuid: str, said: str, key: str) -> None:
+        """
+        A device asks for a certificate, whether it should or not.
+        """
+        row = self.rows.get((uuid, SCEP.uuid))
+        if row is None or row.operation == "remove" or not self.has_ca:
+            return
+        self.pass_time()
+        admission = self.world.ask_authority(uuid, said, key)
+        admitted = row.ask(self.now, said, key)
+        assert admitted == (admission is Admission.ADMITTED)
+        if admitted and said in ("SUCCESS", "unseen"):
+            self.issue(uuid)
+
+    def take_inventory(self, uuid: str, shows_certificates: bool) -> None:
+        """
+        A device tells what it has; its certificates perhaps not.
+        """
+        self.pass_time()
+        device = self.devices[uuid]
+        shown = list(device.certificates) if shows_certificates else []
+        recorded = self.recorded(uuid)
+        self.world.take_inventory(uuid, list(device.installed.items()), shown)
+        for profile in PROFILES:
+            row = self.rows.get((uuid, profile.uuid))
+            if row is not None:
+                proof = any(
+                    row.window_opened is not None
+                    and one.not_before >= row.window_opened - timedelta(hours=1)
+                    and recorded.get(one.sha1, self.now) >= row.window_opened
+                    for one in shown
+                )
+                row.inventory(self.now, device.installed.get(profile.identifier), certificate=proof)
+
+    # -- enrollment --------------------------------------------------------------------------------
+
+    def authenticate(self, uuid: str) -> None:
+        """
+        A device was wiped, and enrolls.
+        """
+        self.pass_time()
+        self.world.authenticate(uuid)
+        self.devices[uuid].wipe()
+        self.hosts[uuid].enabled = self.hosts[uuid].left = False
+        for row in self.rows_of(uuid):
+            if row.enroll_anew(self.now):
+                self.drop(row)
+
+    def check_out(self, uuid: str) -> None:
+        """
+        A device leaves.
+        """
+        self.pass_time()
+        self.world.check_out(uuid)
+        self.devices[uuid].wipe()
+        self.hosts[uuid].enabled, self.hosts[uuid].left = False, True
+        for row in self.rows_of(uuid):
+            row.park()
+
+    # -- what must hold ----------------------------------------------------------------------------
+
+    def agrees(self) -> None:
+        """
+        Each row is the model's, and the queue holds the current command of each, and no other one.
+        """
+        with self.database.engine.begin() as connection:
+            stored = {
+                (row.host_uuid, row.profile_uuid): row
+                for row in connection.execute(select(host_profile))
+            }
+            waiting = {
+                (row.host_uuid, row.profile_uuid): row.uuid
+                for row in connection.execute(
+                    select(command).where(command.c.finished_at.is_(None))
+                )
+            }
+        assert {key: state_of(row) for key, row in stored.items()} == {
+            key: row.state for key, row in self.rows.items()
+        }
+        expected = {key: row.command for key, row in self.rows.items() if row.waits}
+        assert waiting == expected, (waiting, expected)
+        for (uuid, _), row in stored.items():
+            self.will_go_on(self.hosts[uuid], row)
+
+    def will_go_on(self, host: ModelHost, row: StoredRow) -> None:
+        """
+        Something will happen to a row, or an operator reads why not.
+        """
+        if row.status == "failed":
+            assert row.detail, "failed for no reason"
+        elif row.status == "verified":
+            assert row.acknowledged_at is not None, "its loss would never be seen"
+        elif row.status == "pending" and host.enabled:
+            model = self.rows[row.host_uuid, row.profile_uuid]
+            assert row.due_at is not None or model.waits, f"stuck: {row}"
+
+    def end(self) -> None:
+        """
+        When all is well, every profile gets to where it should be.
+        """
+        self.heal()
+        for _ in range(_ROUNDS):
+            self.settle()
+        for uuid, host in self.hosts.items():
+            for profile in PROFILES:
+                found = self.world.row(uuid, profile.uuid)
+                installed = profile.identifier in self.devices[uuid].installed
+                if profile is PLAIN and not host.wanted:
+                    assert found is None and not installed, (found, installed)
+                    continue
+                assert found is not None and installed, (found, installed)
+                assert (found.operation, found.status) == ("install", "verified"), found
+
+    def heal(self) -> None:
+        """
+        Let everything work from now on, and an operator re-send what has failed.
+        """
+        if not self.has_ca:
+            self.add_authority()
+        self.change_breaker(False)
+        for uuid, host in self.hosts.items():
+            if not host.has_fact:
+                self.change_fact(uuid, True)
+            if not host.enabled:
+                self.authenticate(uuid)
+                self.enable(uuid)
+        for (uuid, profile), row in list(self.rows.items()):
+            if row.status == "failed":
+                self.resend(uuid, profile)
+        self.agrees()
+
+    def settle(self) -> None:
+        """
+        A day, the longest wait of all, in which devices do all that they are asked.
+        """
+        self.pass_time(86400 + 100)
+        self.world.tick()
+        for uuid, device in self.devices.items():
+            while (offer := self.world.poll(uuid)) is not None:
+                self.pass_time()
+                if offer.request_type == "InstallProfile" and offer.identifier == SCEP.identifier:
+                    said = self.world.ask_authority(uuid, "SUCCESS")
+                    assert said is Admission.ADMITTED
+                    self.issue(uuid)
+                device.do(offer, self.now)
+                self.world.answer(uuid, offer.uuid, "Acknowledged")
+            self.world.take_inventory(uuid, list(device.installed.items()), device.certificates)
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    def happen(
+        self, event: Event, uuid: str, profile: str, then: Callable[[ModelRow], None]
+    ) -> None:
+        """
+        An event happens to one row, if it is there.
+        """
+        self.pass_time()
+        self.world.happen(event, uuid, profile)
+        row = self.rows.get((uuid, profile))
+        if row is not None:
+            then(row)
+
+    def renew_install(self, row: ModelRow) -> None:
+        """
+        An install begins again; a removal goes on.
+        """
+        if row.operation == "install":
+            row.deliver_anew(self.now)
+
+    def enable(self, uuid: str) -> None:
+        """
+        The TokenUpdate that ends an enrollment.
+        """
+        self.pass_time()
+        self.world.update_token(uuid)
+        host = self.hosts[uuid]
+        host.enabled = True
+        for profile in PROFILES:
+            if (uuid, profile.uuid) not in self.rows and (profile is SCEP or host.wanted):
+                self.rows[uuid, profile.uuid] = ModelRow(host, profile is SCEP, self.now)
+
+    def can_be_resolved(self, row: ModelRow) -> bool:
+        """
+        Whether every variable of an install has a value.
+        """
+        return self.has_ca if row.needs_ca else row.host.has_fact
+
+    def rows_of(self, uuid: str) -> list[ModelRow]:
+        """
+        The rows of a host.
+        """
+        return [row for (host, _), row in self.rows.items() if host == uuid]
+
+    def current(self, uuid: str, offer: Offer) -> ModelRow | None:
+        """
+        The row whose current command this is, if there is one.
+        """
+        for row in self.rows_of(uuid):
+            if row.command == offer.uuid:
+                return row
+        return None
+
+    def drop(self, gone: ModelRow) -> None:
+        """
+        A row goes.
+        """
+        self.rows = {key: row for key, row in self.rows.items() if row is not gone}
+
+    def issue(self, uuid: str) -> None:
+        """
+        A device gets a certificate.
+        """
+        self.issued += 1
+        self.devices[uuid].certificates.append(new_certificate(uuid, self.issued, self.now))
+
+    def recorded(self, uuid: str) -> dict[str, datetime]:
+        """
+        When the server first saw each certificate of a host.
+        """
+        return {one.sha1: one.first_seen for one in self.world.certificates(uuid)}
+
+    def holds_certificate(self, uuid: str) -> bool:
+        """
+        Whether the server knows a valid certificate of the profile on a host.
+        """
+        return any(one.not_after > self.now for one in self.world.certificates(uuid))
+
+    def holds_old_certificate(self, uuid: str) -> bool:
+        """
+        Whether the newest certificate that the server knows has little time left.
+        """
+        known = self.world.certificates(uuid)
+        return bool(known) and known[0].not_after - self.now < timedelta(days=34)
+
+
+def state_of(row: StoredRow) -> tuple[object, ...]:
+    """
+    What the model knows of a row, as it is stored.
+    """
+    return (row.operation, row.status, row.attempts, row.due_at, row.delivered_at)

@@ -1,0 +1,316 @@
+"""
+What becomes of a profile on a host, written from the specification alone: the model that the real
+services are compared with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+_HOUR = timedelta(hours=1)
+_GRACE = _HOUR
+_WINDOW = _HOUR
+_WAITS = (60, 300, 1800)
+_MOST_RETRIES = 3
+_TOLERANCE = timedelta(minutes=3)
+
+
+@dataclass(slots=True)
+class ModelWindow:
+    """
+    An enrollment window that is not closed.
+
+    :param key: the signer that it is locked to; empty: to nobody yet.
+    """
+
+    opened_at: datetime
+    deadline: datetime
+    key: str = ""
+
+    def admits(self, key: str, now: datetime) -> bool:
+        """
+        Whether a request signed with that key passes.
+        """
+        return now <= self.deadline and self.key in ("", key)
+
+
+@dataclass(slots=True)
+class ModelHost:
+    """
+    A device as the server should see it.
+
+    :param enabled: whether it is enrolled: Authenticate, then TokenUpdate.
+    :param left: whether it sent CheckOut last.
+    :param redelivered_at: when a closed window last brought, or brings, a re-delivery.
+    """
+
+    enabled: bool = False
+    left: bool = False
+    wanted: bool = True
+    has_fact: bool = True
+    redelivered_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class ModelRow:
+    """
+    The assignment of a profile to a host.
+
+    :param needs_ca: whether its profile asks for a certificate.
+    :param waits: whether the current command waits for its answer.
+    :param offered: whether the host was handed the profile since it enrolled.
+    :param seen: what the proxy saw since the hand-over, oldest first: a pkiStatus, ``out``
+        or ``closed``.
+    :param granted: whether SUCCESS passed in the newest window.
+    """
+
+    host: ModelHost
+    needs_ca: bool
+    due: datetime | None
+    operation: str = "install"
+    status: str = "pending"
+    attempts: int = 0
+    command: str | None = None
+    waits: bool = False
+    offered: bool = False
+    delivered: datetime | None = None
+    acknowledged: datetime | None = None
+    window: ModelWindow | None = None
+    window_opened: datetime | None = None
+    granted: bool = False
+    seen: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """
+        What can be seen of it.
+        """
+        return (self.operation, self.status, self.attempts, self.due, self.delivered)
+
+    # -- operators ---------------------------------------------------------------------------------
+
+    def deliver_anew(self, now: datetime) -> None:
+        """
+        New content, a changed fact, a re-send, a renewal: everything begins again.
+        """
+        self.status, self.due, self.attempts = "pending", now, 0
+        self.forget_command()
+
+    def unassign(self, now: datetime) -> bool:
+        """
+        The host left the targets.
+
+        :returns: whether the row goes at once.
+        """
+        if self.operation == "remove":
+            return False
+        self.window = None
+        if self.status in ("pending", "failed") and not self.offered:
+            return True
+        self.operation = "remove"
+        self.deliver_anew(now)
+        return False
+
+    def assign(self, now: datetime) -> None:
+        """
+        The host came among the targets again.
+        """
+        if self.operation == "remove":
+            self.operation = "install"
+            self.deliver_anew(now)
+
+    def recover(self, now: datetime) -> None:
+        """
+        The certificate authority is there (again).
+        """
+        if self.status == "failed" and self.operation == "install" and self.host.enabled:
+            self.deliver_anew(now)
+
+    # -- the processor -----------------------------------------------------------------------------
+
+    def is_due(self, now: datetime) -> bool:
+        """
+        Whether the processor looks at it.
+        """
+        return (
+            self.host.enabled
+            and self.status == "pending"
+            and self.due is not None
+            and self.due <= now
+        )
+
+    def queue(self, command: str | None) -> None:
+        """
+        Everything was resolved.
+        """
+        self.forget_command()
+        self.due, self.command, self.waits = None, command, True
+
+    def fail(self) -> None:
+        """
+        It can't be resolved.
+        """
+        self.status, self.due, self.waits = "failed", None, False
+
+    # -- the device --------------------------------------------------------------------------------
+
+    def hand_over(self, now: datetime) -> None:
+        """
+        The device got the command.
+        """
+        self.due, self.delivered, self.acknowledged = None, now, None
+        self.offered = True
+        self.seen = []
+        if self.needs_ca and self.operation == "install":
+            self.window, self.window_opened = ModelWindow(now, now + _WINDOW), now
+            self.granted = False
+
+    def acknowledge(self, now: datetime) -> bool:
+        """
+        The device did it.
+
+        :returns: whether the row goes.
+        """
+        self.waits = False
+        if self.operation == "remove":
+            return True
+        self.status, self.due, self.acknowledged = "verifying", None, now
+        if self.window is not None:
+            self.window.deadline = min(self.window.deadline, now + timedelta(minutes=10))
+        return False
+
+    def put_off(self) -> None:
+        """
+        The device answered NotNow.
+        """
+        if self.operation == "install":
+            self.window = None
+
+    def refuse(self, now: datetime, *, not_found: bool, certified: bool, is_out: bool) -> bool:
+        """
+        The device answered Error.
+
+        :param certified: whether the host holds a valid certificate of this profile.
+        :param is_out: whether the breaker of the certificate authority is open.
+        :returns: whether the row goes.
+        """
+        self.waits = False
+        if self.operation == "remove":
+            if not_found:
+                return True
+            self._retry(now)
+        elif _is_outage(self.seen):
+            self.due = now if is_out else now + timedelta(seconds=60)
+        elif self.seen and self.seen[-1] == "closed":
+            self._reopen(now)
+        elif certified:
+            wait = min(3600 * 2**self.attempts, 86400)
+            self.attempts += 1
+            self.due = now + timedelta(seconds=wait)
+        else:
+            self._retry(now)
+        return False
+
+    def ask(self, now: datetime, said: str, key: str) -> bool:
+        """
+        The device sent a PKCSReq.
+
+        :returns: whether its window let it through.
+        """
+        if self.window is None or not self.window.admits(key, now):
+            self.seen.append("closed")
+            last = self.host.redelivered_at
+            if self.status in ("pending", "verifying") and (last is None or now - last >= _HOUR):
+                self.status, self.due, self.host.redelivered_at = "pending", now, now
+            return False
+        self.seen.append("out" if said == "unseen" else said)
+        if said in ("SUCCESS", "unseen"):
+            self.window.key = key
+        self.granted = self.granted or said == "SUCCESS"
+        return True
+
+    # -- inventories -------------------------------------------------------------------------------
+
+    def inventory(self, now: datetime, listed: datetime | None, *, certificate: bool) -> None:
+        """
+        An inventory came.
+
+        :param listed: when the device installed the profile, by its own words; None: it has none.
+        :param certificate: whether it shows the certificate of this delivery.
+        """
+        if self.operation == "remove" or self.delivered is None:
+            return
+        if listed is None or listed < self.delivered - _TOLERANCE:
+            self._miss(now)
+        elif not self.needs_ca or certificate:
+            self._prove(now)
+        elif not self.granted:
+            self._miss(now)
+        elif self.status == "verifying" and self._is_past_grace(now):
+            self._prove(now)
+
+    def _prove(self, now: datetime) -> None:
+        if self.status == "verified":
+            return
+        self.status, self.due, self.attempts, self.waits = "verified", None, 0, False
+        self.acknowledged = self.acknowledged or now
+
+    def _miss(self, now: datetime) -> None:
+        if self.status not in ("verifying", "verified") or not self._is_past_grace(now):
+            return
+        if self.attempts >= _MOST_RETRIES:
+            self.status, self.due = "failed", None
+        else:
+            self.status, self.due = "pending", now
+        self.attempts += 1
+
+    def _is_past_grace(self, now: datetime) -> bool:
+        return self.acknowledged is not None and now >= self.acknowledged + _GRACE
+
+    # -- enrollment --------------------------------------------------------------------------------
+
+    def enroll_anew(self, now: datetime) -> bool:
+        """
+        The device was wiped, or enrolled again.
+
+        :returns: whether the row goes.
+        """
+        self.window, self.offered = None, False
+        if self.operation == "remove":
+            return True
+        self.deliver_anew(now)
+        return False
+
+    def park(self) -> None:
+        """
+        The device left.
+        """
+        self.window, self.status, self.due = None, "pending", None
+        self.forget_command()
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    def forget_command(self) -> None:
+        """
+        What was delivered before proves nothing any more.
+        """
+        self.command, self.waits, self.delivered, self.acknowledged = None, False, None, None
+
+    def _retry(self, now: datetime) -> None:
+        if self.attempts >= _MOST_RETRIES:
+            self.status, self.due = "failed", None
+        else:
+            self.due = now + timedelta(seconds=_WAITS[min(self.attempts, len(_WAITS) - 1)])
+        self.attempts += 1
+
+    def _reopen(self, now: datetime) -> None:
+        if self.due is None:
+            last = self.host.redelivered_at
+            self.due = now if last is None else max(now, last + _HOUR)
+            self.host.redelivered_at = self.due
+
+
+def _is_outage(seen: list[str]) -> bool:
+    answers = [said for said in seen if said != "closed"]
+    return bool(answers) and answers[-1] == "out"

@@ -1,0 +1,402 @@
+"""
+The services of deliveries on real stores, for one step at a time: nothing happens by itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import plistlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha1
+
+from twisted.internet.task import Clock
+
+from scepd.mdm.results import command_result
+from scepd.metrics import Metrics
+from scepd.model import (
+    Admission,
+    Breaker,
+    BreakerSettings,
+    BreakerState,
+    HostProfile,
+    ManagedCertificate,
+    RowEvent,
+    SCEPExchange,
+    WindowOutcome,
+)
+from scepd.ports import SignedBy, Subject
+from scepd.profiles.certificate_candidates import (
+    CandidateCertificate,
+    CertificateTexts,
+    candidate_from_texts,
+)
+from scepd.profiles.lifecycle import Event
+from scepd.services.breakers import Breakers
+from scepd.services.clock import utc_now
+from scepd.services.commands import CommandPorts, Commands, CommandSettings
+from scepd.services.delivery import ProfileProcessor
+from scepd.services.delivery_resolving import Resolving
+from scepd.services.leases import Leases
+from scepd.services.rendering import ProfileRendering
+from scepd.services.renewal import Renewal
+from scepd.services.results import ResultPorts, Results
+from scepd.services.verification import Inventory, Verification
+from scepd.services.verification_certificates import ExpectedCertificates
+from scepd.storage.database import Database
+from tests.storage import records
+from tests.support.at_once import at_once
+from tests.support.fake_mdm_world import (
+    EXTERNAL_URL,
+    KEYRING,
+    NOW,
+    authority,
+    chain_item,
+    host,
+    plain_profile,
+    report,
+    scep_profile,
+)
+from tests.support.fakes import InlineWorkers
+from tests.support.outage_world import Stores
+
+CA = "CORP"
+WANTED = "wanted"
+"""
+The label of the hosts that should have :data:`PLAIN`.
+"""
+FACT = "HOST_END_USER_EMAIL_IDP"
+"""
+The fact that :data:`PLAIN` uses.
+"""
+SCEP = scep_profile("aSCEP", CA)
+PLAIN = replace(
+    plain_profile("aPLAIN"),
+    content=plain_profile("aPLAIN").content.replace(b"Example", f"$FLEET_VAR_{FACT}".encode(), 1),
+    target_label=WANTED,
+)
+NOT_FOUND = chain_item("MDMErrorDomain", 12075, "The profile is not installed")
+_VALIDITY = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """
+    A command as a device got it.
+
+    :param identifier: of the profile that it installs or removes.
+    """
+
+    uuid: str
+    request_type: str
+    identifier: str
+
+
+class LifecycleWorld:
+    """
+    One process, its certificate authority and its devices, which do what a test says.
+
+    :ivar clock: moves only by the test.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.clock = Clock()
+        self.clock.advance(NOW.timestamp())
+        self.stores = Stores(database, self.clock)
+        self._ids = (f"id-{number:06}" for number in itertools.count(1))
+        rendering = ProfileRendering(
+            self.stores.authorities, lambda: KEYRING, InlineWorkers(), EXTERNAL_URL
+        )
+        leases = Leases(self.stores.leases, "process-1", 600)
+        self._processor = self._make_processor(rendering, leases)
+        self._commands = self._make_commands(rendering)
+        self._results = self._make_results()
+        self._verification = Verification(
+            self.stores.verification,
+            self.stores.hosts,
+            ExpectedCertificates(rendering, self.stores.authorities, InlineWorkers()),
+            self.clock,
+        )
+        self._renewal = Renewal(self.stores.verification, leases, self.clock)
+
+    @property
+    def now(self) -> datetime:
+        """
+        The time of the clock.
+        """
+        return utc_now(self.clock)
+
+    def row(self, host_uuid: str, profile_uuid: str) -> HostProfile | None:
+        """
+        The assignment of a profile to a host, if there is one.
+        """
+        return at_once(self.stores.assignments.assignment(host_uuid, profile_uuid))
+
+    def certificates(self, host_uuid: str) -> Sequence[ManagedCertificate]:
+        """
+        The certificates of a host that inventories showed, the newest NotBefore first.
+        """
+        return at_once(self.stores.verification.certificates(host_uuid))
+
+    # -- operators ---------------------------------------------------------------------------------
+
+    def add_authority(self) -> None:
+        """
+        Add the certificate authority.
+        """
+        activity = records.activity(at=self.now)
+        at_once(self.stores.authorities.add_certificate_authority(authority(CA), activity))
+
+    def remove_authority(self) -> None:
+        """
+        Remove it, though a profile names it.
+        """
+        activity = records.activity(at=self.now)
+        at_once(self.stores.authorities.remove_certificate_authority(CA, activity, force=True))
+
+    def add_profiles(self) -> None:
+        """
+        Upload both profiles.
+        """
+        for profile in (SCEP, PLAIN):
+            activity = records.activity(profile.uuid, at=self.now)
+            at_once(self.stores.profiles.add_profile(profile, activity))
+
+    def set_facts(self, uuid: str, facts: dict[str, str]) -> None:
+        """
+        Set the facts of a host.
+        """
+        known = at_once(self.stores.hosts.host(uuid))
+        assert known is not None
+        at_once(self.stores.hosts.put_host(replace(known, facts=facts)))
+        self.happen(Event.HOST_FACT_CHANGED, uuid, PLAIN.uuid)
+
+    def set_label(self, uuid: str, *, wanted: bool, offered: bool, enabled: bool) -> None:
+        """
+        Give a host the label, or take it away.
+
+        :param offered: whether it was handed the profile.
+        :param enabled: whether it is enrolled.
+        """
+        known = at_once(self.stores.hosts.host(uuid))
+        assert known is not None
+        labels = (WANTED,) if wanted else ()
+        at_once(self.stores.hosts.put_host(replace(known, labels=labels)))
+        if self.row(uuid, PLAIN.uuid) is not None:
+            left = Event.UNASSIGNED if offered else Event.UNASSIGNED_UNOFFERED
+            self.happen(Event.ASSIGNED if wanted else left, uuid, PLAIN.uuid)
+        elif wanted and enabled:
+            new = records.assignment(uuid, PLAIN.uuid, ca_name=None, due_at=self.now)
+            at_once(self.stores.assignments.assign(replace(new, profile_identifier="")))
+
+    def happen(self, event: Event, host_uuid: str, profile_uuid: str, detail: str = "") -> None:
+        """
+        Let an event happen to one assignment.
+        """
+        one = RowEvent(host_uuid, profile_uuid, event, detail)
+        at_once(self.stores.delivery.happen([one], self.now, None))
+
+    # -- the process and the certificate authority -------------------------------------------------
+
+    def tick(self) -> None:
+        """
+        Process what is due.
+        """
+        at_once(self._processor.tick())
+
+    def renew(self) -> None:
+        """
+        Begin the renewals that are due.
+        """
+        at_once(self._renewal.run())
+
+    def set_breaker(self, *, is_open: bool) -> None:
+        """
+        Open or close the breaker of the certificate authority.
+        """
+        broken = Breaker(
+            CA,
+            BreakerState.OPEN,
+            5,
+            opened_at=self.now,
+            wait=600.0,
+            next_probe_at=self.now + timedelta(days=9999),
+            reason="it is out",
+        )
+        new = broken if is_open else Breaker(CA)
+        at_once(self.stores.breakers.change(CA, lambda old: new))
+
+    # -- devices -----------------------------------------------------------------------------------
+
+    def authenticate(self, uuid: str) -> None:
+        """
+        A device enrolls, anew or for the first time.
+        """
+        enrollment = records.enrollment(uuid, enrolled_at=self.now)
+        mac = replace(host(uuid), facts={FACT: "zoe@example.com"})
+        at_once(self.stores.check_ins.authenticate(mac, enrollment, f"identity-{uuid}"))
+
+    def update_token(self, uuid: str) -> None:
+        """
+        A device says where it is pushed to.
+        """
+        later = self.now + timedelta(seconds=10)
+        at_once(self.stores.check_ins.update_token(uuid, records.address(), self.now, later))
+
+    def check_out(self, uuid: str) -> None:
+        """
+        A device leaves.
+        """
+        at_once(self.stores.check_ins.check_out(uuid, self.now))
+
+    def poll(self, uuid: str, *, idle: bool = True) -> Offer | None:
+        """
+        A device asks for a command.
+
+        :param idle: it reported Idle, and not a result.
+        """
+        body = at_once(self._commands.next(uuid, uuid, idle=idle))
+        if not body:
+            return None
+        command = plistlib.loads(body)
+        asked = command["Command"]
+        identifier = asked.get("Identifier")
+        if identifier is None:
+            identifier = plistlib.loads(asked["Payload"])["PayloadIdentifier"]
+        return Offer(command["CommandUUID"], asked["RequestType"], identifier)
+
+    def answer(self, uuid: str, command_uuid: str, status: str, error: object = None) -> None:
+        """
+        A device reports a result.
+        """
+        errors = () if error is None else (error,)
+        raw = report(status, command_uuid, uuid, errors)
+        result = command_result(plistlib.loads(raw), raw)
+        at_once(self._results.record(result, uuid))
+
+    def ask_authority(self, uuid: str, said: str, key: str = "key-1") -> Admission:
+        """
+        A device sends a PKCSReq through the proxy.
+
+        :param said: the pkiStatus that came; or "out": the certificate authority did not answer;
+            or "unseen": it did, but the connection ended before.
+        :param key: names the key that signs it.
+        """
+        signed_by = SignedBy(key, "transaction-1")
+        subject, id = Subject(uuid, SCEP.uuid, CA), next(self._ids)
+        reserved = at_once(
+            self.stores.enrollment.reserve_window(
+                subject,
+                id,
+                now=self.now,
+                until=self.now + timedelta(minutes=1),
+                signed_by=signed_by,
+            )
+        )
+        exchange = self._exchange(uuid, id, reserved.window_id)
+        if reserved.admission is not Admission.ADMITTED:
+            refused = replace(exchange, http_status=403, detail="enrollment window is closed")
+            at_once(self.stores.enrollment.record_refusal(refused, redeliver=True))
+        elif said == "out":
+            out = replace(exchange, http_status=502, detail="the connection was refused")
+            at_once(self.stores.enrollment.settle_window(out, WindowOutcome.REOPEN, signed_by))
+        elif said == "unseen":
+            unseen = replace(exchange, http_status=0, detail="the device closed the connection")
+            at_once(self.stores.enrollment.settle_window(unseen, WindowOutcome.LOCK, signed_by))
+        else:
+            outcome = WindowOutcome.LOCK if said == "SUCCESS" else WindowOutcome.REOPEN
+            answered = replace(exchange, pki_status=said)
+            at_once(self.stores.enrollment.settle_window(answered, outcome, signed_by))
+        return reserved.admission
+
+    def take_inventory(
+        self,
+        uuid: str,
+        profiles: Sequence[tuple[str, datetime]],
+        certificates: Sequence[CandidateCertificate],
+    ) -> None:
+        """
+        A device tells what it has.
+
+        :param profiles: identifier and time of installation of each.
+        """
+        at_once(self._verification.take(uuid, Inventory(profiles, certificates, "osquery")))
+
+    def _exchange(self, uuid: str, id: str, window_id: str | None) -> SCEPExchange:
+        return records.exchange(
+            id,
+            host_uuid=uuid,
+            profile_uuid=SCEP.uuid,
+            ca_name=CA,
+            window_id=window_id,
+            pki_status=None,
+            started_at=self.now,
+        )
+
+    # -- its parts ---------------------------------------------------------------------------------
+
+    def _make_processor(self, rendering: ProfileRendering, leases: Leases) -> ProfileProcessor:
+        stores = self.stores
+        resolving = Resolving(
+            stores.profiles, stores.hosts, stores.authorities, rendering, InlineWorkers()
+        )
+        breakers = Breakers(stores.breakers, BreakerSettings(), self.clock, lambda: 0.5, Metrics())
+        return ProfileProcessor(
+            stores.delivery,
+            resolving,
+            leases,
+            self.clock,
+            lambda: next(self._ids),
+            lambda: None,
+            breakers=breakers,
+        )
+
+    def _make_commands(self, rendering: ProfileRendering) -> Commands:
+        stores = self.stores
+        ports = CommandPorts(
+            stores.commands,
+            stores.assignments,
+            stores.profiles,
+            stores.hosts,
+            rendering,
+            InlineWorkers(),
+            self.clock,
+            lambda: next(self._ids),
+            lambda count: next(self._ids).encode().ljust(count, b"."),
+        )
+        return Commands(ports, CommandSettings(one_time_urls=False))
+
+    def _make_results(self) -> Results:
+        stores = self.stores
+        return Results(
+            ResultPorts(
+                stores.commands,
+                stores.assignments,
+                stores.enrollment,
+                stores.verification,
+                self.clock,
+            )
+        )
+
+
+def new_certificate(uuid: str, number: int, now: datetime) -> CandidateCertificate:
+    """
+    The certificate that the authority gave a device for :data:`SCEP`.
+
+    :param number: of no other of that device.
+    """
+    subject = f"OU = fleet-{SCEP.uuid}, CN = {uuid}"
+    texts = CertificateTexts(
+        sha1=sha1(f"{uuid}-{number}".encode(), usedforsecurity=False).hexdigest(),
+        subject=subject,
+        legacy_subject="",
+        issuer="CN = ca",
+        legacy_issuer="",
+        serial=f"{number:X}",
+        not_before=now,
+        not_after=now + _VALIDITY,
+    )
+    found = candidate_from_texts(texts)
+    assert found is not None
+    return found
