@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from scepd.model import ManagedCertificate
+from scepd.profiles.certificate_renewal import OverdueRule
 from scepd.storage.rows import is_of
 from scepd.storage.tables import host_profile, managed_certificate
 
@@ -33,17 +34,25 @@ def certificate_record(row: Row[tuple[object, ...]]) -> ManagedCertificate:
         row.source,
         row.first_seen,
         row.renew_at,
+        row.retired_at,
     )
 
 
 def record_certificates(
-    connection: Connection, host_uuid: str, certificates: Sequence[ManagedCertificate]
+    connection: Connection,
+    host_uuid: str,
+    certificates: Sequence[ManagedCertificate],
+    now: datetime,
+    overdue: OverdueRule,
 ) -> None:
     """
-    Record the certificates that an inventory showed.
+    Record the certificates that an inventory showed; of each profile only the newest counts from
+    then on.
 
     The first sight of each is kept, and a time of renewal that was counted from it moves to no
     later one.
+
+    :param overdue: when the renewal of one is overdue.
     """
     columns = managed_certificate.c
     seen = select(columns.sha1, columns.renew_at).where(columns.host_uuid == host_uuid)
@@ -52,6 +61,9 @@ def record_certificates(
         if one.sha1 in known:
             renew_at = min(known[one.sha1], one.renew_at)
             _update(connection, host_uuid, one, renew_at)
+            # An assignment without a time has none on purpose: no old certificate gives it one.
+            if not _has_time(connection, host_uuid, one.profile_uuid):
+                continue
         else:
             values = _values(one) | {"host_uuid": host_uuid, "sha1": one.sha1}
             connection.execute(
@@ -60,7 +72,7 @@ def record_certificates(
                 )
             )
             known[one.sha1] = one.renew_at
-            _renew_with_newest(connection, host_uuid, one.profile_uuid)
+        _renew_with_newest(connection, host_uuid, one, now, overdue)
 
 
 def _update(
@@ -69,30 +81,53 @@ def _update(
     same = (managed_certificate.c.host_uuid == host_uuid) & (managed_certificate.c.sha1 == one.sha1)
     values = _values(one) | {"renew_at": renew_at}
     connection.execute(update(managed_certificate).where(same).values(values))
-    # An assignment without a time has none on purpose: no old certificate gives it one.
-    has_one = host_profile.c.renew_at.is_not(None)
-    if connection.scalar(
-        select(host_profile.c.host_uuid).where(is_of(host_uuid, one.profile_uuid), has_one)
-    ):
-        _renew_with_newest(connection, host_uuid, one.profile_uuid)
 
 
-def _renew_with_newest(connection: Connection, host_uuid: str, profile_uuid: str) -> None:
+def _has_time(connection: Connection, host_uuid: str, profile_uuid: str) -> bool:
+    has_one = select(host_profile.c.host_uuid).where(
+        is_of(host_uuid, profile_uuid), host_profile.c.renew_at.is_not(None)
+    )
+    return connection.scalar(has_one) is not None
+
+
+def _renew_with_newest(
+    connection: Connection,
+    host_uuid: str,
+    seen: ManagedCertificate,
+    now: datetime,
+    overdue: OverdueRule,
+) -> None:
     """
-    Let the assignment be renewed, and expire, as its newest certificate.
+    Let the assignment be renewed, and expire, as its newest certificate; those before it count no
+    more.
     """
     columns = managed_certificate.c
+    that_count = and_(
+        columns.host_uuid == host_uuid,
+        columns.profile_uuid == seen.profile_uuid,
+        columns.retired_at.is_(None),
+    )
     newest = (
-        select(columns.renew_at, columns.not_after)
-        .where(columns.host_uuid == host_uuid, columns.profile_uuid == profile_uuid)
+        select(columns.sha1, columns.renew_at, columns.not_after)
+        .where(that_count)
         .order_by(columns.not_before.desc(), columns.sha1.desc())
         .limit(1)
     )
-    row = connection.execute(newest).one()
+    row = connection.execute(newest).first()
+    if row is None:
+        return
     connection.execute(
-        update(host_profile)
-        .where(is_of(host_uuid, profile_uuid))
-        .values(renew_at=row.renew_at, expires_at=row.not_after)
+        update(managed_certificate)
+        .where(that_count, columns.sha1 != row.sha1)
+        .values(retired_at=now)
+    )
+    overdue_at = overdue.overdue_at(row.renew_at, row.not_after)
+    values = {"renew_at": row.renew_at, "expires_at": row.not_after, "overdue_at": overdue_at}
+    if row.not_after > now and overdue_at > now:
+        # What operators were told before is over, so that they are told of the next case.
+        values["alarm"] = ""
+    connection.execute(
+        update(host_profile).where(is_of(host_uuid, seen.profile_uuid)).values(values)
     )
 
 

@@ -19,7 +19,13 @@ from scepd.storage.outbox import (
     insert_commands,
     wish_pushes,
 )
-from scepd.storage.tables import activity, enrollment_window, host, host_profile
+from scepd.storage.tables import (
+    activity,
+    enrollment_window,
+    host,
+    host_profile,
+    managed_certificate,
+)
 from scepd.storage.windows import CLOSED, IS_LIVE, insert_window
 
 ACKNOWLEDGED_WINDOW_LASTS = timedelta(minutes=10)
@@ -41,6 +47,11 @@ _IS_LIVE_WINDOW = and_(
     enrollment_window.c.profile_uuid == bindparam("row_profile"),
     IS_LIVE,
 )
+_IS_OF_ROW = and_(
+    managed_certificate.c.host_uuid == bindparam("row_host"),
+    managed_certificate.c.profile_uuid == bindparam("row_profile"),
+    managed_certificate.c.retired_at.is_(None),
+)
 
 
 @dataclass(slots=True)
@@ -53,11 +64,13 @@ class RowWrites:
     :param queued: commands with their hosts; a push is wished for each.
     :param unqueued: enrollments that may have no command left.
     :param unreachable: enrollments that are not to be pushed.
+    :param retired: assignments whose certificates count no more.
     :param inventoried: hosts whose inventory is wanted soon.
     """
 
     updated: list[dict[str, object]] = field(default_factory=list)
     removed: list[RowKey] = field(default_factory=list)
+    retired: list[RowKey] = field(default_factory=list)
     closed: list[RowKey] = field(default_factory=list)
     opened: list[EnrollmentWindow] = field(default_factory=list)
     acknowledged: list[RowKey] = field(default_factory=list)
@@ -100,6 +113,9 @@ class RowWrites:
             connection.execute(update(host_profile).where(_IS_ROW), self.updated)
         if self.removed:
             connection.execute(delete(host_profile).where(_IS_ROW), _keys(self.removed))
+        if self.retired:
+            change = update(managed_certificate).where(_IS_OF_ROW).values(retired_at=now)
+            connection.execute(change, _keys(self.retired))
         if self.inventoried:
             connection.execute(
                 update(host)

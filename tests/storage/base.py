@@ -44,6 +44,7 @@ from scepd.ports import (
     PendingRequestStore,
     ProfileStore,
     PushStore,
+    RenewalStore,
     SignedBy,
     Subject,
     VerificationStore,
@@ -70,6 +71,7 @@ from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.verification import SQLVerificationStore
 from tests.storage import records
 from tests.storage.records import HOUR, NOON
@@ -122,7 +124,8 @@ class StorageTestCase(TestCase):
         self.delivery: DeliveryStore = SQLDeliveryStore(database, now=self.clock)
         self.breakers: BreakerStore = SQLBreakerStore(database)
         self.pushes: PushStore = SQLPushStore(database, lambda: next(apns_ids))
-        self.verification: VerificationStore = SQLVerificationStore(database, now=self.clock)
+        self.verification: VerificationStore = SQLVerificationStore(database)
+        self.renewals: RenewalStore = SQLRenewalStore(database, now=self.clock)
 
     def clock(self) -> datetime:
         """

@@ -110,7 +110,7 @@ class Stores:
         self.breakers = SQLBreakerStore(database)
         self.delivery = SQLDeliveryStore(database, retries, now)
         self.pushes = SQLPushStore(database)
-        self.verification = SQLVerificationStore(database, retries, now)
+        self.verification = SQLVerificationStore(database, retries)
 
 
 class OutageWorld:

@@ -24,6 +24,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.enrolling import Enrolling
 from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
+from scepd.services.managed_certificates import ManagedCertificates
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
 from scepd.web.api.api_tokens import APITokenEndpoints
@@ -34,6 +35,7 @@ from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.host_commands import HostCommandEndpoints
 from scepd.web.api.hosts import HostEndpoints
+from scepd.web.api.managed_certificates import ManagedCertificateEndpoints
 from scepd.web.api.openapi import Endpoint, document
 from scepd.web.api.profiles import ProfileEndpoints
 from scepd.web.api.pushes import PushEndpoints
@@ -47,6 +49,7 @@ def make_api(
     authorities: CertificateAuthorities,
     profiles: Profiles,
     hosts: Hosts,
+    certificates: ManagedCertificates,
     commands: HostCommands,
     pushes: Pushes,
     enrolling: Enrolling,
@@ -71,6 +74,7 @@ def make_api(
     CertificateAuthorityEndpoints(authorities, breakers).add_to(routes)
     ProfileEndpoints(profiles, hosts).add_to(routes)
     HostEndpoints(hosts).add_to(routes)
+    ManagedCertificateEndpoints(certificates).add_to(routes)
     HostCommandEndpoints(commands).add_to(routes)
     PushEndpoints(pushes).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
