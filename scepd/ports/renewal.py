@@ -40,8 +40,8 @@ class RenewalStore(Protocol):
     ) -> Sequence[RowEvent]:
         """
         RENEWAL_DUE happens to those of these assignments whose certificate should still be renewed.
-        Each is due a microsecond after the one before it, so that the processor, which takes the
-        longest due first, keeps their order.
+        The last is due now, and each a microsecond before the one behind it, so that the processor,
+        which takes the longest due first, keeps their order.
 
         :returns: the events that happened.
         :raises Conflict: the lease has passed to another owner.

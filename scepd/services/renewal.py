@@ -73,8 +73,9 @@ class Renewal:
         for begun in range(0, len(keys), settings.batch):
             lease = await held.prolong()
             some = keys[begun : begun + settings.batch]
-            # What comes later in the order is due later.
-            events = await self._store.renew(some, now + begun * _MICROSECOND, lease)
+            # Those of the batches behind it are due later.
+            moment = now - (len(keys) - begun - len(some)) * _MICROSECOND
+            events = await self._store.renew(some, moment, lease)
             for event in events:
                 _log.info(
                     "The certificate of profile {profile} on host {host} is to be renewed",

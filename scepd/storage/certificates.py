@@ -9,12 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from scepd.model import ManagedCertificate
 from scepd.profiles.certificate_renewal import OverdueRule
+from scepd.storage.columns import UTCDateTime
+from scepd.storage.row_writes import IS_CURRENT_OF_ROW
 from scepd.storage.rows import is_of
 from scepd.storage.tables import host_profile, managed_certificate
+
+# Made once: each inventory runs them.
+_COLUMNS = managed_certificate.c
+_NEWEST = (
+    select(_COLUMNS.sha1, _COLUMNS.renew_at, _COLUMNS.not_after)
+    .where(IS_CURRENT_OF_ROW)
+    .order_by(_COLUMNS.not_before.desc(), _COLUMNS.sha1.desc())
+    .limit(1)
+)
+_RETIRE = (
+    update(managed_certificate)
+    .where(IS_CURRENT_OF_ROW, _COLUMNS.sha1 != bindparam("newest"))
+    .values(retired_at=bindparam("now", type_=UTCDateTime))
+)
+_SEEN = select(_COLUMNS.sha1, _COLUMNS.renew_at).where(_COLUMNS.host_uuid == bindparam("of_host"))
 
 
 def certificate_record(row: Row[tuple[object, ...]]) -> ManagedCertificate:
@@ -54,9 +71,8 @@ def record_certificates(
 
     :param overdue: when the renewal of one is overdue.
     """
-    columns = managed_certificate.c
-    seen = select(columns.sha1, columns.renew_at).where(columns.host_uuid == host_uuid)
-    known: dict[str, datetime] = {row.sha1: row.renew_at for row in connection.execute(seen)}
+    seen = connection.execute(_SEEN, {"of_host": host_uuid})
+    known: dict[str, datetime] = {row.sha1: row.renew_at for row in seen}
     for one in certificates:
         if one.sha1 in known:
             renew_at = min(known[one.sha1], one.renew_at)
@@ -101,26 +117,11 @@ def _renew_with_newest(
     Let the assignment be renewed, and expire, as its newest certificate; those before it count no
     more.
     """
-    columns = managed_certificate.c
-    that_count = and_(
-        columns.host_uuid == host_uuid,
-        columns.profile_uuid == seen.profile_uuid,
-        columns.retired_at.is_(None),
-    )
-    newest = (
-        select(columns.sha1, columns.renew_at, columns.not_after)
-        .where(that_count)
-        .order_by(columns.not_before.desc(), columns.sha1.desc())
-        .limit(1)
-    )
-    row = connection.execute(newest).first()
+    key = {"row_host": host_uuid, "row_profile": seen.profile_uuid}
+    row = connection.execute(_NEWEST, key).first()
     if row is None:
         return
-    connection.execute(
-        update(managed_certificate)
-        .where(that_count, columns.sha1 != row.sha1)
-        .values(retired_at=now)
-    )
+    connection.execute(_RETIRE, key | {"newest": row.sha1, "now": now})
     overdue_at = overdue.overdue_at(row.renew_at, row.not_after)
     values = {"renew_at": row.renew_at, "expires_at": row.not_after, "overdue_at": overdue_at}
     if row.not_after > now and overdue_at > now:

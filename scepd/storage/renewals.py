@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
+    Integer,
     Select,
     and_,
     bindparam,
@@ -37,7 +39,8 @@ from scepd.storage.database import Database
 from scepd.storage.leases import refuse_lost
 from scepd.storage.renewal_view import IS_WATCHED, watched_page
 from scepd.storage.row_columns import AssignmentRow
-from scepd.storage.rows import RowChanges, is_of
+from scepd.storage.row_writes import IS_ROW
+from scepd.storage.rows import RowChanges
 from scepd.storage.tables import activity, host_profile
 
 _ACTOR = "scepd"
@@ -46,6 +49,44 @@ _MICROSECOND = timedelta(microseconds=1)
 RENEWAL_OVERDUE = "certificate renewal overdue"
 NEVER_SEEN = "certificate never seen"
 EXPIRED = "certificate expired"
+
+
+def _time(name: str) -> BindParameter[datetime]:
+    return bindparam(name, type_=UTCDateTime)
+
+
+def _due(status: Status, *some: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    # No more than what is due is put in order.
+    return (
+        select(_COLUMNS.host_uuid, _COLUMNS.profile_uuid, _COLUMNS.expires_at)
+        .where(
+            _COLUMNS.status == status.value, _COLUMNS.renew_at <= _time("now"), IS_WATCHED, *some
+        )
+        .order_by(_COLUMNS.expires_at)
+        .limit(bindparam("most", type_=Integer))
+    )
+
+
+# Made once: each run needs them.
+_DUE = _due(Status.VERIFIED)
+_DUE_AGAIN = _due(
+    Status.FAILED,
+    _COLUMNS.expires_at > _time("now"),
+    or_(
+        _COLUMNS.changed_at <= _time("long_ago"),
+        and_(_COLUMNS.changed_at <= _time("lately"), _COLUMNS.expires_at <= _time("soon")),
+    ),
+)
+_WATCHED = select(host_profile).where(IS_WATCHED)
+_WATCHED_ROW = _WATCHED.where(IS_ROW)
+_EXPIRED_UNTOLD = _WATCHED.where(
+    _COLUMNS.expires_at <= _time("now"), _COLUMNS.alarm != Alarm.EXPIRED.value
+).limit(bindparam("most", type_=Integer))
+_OVERDUE_UNTOLD = _WATCHED.where(
+    _COLUMNS.overdue_at <= _time("now"), _COLUMNS.alarm == Alarm.NONE.value
+).limit(bindparam("most", type_=Integer))
+_TELL = update(host_profile).where(IS_ROW).values(alarm=bindparam("told"))
+_SET_DUE = update(host_profile).where(IS_ROW).values(due_at=_time("moment"))
 
 
 class SQLRenewalStore:
@@ -78,17 +119,16 @@ class SQLRenewalStore:
             before that; the last time is as long as the latter.
         """
         least, most = again_after
-        rested = or_(
-            _COLUMNS.changed_at <= now - most,
-            and_(_COLUMNS.changed_at <= now - least, _COLUMNS.expires_at <= now + most),
-        )
-        searches = (
-            _due(Status.VERIFIED, now, limit),
-            _due(Status.FAILED, now, limit).where(_COLUMNS.expires_at > now, rested),
-        )
+        values = {
+            "now": now,
+            "soon": now + most,
+            "long_ago": now - most,
+            "lately": now - least,
+            "most": limit,
+        }
 
         def query(connection: Connection) -> list[tuple[str, str]]:
-            found = [row for search in searches for row in connection.execute(search)]
+            found = [*connection.execute(_DUE, values), *connection.execute(_DUE_AGAIN, values)]
             found.sort(key=lambda row: (row.expires_at, row.host_uuid, row.profile_uuid))
             return [(row.host_uuid, row.profile_uuid) for row in found[:limit]]
 
@@ -99,8 +139,8 @@ class SQLRenewalStore:
     ) -> Sequence[RowEvent]:
         """
         RENEWAL_DUE happens to those of these assignments whose certificate should still be renewed.
-        Each is due a microsecond after the one before it, so that the processor, which takes the
-        longest due first, keeps their order.
+        The last is due now, and each a microsecond before the one behind it, so that the processor,
+        which takes the longest due first, keeps their order.
 
         :returns: the events that happened.
         :raises Conflict: the lease has passed to another owner.
@@ -126,15 +166,11 @@ class SQLRenewalStore:
         At most ``limit`` certificates that are overdue, or have expired, and of which that was not
         told.
         """
-        searches = (
-            _watched().where(_COLUMNS.expires_at <= now, _COLUMNS.alarm != Alarm.EXPIRED.value),
-            _watched().where(_COLUMNS.overdue_at <= now, _COLUMNS.alarm == Alarm.NONE.value),
-        )
 
         def query(connection: Connection) -> list[OverdueCase]:
             cases: dict[tuple[str, str], OverdueCase] = {}
-            for search in searches:
-                for row in connection.execute(search.limit(limit)):
+            for search in (_EXPIRED_UNTOLD, _OVERDUE_UNTOLD):
+                for row in connection.execute(search, {"now": now, "most": limit}):
                     case = _case(row, now)
                     if case is not None:
                         cases[case.host_uuid, case.profile_uuid] = case
@@ -156,12 +192,11 @@ class SQLRenewalStore:
             refuse_lost(connection, lease, self._now())
             told = []
             for case in cases:
-                some = is_of(case.host_uuid, case.profile_uuid)
-                row = connection.execute(_watched().where(some)).first()
+                key = {"row_host": case.host_uuid, "row_profile": case.profile_uuid}
+                row = connection.execute(_WATCHED_ROW, key).first()
                 still = None if row is None else _case(row, now)
                 if still is not None:
-                    change = update(host_profile).where(some)
-                    connection.execute(change.values(alarm=still.alarm.value))
+                    connection.execute(_TELL, key | {"told": still.alarm.value})
                     told.append(still)
             _insert_activities(connection, told, now)
             return told
@@ -199,16 +234,6 @@ class SQLRenewalStore:
         return await self._database.read(query)
 
 
-def _due(status: Status, now: datetime, limit: int) -> Select[tuple[object, ...]]:
-    # No more than what is due is put in order.
-    return (
-        select(_COLUMNS.host_uuid, _COLUMNS.profile_uuid, _COLUMNS.expires_at)
-        .where(_COLUMNS.status == status.value, _COLUMNS.renew_at <= now, IS_WATCHED)
-        .order_by(_COLUMNS.expires_at)
-        .limit(limit)
-    )
-
-
 def _is_due(row: AssignmentRow, now: datetime) -> bool:
     if row.enrollment_id is None or row.operation != Operation.INSTALL.value:
         return False
@@ -221,21 +246,12 @@ def _keep_order(connection: Connection, events: Sequence[RowEvent], now: datetim
         {
             "row_host": event.host_uuid,
             "row_profile": event.profile_uuid,
-            "moment": now + place * _MICROSECOND,
+            "moment": now - place * _MICROSECOND,
         }
-        for place, event in enumerate(events)
+        for place, event in enumerate(reversed(events))
     ]
     if values:
-        same = and_(
-            _COLUMNS.host_uuid == bindparam("row_host"),
-            _COLUMNS.profile_uuid == bindparam("row_profile"),
-        )
-        change = update(host_profile).where(same)
-        connection.execute(change.values(due_at=bindparam("moment", type_=UTCDateTime)), values)
-
-
-def _watched() -> Select[tuple[object, ...]]:
-    return select(host_profile).where(IS_WATCHED)
+        connection.execute(_SET_DUE, values)
 
 
 def _case(row: AssignmentRow, now: datetime) -> OverdueCase | None:

@@ -38,20 +38,26 @@ RowKey = tuple[str, str]
 The host and the profile of an assignment.
 """
 
-_IS_ROW = and_(
+IS_ROW = and_(
     host_profile.c.host_uuid == bindparam("row_host"),
     host_profile.c.profile_uuid == bindparam("row_profile"),
 )
+"""
+The condition for an assignment, by the parameters ``row_host`` and ``row_profile``.
+"""
 _IS_LIVE_WINDOW = and_(
     enrollment_window.c.host_uuid == bindparam("row_host"),
     enrollment_window.c.profile_uuid == bindparam("row_profile"),
     IS_LIVE,
 )
-_IS_OF_ROW = and_(
+IS_CURRENT_OF_ROW = and_(
     managed_certificate.c.host_uuid == bindparam("row_host"),
     managed_certificate.c.profile_uuid == bindparam("row_profile"),
     managed_certificate.c.retired_at.is_(None),
 )
+"""
+The condition for the certificates of an assignment that count, by the same parameters.
+"""
 
 
 @dataclass(slots=True)
@@ -110,11 +116,11 @@ class RowWrites:
 
     def _write_rows(self, connection: Connection, now: datetime) -> None:
         if self.updated:
-            connection.execute(update(host_profile).where(_IS_ROW), self.updated)
+            connection.execute(update(host_profile).where(IS_ROW), self.updated)
         if self.removed:
-            connection.execute(delete(host_profile).where(_IS_ROW), _keys(self.removed))
+            connection.execute(delete(host_profile).where(IS_ROW), _keys(self.removed))
         if self.retired:
-            change = update(managed_certificate).where(_IS_OF_ROW).values(retired_at=now)
+            change = update(managed_certificate).where(IS_CURRENT_OF_ROW).values(retired_at=now)
             connection.execute(change, _keys(self.retired))
         if self.inventoried:
             connection.execute(

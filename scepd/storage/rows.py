@@ -32,12 +32,14 @@ from scepd.storage.row_columns import (
     event_columns,
     renewal_columns,
 )
-from scepd.storage.row_writes import RowWrites
+from scepd.storage.row_writes import IS_ROW, RowWrites
 from scepd.storage.tables import host, host_profile
 
 _ACTOR = "scepd"
 # While its breaker is not open: too few failures to tell whether it is out, or a trial under way.
 _AUTHORITY_PAUSE = timedelta(seconds=60)
+# To make it anew for each row costs more than to run it.
+_ONE_ROW = select(host_profile).where(IS_ROW)
 
 
 def is_of(host_uuid: str, profile_uuid: str) -> ColumnElement[bool]:
@@ -138,8 +140,8 @@ class RowChanges:
         """
         if (host_uuid, profile_uuid) in self._changed:
             self.write()
-        one = select(host_profile).where(is_of(host_uuid, profile_uuid))
-        return self._connection.execute(one).first()
+        key = {"row_host": host_uuid, "row_profile": profile_uuid}
+        return self._connection.execute(_ONE_ROW, key).first()
 
     def change(
         self,

@@ -64,14 +64,15 @@ class RenewalTests(SynchronousTestCase):
 
     def test_batches(self) -> None:
         """
-        What is due is begun in batches, in order, each a little later; each renewal is logged.
+        What is due is begun in batches, in order, each a little later, the last now; each renewal
+        is logged.
         """
         self.store.due = keys(3)
         with capturedLogs() as logged:
             self.successResultOf(self.run_once())
         self.assertEqual([call[0] for call in self.store.renewed], [keys(2), keys(3)[2:]])
         moments = [call[1] - _EPOCH for call in self.store.renewed]
-        self.assertEqual(moments, [timedelta(0), timedelta(microseconds=2)])
+        self.assertEqual(moments, [timedelta(microseconds=-1), timedelta(0)])
         self.assertEqual([event["host"] for event in logged], ["HOST-0", "HOST-1", "HOST-2"])
         self.assertEqual({call[2].name for call in self.store.renewed}, {"renewal"})
 
