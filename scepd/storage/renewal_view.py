@@ -27,10 +27,11 @@ _COLUMNS = host_profile.c
 # The condition of the indexes of expiry, word for word.
 IS_WATCHED = and_(
     _COLUMNS.enrollment_id.is_not(None),
+    _COLUMNS.ca_name.is_not(None),
     _COLUMNS.operation == literal_column(f"'{Operation.INSTALL.value}'"),
 )
 """
-Whether a host is enrolled and should have the profile: only then its certificate is renewed.
+Whether a host is enrolled and should have a profile with a certificate: only then it is renewed.
 """
 
 

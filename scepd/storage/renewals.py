@@ -171,7 +171,7 @@ class SQLRenewalStore:
             cases: dict[tuple[str, str], OverdueCase] = {}
             for search in (_EXPIRED_UNTOLD, _OVERDUE_UNTOLD):
                 for row in connection.execute(search, {"now": now, "most": limit}):
-                    case = _case(row, now)
+                    case = _case(row, now, self._settings.overdue.unseen)
                     if case is not None:
                         cases[case.host_uuid, case.profile_uuid] = case
             return list(cases.values())[:limit]
@@ -194,7 +194,7 @@ class SQLRenewalStore:
             for case in cases:
                 key = {"row_host": case.host_uuid, "row_profile": case.profile_uuid}
                 row = connection.execute(_WATCHED_ROW, key).first()
-                still = None if row is None else _case(row, now)
+                still = None if row is None else _case(row, now, self._settings.overdue.unseen)
                 if still is not None:
                     connection.execute(_TELL, key | {"told": still.alarm.value})
                     told.append(still)
@@ -235,7 +235,7 @@ class SQLRenewalStore:
 
 
 def _is_due(row: AssignmentRow, now: datetime) -> bool:
-    if row.enrollment_id is None or row.operation != Operation.INSTALL.value:
+    if None in (row.enrollment_id, row.ca_name) or row.operation != Operation.INSTALL.value:
         return False
     is_settled = row.status in (Status.VERIFIED.value, Status.FAILED.value)
     return is_settled and row.renew_at is not None and row.renew_at <= now
@@ -254,9 +254,11 @@ def _keep_order(connection: Connection, events: Sequence[RowEvent], now: datetim
         connection.execute(_SET_DUE, values)
 
 
-def _case(row: AssignmentRow, now: datetime) -> OverdueCase | None:
+def _case(row: AssignmentRow, now: datetime, unseen: timedelta) -> OverdueCase | None:
     """
     What is to be told of an assignment, if anything is.
+
+    :param unseen: how long a certificate may take from the acknowledgement until it is seen.
     """
     alarm, told = Alarm.NONE, Alarm(row.alarm)
     if row.expires_at is not None and row.expires_at <= now:
@@ -265,7 +267,8 @@ def _case(row: AssignmentRow, now: datetime) -> OverdueCase | None:
         alarm = Alarm.OVERDUE
     if alarm is Alarm.NONE or told in (alarm, Alarm.EXPIRED):
         return None
-    is_unseen = row.expires_at is None or row.status == Status.VERIFYING.value
+    is_verifying = row.status == Status.VERIFYING.value and row.acknowledged_at is not None
+    is_unseen = row.expires_at is None or (is_verifying and row.acknowledged_at + unseen <= now)
     return OverdueCase(row.host_uuid, row.profile_uuid, alarm, is_unseen, row.detail)
 
 

@@ -168,6 +168,8 @@ class RenewalContract(RenewalCase):
             {"status": "pending"},
             {"status": "verifying"},
             {"status": "verified", "operation": "remove"},
+            # Its new content has no certificate.
+            {"status": "verified", "ca_name": None},
             {"status": "failed", "operation": "remove"},
         ):
             await self.assignments.assign(records.assignment(**changes))
@@ -403,6 +405,18 @@ class OverdueContract(RenewalCase):
         await self.see("late", first_seen=NOON + DAY)
         self.assertEqual(await self.states(1), ["current"])
         self.assertEqual(await self.alarms(), [("scepd", "certificate never seen", "H-1/a-1")])
+
+    async def test_just_acknowledged(self) -> None:
+        """
+        A renewal that is late is no certificate that was never seen, when it was only just
+        acknowledged.
+        """
+        await self.verified()
+        for moment, unseen in ((303.0, False), (302.8, True)):
+            row = records.assignment(status="verifying", acknowledged_at=NOON + moment * DAY)
+            await self.assignments.assign(row)
+            (case,) = await self.renewals.overdue_cases(NOON + 303 * DAY, 10)
+            self.assertEqual(case.is_unseen, unseen)
 
     async def test_unseen_again(self) -> None:
         """

@@ -37,7 +37,7 @@ host_label = Table(
 
 _CAN_BE_DELIVERED = text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
 _IS_REMOVED = text("operation = 'remove'")
-_IS_WATCHED = text("enrollment_id IS NOT NULL AND operation = 'install'")
+_IS_WATCHED = text("enrollment_id IS NOT NULL AND ca_name IS NOT NULL AND operation = 'install'")
 
 host_profile = Table(
     "host_profile",

@@ -10,7 +10,7 @@ from alembic import op
 revision = "0015"
 down_revision = "0008"
 
-_WATCHED = sa.text("enrollment_id IS NOT NULL AND operation = 'install'")
+_WATCHED = sa.text("enrollment_id IS NOT NULL AND ca_name IS NOT NULL AND operation = 'install'")
 _MICROSECONDS = 1_000_000
 _THREE_DAYS = 3 * 86_400 * _MICROSECONDS
 _FOUR_HOURS = 4 * 3600 * _MICROSECONDS
