@@ -166,6 +166,7 @@ class Metrics:
             registry=registry,
         )
         self._make_push_metrics(registry)
+        self._make_certificate_metrics(registry)
         self.admin_requests = Counter(
             "scepd_admin_requests",
             "Requests to the admin listener, by method and status.",
@@ -228,6 +229,24 @@ class Metrics:
         self.push_certificate_expiry = Gauge(
             "scepd_push_certificate_expiry_seconds",
             "When the push certificate expires, in epoch seconds; NaN without one.",
+            registry=registry,
+        )
+
+    def _make_certificate_metrics(self, registry: CollectorRegistry) -> None:
+        self.certificates_expiring = Gauge(
+            "scepd_certificates_expiring",
+            "Certificates on enrolled hosts that expire within so many days, and have not yet.",
+            ("days",),
+            registry=registry,
+        )
+        self.certificates_expired = Gauge(
+            "scepd_certificates_expired",
+            "Certificates on enrolled hosts that expired before a newer one was seen.",
+            registry=registry,
+        )
+        self.renewals_overdue = Gauge(
+            "scepd_renewals_overdue",
+            "Certificates whose renewal was due long ago, or that were delivered and never seen.",
             registry=registry,
         )
 

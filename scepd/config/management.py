@@ -84,6 +84,10 @@ class RenewalSection(Section):
 
     interval: float = seconds(3600, 86_400)
     days_left: float = Field(30.0, gt=0, le=3650, description="a number of days above 0")
+    first_retry: int = count(3600, 604_800, unit=" of seconds")
+    longest_retry: int = count(86_400, 2_592_000, unit=" of seconds")
+    overdue_after: float = seconds(259_200, 31_536_000)
+    unseen_after: float = seconds(14_400, 2_592_000)
 
 
 class MDMSection(Section):

@@ -10,6 +10,7 @@ import click
 from pydantic import JsonValue
 
 from scepd.ctl.connection import Connection, JSONObject, objects
+from scepd.ctl.managed_certificates import STATES, list_managed
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import show_fields, show_json, show_table
 from scepd.model import REVOCATION_REASONS
@@ -28,6 +29,13 @@ _CERTIFICATE_COLUMNS = (
 )
 _REQUEST_COLUMNS = ("id", "state", "subject", "alternative_names", "created_at", "decided_by")
 _AUTHORITY_COLUMNS = ("role", "subject", "serial", "key_bits", "not_before", "not_after")
+_LIST_EXAMPLES = """\b
+Examples:
+  scepctl certificate list
+  scepctl certificate list --state overdue
+  scepctl certificate list --state expiring --days 7
+  scepctl certificate list --state current --host 00008120-000E10C61C3BC01E --all
+"""
 _ROLL_OVER_EXAMPLES = """\b
 Examples:
   scepctl ca rollover --plan
@@ -39,18 +47,46 @@ Examples:
 @click.group("certificate")
 def certificates() -> None:
     """
-    Certificates that the embedded CA issued: list, revoke.
+    Certificates: list those of hosts by state, and those that the embedded CA issued; revoke.
     """
 
 
-@certificates.command("list")
+@certificates.command("list", epilog=_LIST_EXAMPLES)
+@click.option(
+    "--state",
+    type=click.Choice(STATES),
+    help="Those on hosts, of whichever CA: current, expiring, overdue (with reasons) or expired.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    help="With --state expiring: within so many days; 30 when left out.",
+)
+@click.option("--host", help="With --state: only those of the host with this UUID.")
+@click.option("--all", "everything", is_flag=True, help="With --state: those before them, too.")
 @_LIMIT
 @as_json
 @reaches_server
-def list_certificates(connection: Connection, limit: int, as_json: bool) -> None:
+def list_certificates(
+    connection: Connection,
+    state: str | None,
+    days: int | None,
+    host: str | None,
+    everything: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
     """
-    The newest certificates.
+    The newest certificates that the embedded CA issued; with --state, those on hosts.
+
+    Overdue are certificates whose renewal was due long ago, and those that were delivered and
+    never seen. What to do is in docs/renewal.md.
     """
+    if state is not None:
+        list_managed(connection, state, days, host, limit, everything=everything, as_json=as_json)
+        return
+    if days is not None or host is not None or everything:
+        raise click.UsageError("--days, --host and --all go with --state only.")
     items = list(islice(connection.items("certificates"), limit))
     _show(items, _CERTIFICATE_COLUMNS, "The embedded CA has issued no certificates.", as_json)
 

@@ -20,6 +20,7 @@ Examples:
 _SHOW_EXAMPLES = """\b
 Examples:
   scepctl host show 00008120-000E10C61C3BC01E
+  scepctl host show 00008120-000E10C61C3BC01E --all
   scepctl host show 00008120-000E10C61C3BC01E --json | jq .certificates
 """
 _LIST_KEYS = (
@@ -53,6 +54,7 @@ _CERTIFICATE_KEYS = (
     "not_after",
     "first_seen",
     "renew_at",
+    "retired_at",
     "profile_uuid",
 )
 _COMMAND_KEYS = (
@@ -110,9 +112,10 @@ def list_all(connection: Connection, as_json: bool) -> None:
 
 @hosts.command("show", epilog=_SHOW_EXAMPLES)
 @click.argument("uuid")
+@click.option("--all", "everything", is_flag=True, help="Retired certificates, too.")
 @as_json
 @reaches_server
-def show(connection: Connection, uuid: str, as_json: bool) -> None:
+def show(connection: Connection, uuid: str, everything: bool, as_json: bool) -> None:
     """
     The host UUID: its profiles, certificates, commands and exchanges, with reasons.
     """
@@ -122,7 +125,12 @@ def show(connection: Connection, uuid: str, as_json: bool) -> None:
         return
     show_fields(_fields(found))
     for name, keys in _SECTIONS:
-        show_records(name.capitalize(), keys, objects(found, name), "none")
+        records = objects(found, name)
+        shown: tuple[str, ...] = keys
+        if name == "certificates" and not everything:
+            records = [one for one in records if not one.get("retired_at")]
+            shown = tuple(key for key in keys if key != "retired_at")
+        show_records(name.capitalize(), shown, records, "none")
 
 
 def _fields(host: JSONObject) -> list[tuple[str, JsonValue]]:

@@ -21,7 +21,7 @@ _BAD = {"failed", "Error", "FAILURE"}
 _STATUS_KEYS = {"status", "pki_status"}
 _TIME_KEYS = {"first_seen", "last_seen", "not_before", "not_after"}
 
-_LONG_KEYS = {"detail", "issuer", "labels", "subject"}
+_LONG_KEYS = {"detail", "issuer", "labels", "reason", "subject"}
 _LEAST_LONG = 24
 _GAP = 2
 

@@ -53,6 +53,13 @@ from scepd.model.pushes import SweptPushes as SweptPushes
 from scepd.model.pushes import TokenDied as TokenDied
 from scepd.model.pushes import WishedPush as WishedPush
 from scepd.model.pushes import WishState as WishState
+from scepd.model.renewal import EXPIRING_DAYS as EXPIRING_DAYS
+from scepd.model.renewal import Alarm as Alarm
+from scepd.model.renewal import CertificateCounts as CertificateCounts
+from scepd.model.renewal import CertificateQuery as CertificateQuery
+from scepd.model.renewal import CertificateState as CertificateState
+from scepd.model.renewal import OverdueCase as OverdueCase
+from scepd.model.renewal import WatchedCertificate as WatchedCertificate
 from scepd.model.resending import ResendPace as ResendPace
 from scepd.model.verification import Delivery as Delivery
 from scepd.model.verification import ManagedCertificate as ManagedCertificate

@@ -18,6 +18,7 @@ class ManagedCertificate:
     :param source: ``osquery`` or ``MDM``.
     :param first_seen: when an inventory first showed it.
     :param renew_at: when a newer one should be delivered.
+    :param retired_at: when a newer one was seen, or the host or the profile left; None: it counts.
     """
 
     host_uuid: str
@@ -32,6 +33,7 @@ class ManagedCertificate:
     source: str
     first_seen: datetime
     renew_at: datetime
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

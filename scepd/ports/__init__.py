@@ -33,6 +33,7 @@ from scepd.ports.proxy import EnrollmentStore as EnrollmentStore
 from scepd.ports.proxy import SignedBy as SignedBy
 from scepd.ports.proxy import Subject as Subject
 from scepd.ports.push_topics import PushTopics as PushTopics
+from scepd.ports.renewal import RenewalStore as RenewalStore
 from scepd.ports.resending import ResendStore as ResendStore
 from scepd.ports.upstream import AnswerConsumer as AnswerConsumer
 from scepd.ports.upstream import ClientCredentials as ClientCredentials

@@ -1,5 +1,5 @@
 """
-What the processor, the pushes, the verification and the renewal store, and the way to Apple.
+What the processor, the pushes and the verification store, and the way to Apple.
 """
 
 from __future__ import annotations
@@ -230,16 +230,11 @@ class VerificationStore(Protocol):
         happen, in one transaction.
         """
 
-    async def certificates(self, host_uuid: str) -> Sequence[ManagedCertificate]:
+    async def certificates(
+        self, host_uuid: str, *, retired: bool = False
+    ) -> Sequence[ManagedCertificate]:
         """
         The certificates of a host, the newest NotBefore first.
-        """
 
-    async def renew_due(self, now: datetime, limit: int, lease: Lease) -> Sequence[RowEvent]:
-        """
-        RENEWAL_DUE happens to at most ``limit`` verified assignments whose newest certificate
-        should be renewed by now, the soonest expiry first.
-
-        :returns: the events that happened.
-        :raises Conflict: the lease has passed to another owner.
+        :param retired: whether those that count no more are among them.
         """

@@ -6,8 +6,10 @@ The table itself is in :mod:`scepd.profiles.transitions`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from scepd.profiles.certificate_renewal import OverdueRule
 
 
 class Operation(Enum):
@@ -216,6 +218,7 @@ class RetrySettings:
     :param closed_window_interval: seconds between re-deliveries after a closed window, per host.
     :param first_renewal_wait: seconds after the first failure of a renewal; doubles each time.
     :param longest_renewal_wait: seconds that this wait never exceeds.
+    :param overdue: when a certificate that did not come is overdue.
     """
 
     waits: tuple[int, ...] = (60, 300, 1800)
@@ -223,6 +226,7 @@ class RetrySettings:
     closed_window_interval: int = 3600
     first_renewal_wait: int = 3600
     longest_renewal_wait: int = 86400
+    overdue: OverdueRule = field(default_factory=OverdueRule)
 
     def wait(self, attempts: int) -> int:
         """

@@ -146,7 +146,8 @@ def _counted(base: Transition, due: Due, due_after: int = 0) -> Transition:
 
 def _renew_later(attempts: int, settings: RetrySettings) -> Transition:
     """
-    Try a renewal again later, without end: the certificate that is there still works.
+    Try a renewal again later, without end: the certificate that is there still works. The reason
+    follows the number.
     """
     later = _counted(_PENDING_INSTALL, Due.AFTER, settings.renewal_wait(attempts))
     failures = attempts + 1

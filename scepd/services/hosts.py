@@ -108,7 +108,7 @@ class Hosts:
             host,
             await self._enrollments(uuid),
             await self._assignments.assignments_of_host(uuid),
-            await self._verification.certificates(uuid),
+            await self._verification.certificates(uuid, retired=True),
             await self._commands.commands(uuid, limit=MOST_RECORDS),
             await self._exchanges.exchanges(host_uuid=uuid, limit=MOST_RECORDS),
             await self._push_states(uuid),

@@ -47,7 +47,7 @@ class SQLAssignmentStore:
 
         def query(connection: Connection) -> HostProfile | None:
             row = connection.execute(one).first()
-            return None if row is None else _record(row)
+            return None if row is None else assignment_record(row)
 
         return await self._database.read(query)
 
@@ -66,7 +66,7 @@ class SQLAssignmentStore:
         )
 
         def query(connection: Connection) -> list[HostProfile]:
-            return [_record(row) for row in connection.execute(page)]
+            return [assignment_record(row) for row in connection.execute(page)]
 
         return await self._database.read(query)
 
@@ -77,7 +77,7 @@ class SQLAssignmentStore:
         some = select(host_profile).where(host_profile.c.host_uuid == host_uuid)
 
         def query(connection: Connection) -> list[HostProfile]:
-            found = [_record(row) for row in connection.execute(some)]
+            found = [assignment_record(row) for row in connection.execute(some)]
             return sorted(found, key=lambda one: (one.profile_identifier, one.profile_uuid))
 
         return await self._database.read(query)
@@ -156,7 +156,10 @@ def _values(assignment: HostProfile) -> dict[str, object]:
     }
 
 
-def _record(row: Row[tuple[object, ...]]) -> HostProfile:
+def assignment_record(row: Row[tuple[object, ...]]) -> HostProfile:
+    """
+    The record of a row of host_profile.
+    """
     return HostProfile(
         row.host_uuid,
         row.profile_uuid,

@@ -9,11 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from scepd.model import ManagedCertificate
+from scepd.profiles.certificate_renewal import OverdueRule
+from scepd.storage.columns import UTCDateTime
+from scepd.storage.row_writes import IS_CURRENT_OF_ROW
 from scepd.storage.rows import is_of
 from scepd.storage.tables import host_profile, managed_certificate
+
+# Made once: each inventory runs them.
+_COLUMNS = managed_certificate.c
+_NEWEST = (
+    select(_COLUMNS.sha1, _COLUMNS.renew_at, _COLUMNS.not_after)
+    .where(IS_CURRENT_OF_ROW)
+    .order_by(_COLUMNS.not_before.desc(), _COLUMNS.sha1.desc())
+    .limit(1)
+)
+_RETIRE = (
+    update(managed_certificate)
+    .where(IS_CURRENT_OF_ROW, _COLUMNS.sha1 != bindparam("newest"))
+    .values(retired_at=bindparam("now", type_=UTCDateTime))
+)
+_SEEN = select(_COLUMNS.sha1, _COLUMNS.renew_at).where(_COLUMNS.host_uuid == bindparam("of_host"))
 
 
 def certificate_record(row: Row[tuple[object, ...]]) -> ManagedCertificate:
@@ -33,25 +51,35 @@ def certificate_record(row: Row[tuple[object, ...]]) -> ManagedCertificate:
         row.source,
         row.first_seen,
         row.renew_at,
+        row.retired_at,
     )
 
 
 def record_certificates(
-    connection: Connection, host_uuid: str, certificates: Sequence[ManagedCertificate]
+    connection: Connection,
+    host_uuid: str,
+    certificates: Sequence[ManagedCertificate],
+    now: datetime,
+    overdue: OverdueRule,
 ) -> None:
     """
-    Record the certificates that an inventory showed.
+    Record the certificates that an inventory showed; of each profile only the newest counts from
+    then on.
 
     The first sight of each is kept, and a time of renewal that was counted from it moves to no
     later one.
+
+    :param overdue: when the renewal of one is overdue.
     """
-    columns = managed_certificate.c
-    seen = select(columns.sha1, columns.renew_at).where(columns.host_uuid == host_uuid)
-    known: dict[str, datetime] = {row.sha1: row.renew_at for row in connection.execute(seen)}
+    seen = connection.execute(_SEEN, {"of_host": host_uuid})
+    known: dict[str, datetime] = {row.sha1: row.renew_at for row in seen}
     for one in certificates:
         if one.sha1 in known:
             renew_at = min(known[one.sha1], one.renew_at)
             _update(connection, host_uuid, one, renew_at)
+            # An assignment without a time has none on purpose: no old certificate gives it one.
+            if not _has_time(connection, host_uuid, one.profile_uuid):
+                continue
         else:
             values = _values(one) | {"host_uuid": host_uuid, "sha1": one.sha1}
             connection.execute(
@@ -60,7 +88,7 @@ def record_certificates(
                 )
             )
             known[one.sha1] = one.renew_at
-            _renew_with_newest(connection, host_uuid, one.profile_uuid)
+        _renew_with_newest(connection, host_uuid, one, now, overdue)
 
 
 def _update(
@@ -69,30 +97,38 @@ def _update(
     same = (managed_certificate.c.host_uuid == host_uuid) & (managed_certificate.c.sha1 == one.sha1)
     values = _values(one) | {"renew_at": renew_at}
     connection.execute(update(managed_certificate).where(same).values(values))
-    # An assignment without a time has none on purpose: no old certificate gives it one.
-    has_one = host_profile.c.renew_at.is_not(None)
-    if connection.scalar(
-        select(host_profile.c.host_uuid).where(is_of(host_uuid, one.profile_uuid), has_one)
-    ):
-        _renew_with_newest(connection, host_uuid, one.profile_uuid)
 
 
-def _renew_with_newest(connection: Connection, host_uuid: str, profile_uuid: str) -> None:
-    """
-    Let the assignment be renewed, and expire, as its newest certificate.
-    """
-    columns = managed_certificate.c
-    newest = (
-        select(columns.renew_at, columns.not_after)
-        .where(columns.host_uuid == host_uuid, columns.profile_uuid == profile_uuid)
-        .order_by(columns.not_before.desc(), columns.sha1.desc())
-        .limit(1)
+def _has_time(connection: Connection, host_uuid: str, profile_uuid: str) -> bool:
+    has_one = select(host_profile.c.host_uuid).where(
+        is_of(host_uuid, profile_uuid), host_profile.c.renew_at.is_not(None)
     )
-    row = connection.execute(newest).one()
+    return connection.scalar(has_one) is not None
+
+
+def _renew_with_newest(
+    connection: Connection,
+    host_uuid: str,
+    seen: ManagedCertificate,
+    now: datetime,
+    overdue: OverdueRule,
+) -> None:
+    """
+    Let the assignment be renewed, and expire, as its newest certificate; those before it count no
+    more.
+    """
+    key = {"row_host": host_uuid, "row_profile": seen.profile_uuid}
+    row = connection.execute(_NEWEST, key).first()
+    if row is None:
+        return
+    connection.execute(_RETIRE, key | {"newest": row.sha1, "now": now})
+    overdue_at = overdue.overdue_at(row.renew_at, row.not_after)
+    values = {"renew_at": row.renew_at, "expires_at": row.not_after, "overdue_at": overdue_at}
+    if row.not_after > now and overdue_at > now:
+        # What operators were told before is over, so that they are told of the next case.
+        values["alarm"] = ""
     connection.execute(
-        update(host_profile)
-        .where(is_of(host_uuid, profile_uuid))
-        .values(renew_at=row.renew_at, expires_at=row.not_after)
+        update(host_profile).where(is_of(host_uuid, seen.profile_uuid)).values(values)
     )
 
 

@@ -4,12 +4,24 @@ What an event leaves in the columns of an assignment; pure.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Row
 
 from scepd.model import QueuedCommand, RowEvent
-from scepd.profiles.lifecycle import Attempts, Command, Detail, Event, Status, Transition
+from scepd.profiles.certificate_renewal import OverdueRule, retry_at
+from scepd.profiles.lifecycle import (
+    Attempts,
+    Command,
+    Detail,
+    Event,
+    Operation,
+    Status,
+    Transition,
+)
+
+_LEAST_RENEWAL_WAIT = timedelta(minutes=1)
+_FAR = datetime.max.replace(tzinfo=UTC)
 
 AssignmentRow = Row[tuple[object, ...]]
 """
@@ -63,14 +75,39 @@ def delivery_columns(
     return columns
 
 
-def renewal_columns(row: AssignmentRow, event: Event) -> dict[str, object]:
+def renewal_columns(
+    row: AssignmentRow, event: Event, now: datetime, overdue: OverdueRule
+) -> dict[str, object]:
     """
-    The columns that bring a renewal: an older certificate must not bring one of a certificate that
-    can't be told.
+    The columns that bring a renewal, or tell that one is overdue: an older certificate must not
+    bring one of a certificate that can't be told, and what a device had before it enrolled anew
+    counts no more.
+
+    :param overdue: tells how soon what was delivered must be seen.
     """
+    if event is Event.ENROLLED_ANEW:
+        return {"renew_at": None, "expires_at": None, "overdue_at": None, "alarm": ""}
+    columns: dict[str, object] = {
+        "renew_at": row.renew_at,
+        "expires_at": row.expires_at,
+        "overdue_at": row.overdue_at,
+        "alarm": row.alarm,
+    }
     if event is Event.CERTIFICATE_NOT_IDENTIFIED:
-        return {"renew_at": None, "expires_at": None}
-    return {"renew_at": row.renew_at, "expires_at": row.expires_at}
+        columns |= {"renew_at": None, "expires_at": None}
+    is_install = row.operation == Operation.INSTALL.value and row.ca_name is not None
+    if is_install and event in (Event.ACKNOWLEDGED, Event.CERTIFICATE_NOT_IDENTIFIED):
+        columns["overdue_at"] = min(row.overdue_at or _FAR, now + overdue.unseen)
+    return columns
+
+
+def due_after(row: AssignmentRow, wait: timedelta, event: Event, now: datetime) -> datetime:
+    """
+    When an assignment is due after a failure: a renewal once more before its certificate expires.
+    """
+    if event is not Event.ERROR_WHILE_CERTIFIED:
+        return now + wait
+    return retry_at(now, wait, row.expires_at, _LEAST_RENEWAL_WAIT)
 
 
 def _detail(row: AssignmentRow, change: Transition, event: RowEvent) -> object:
@@ -78,7 +115,10 @@ def _detail(row: AssignmentRow, change: Transition, event: RowEvent) -> object:
         return row.detail
     if change.detail is Detail.CLEARED:
         return ""
-    return event.detail if change.detail is Detail.GIVEN else change.detail
+    if change.detail is Detail.GIVEN:
+        return event.detail
+    # What the table says, and why.
+    return f"{change.detail}: {event.detail}" if event.detail else change.detail
 
 
 def _attempts(row: AssignmentRow, change: Transition) -> int:

@@ -19,7 +19,13 @@ from scepd.storage.outbox import (
     insert_commands,
     wish_pushes,
 )
-from scepd.storage.tables import activity, enrollment_window, host, host_profile
+from scepd.storage.tables import (
+    activity,
+    enrollment_window,
+    host,
+    host_profile,
+    managed_certificate,
+)
 from scepd.storage.windows import CLOSED, IS_LIVE, insert_window
 
 ACKNOWLEDGED_WINDOW_LASTS = timedelta(minutes=10)
@@ -32,15 +38,26 @@ RowKey = tuple[str, str]
 The host and the profile of an assignment.
 """
 
-_IS_ROW = and_(
+IS_ROW = and_(
     host_profile.c.host_uuid == bindparam("row_host"),
     host_profile.c.profile_uuid == bindparam("row_profile"),
 )
+"""
+The condition for an assignment, by the parameters ``row_host`` and ``row_profile``.
+"""
 _IS_LIVE_WINDOW = and_(
     enrollment_window.c.host_uuid == bindparam("row_host"),
     enrollment_window.c.profile_uuid == bindparam("row_profile"),
     IS_LIVE,
 )
+IS_CURRENT_OF_ROW = and_(
+    managed_certificate.c.host_uuid == bindparam("row_host"),
+    managed_certificate.c.profile_uuid == bindparam("row_profile"),
+    managed_certificate.c.retired_at.is_(None),
+)
+"""
+The condition for the certificates of an assignment that count, by the same parameters.
+"""
 
 
 @dataclass(slots=True)
@@ -53,11 +70,13 @@ class RowWrites:
     :param queued: commands with their hosts; a push is wished for each.
     :param unqueued: enrollments that may have no command left.
     :param unreachable: enrollments that are not to be pushed.
+    :param retired: assignments whose certificates count no more.
     :param inventoried: hosts whose inventory is wanted soon.
     """
 
     updated: list[dict[str, object]] = field(default_factory=list)
     removed: list[RowKey] = field(default_factory=list)
+    retired: list[RowKey] = field(default_factory=list)
     closed: list[RowKey] = field(default_factory=list)
     opened: list[EnrollmentWindow] = field(default_factory=list)
     acknowledged: list[RowKey] = field(default_factory=list)
@@ -97,9 +116,12 @@ class RowWrites:
 
     def _write_rows(self, connection: Connection, now: datetime) -> None:
         if self.updated:
-            connection.execute(update(host_profile).where(_IS_ROW), self.updated)
+            connection.execute(update(host_profile).where(IS_ROW), self.updated)
         if self.removed:
-            connection.execute(delete(host_profile).where(_IS_ROW), _keys(self.removed))
+            connection.execute(delete(host_profile).where(IS_ROW), _keys(self.removed))
+        if self.retired:
+            change = update(managed_certificate).where(IS_CURRENT_OF_ROW).values(retired_at=now)
+            connection.execute(change, _keys(self.retired))
         if self.inventoried:
             connection.execute(
                 update(host)

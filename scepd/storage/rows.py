@@ -30,15 +30,18 @@ from scepd.storage.first_assignments import first_ca_name
 from scepd.storage.row_columns import (
     AssignmentRow,
     delivery_columns,
+    due_after,
     event_columns,
     renewal_columns,
 )
-from scepd.storage.row_writes import RowKey, RowWrites
+from scepd.storage.row_writes import IS_ROW, RowKey, RowWrites
 from scepd.storage.tables import host, host_profile
 
 _ACTOR = "scepd"
 # While its breaker is not open: too few failures to tell whether it is out, or a trial under way.
 _AUTHORITY_PAUSE = timedelta(seconds=60)
+# To make it anew for each row costs more than to run it.
+_ONE_ROW = select(host_profile).where(IS_ROW)
 
 
 def is_of(host_uuid: str, profile_uuid: str) -> ColumnElement[bool]:
@@ -157,10 +160,10 @@ class RowChanges:
         """
         if (host_uuid, profile_uuid) in self._changed:
             self.write()
-        elif (host_uuid, profile_uuid) in self._ahead:
+        if (host_uuid, profile_uuid) in self._ahead:
             return self._ahead[host_uuid, profile_uuid]
-        one = select(host_profile).where(is_of(host_uuid, profile_uuid))
-        return self._connection.execute(one).first()
+        key = {"row_host": host_uuid, "row_profile": profile_uuid}
+        return self._connection.execute(_ONE_ROW, key).first()
 
     def change(
         self,
@@ -190,6 +193,8 @@ class RowChanges:
         self._ahead.pop((row.host_uuid, row.profile_uuid), None)
         self._change_outbox(row, change, command)
         self._change_window(row, change, event.event, window)
+        if change.remove_row or event.event is Event.ENROLLED_ANEW:
+            self._writes.retired.append((row.host_uuid, row.profile_uuid))
         if change.remove_row:
             self._writes.removed.append((row.host_uuid, row.profile_uuid))
         else:
@@ -250,11 +255,11 @@ class RowChanges:
             "row_host": row.host_uuid,
             "row_profile": row.profile_uuid,
             "ca_name": self._ca_name(row, change),
-            "due_at": self._due_at(row, change),
+            "due_at": self._due_at(row, change, event.event),
             "changed_at": self._now,
             **event_columns(row, change, event),
             **delivery_columns(row, change, event.event, command, self._now),
-            **renewal_columns(row, event.event),
+            **renewal_columns(row, event.event, self._now, self._settings.overdue),
         }
 
     def _ca_name(self, row: AssignmentRow, change: Transition) -> object:
@@ -267,7 +272,7 @@ class RowChanges:
             return row.ca_name
         return first_ca_name(self._connection, row.profile_uuid)
 
-    def _due_at(self, row: AssignmentRow, change: Transition) -> datetime | None:
+    def _due_at(self, row: AssignmentRow, change: Transition, event: Event) -> datetime | None:
         kept: datetime | None = row.due_at
         if change.due is Due.UNCHANGED:
             return kept
@@ -278,7 +283,7 @@ class RowChanges:
             return kept or self._limited(row.host_uuid, timedelta(seconds=change.due_after))
         if change.due is Due.WITH_AUTHORITY:
             return self._with_authority(row)
-        return self._now + timedelta(seconds=change.due_after)
+        return due_after(row, timedelta(seconds=change.due_after), event, self._now)
 
     def _with_authority(self, row: AssignmentRow) -> datetime:
         # Deliveries of one that is out are held back: it is due when the breaker lets it out.

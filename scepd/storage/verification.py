@@ -4,38 +4,30 @@ osquery's agents, what inventories prove, and the certificates that were seen, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
-from scepd.model import Delivery, Lease, ManagedCertificate, RowEvent
-from scepd.profiles.lifecycle import Event, Operation, RetrySettings, Status
+from scepd.model import Delivery, ManagedCertificate, RowEvent
+from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage.certificates import certificate_record, record_certificates
 from scepd.storage.database import Database
 from scepd.storage.deliveries import deliveries_of
-from scepd.storage.leases import refuse_lost
 from scepd.storage.rows import apply_events
-from scepd.storage.tables import host, host_profile, managed_certificate
+from scepd.storage.tables import host, managed_certificate
 
 
 class SQLVerificationStore:
     """
     Implements :class:`~scepd.ports.VerificationStore`.
 
-    :param settings: how failures are tried again.
-    :param now: tells when a lease has ended; None: the database's clock.
+    :param settings: how failures are tried again, and when a certificate is overdue.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        settings: RetrySettings | None = None,
-        now: Callable[[], datetime] | None = None,
-    ) -> None:
+    def __init__(self, database: Database, settings: RetrySettings | None = None) -> None:
         self._database = database
         self._settings = settings or RetrySettings()
-        self._now = now
 
     async def enroll_agent(self, host_uuid: str, node_key_sha256: str, now: datetime) -> bool:
         """
@@ -100,14 +92,19 @@ class SQLVerificationStore:
         """
 
         def unit(connection: Connection) -> None:
-            record_certificates(connection, host_uuid, certificates)
+            overdue = self._settings.overdue
+            record_certificates(connection, host_uuid, certificates, now, overdue)
             apply_events(connection, events, now, self._settings)
 
         await self._database.write(unit)
 
-    async def certificates(self, host_uuid: str) -> Sequence[ManagedCertificate]:
+    async def certificates(
+        self, host_uuid: str, *, retired: bool = False
+    ) -> Sequence[ManagedCertificate]:
         """
         The certificates of a host, the newest NotBefore first.
+
+        :param retired: whether those that count no more are among them.
         """
         columns = managed_certificate.c
         newest_first = (
@@ -115,42 +112,13 @@ class SQLVerificationStore:
             .where(columns.host_uuid == host_uuid)
             .order_by(columns.not_before.desc(), columns.sha1.desc())
         )
+        if not retired:
+            newest_first = newest_first.where(columns.retired_at.is_(None))
 
         def query(connection: Connection) -> list[ManagedCertificate]:
             return [certificate_record(row) for row in connection.execute(newest_first)]
 
         return await self._database.read(query)
-
-    async def renew_due(self, now: datetime, limit: int, lease: Lease) -> Sequence[RowEvent]:
-        """
-        RENEWAL_DUE happens to at most ``limit`` verified assignments whose newest certificate
-        should be renewed by now, the soonest expiry first.
-
-        :returns: the events that happened.
-        :raises Conflict: the lease has passed to another owner.
-        """
-        columns = host_profile.c
-        due = (
-            select(columns.host_uuid, columns.profile_uuid)
-            .where(
-                columns.status == Status.VERIFIED.value,
-                columns.renew_at <= now,
-                columns.operation == Operation.INSTALL.value,
-            )
-            .order_by(columns.expires_at)
-            .limit(limit)
-        )
-
-        def unit(connection: Connection) -> list[RowEvent]:
-            refuse_lost(connection, lease, self._now)
-            events = [
-                RowEvent(row.host_uuid, row.profile_uuid, Event.RENEWAL_DUE)
-                for row in connection.execute(due)
-            ]
-            apply_events(connection, events, now, self._settings)
-            return events
-
-        return await self._database.write(unit)
 
 
 def _is_inventory_due(host_uuid: str, now: datetime) -> ColumnElement[bool]:

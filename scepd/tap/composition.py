@@ -24,6 +24,7 @@ from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
 from scepd.services.host_commands import HostCommandPorts, HostCommands
 from scepd.services.hosts import Hosts
+from scepd.services.managed_certificates import ManagedCertificates
 from scepd.services.profiles import Profiles
 from scepd.services.proxying import ProxyPorts, SCEPProxy
 from scepd.services.pushes import Pushes
@@ -87,7 +88,7 @@ class Composition:
         self._say_listening = say_listening
         self.metrics = Metrics()
         self.database = self._make_database()
-        self._stores = stores = Stores(self.database, configuration.profiles)
+        self._stores = stores = Stores(self.database, configuration.profiles, configuration.renewal)
         stores.authorities = AuthoritiesWithBuiltIn(
             stores.authorities, lambda: self.management.ca, configuration.server.external_url
         )
@@ -245,6 +246,7 @@ class Composition:
                 stores.check_ins,
                 stores.pushes,
             ),
+            certificates=ManagedCertificates(stores.renewals, stores.breakers, around.reactor),
             commands=self._make_host_commands(),
             pushes=Pushes(
                 stores.pushes,

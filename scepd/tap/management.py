@@ -12,6 +12,7 @@ from twisted.web.resource import Resource
 from scepd.metrics import Metrics
 from scepd.profiles.certificate_renewal import RenewalRule
 from scepd.services.bootstrap_tokens import BootstrapTokens
+from scepd.services.certificate_counting import CertificateCounting
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
@@ -25,7 +26,7 @@ from scepd.services.last_seen import LastSeen
 from scepd.services.leases import Leases
 from scepd.services.periodic import Periodic
 from scepd.services.rendering import ProfileRendering
-from scepd.services.renewal import Renewal
+from scepd.services.renewal import Renewal, RenewalRunSettings
 from scepd.services.results import ResultPorts, Results
 from scepd.services.verification import Verification, VerificationSettings
 from scepd.services.verification_agents import Agents
@@ -43,6 +44,7 @@ from scepd.web.osquery import OsqueryAPI
 
 _LAST_SEEN_SECONDS = 5.0
 _PRUNING_SECONDS = 3600.0
+_COUNTING_SECONDS = 60.0
 # One transaction of a batch of this size holds the database for about a tenth of a second.
 _BATCH = 200
 
@@ -73,6 +75,7 @@ class Management:
         self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges, metrics)
         self.ca = self.issuing.authority
         self._protecting = protecting
+        self._metrics = metrics
         self.pushing = Pushing(around, stores.pushes, stores.push_topics, metrics, secrets, tells)
         self._leases = Leases(stores.leases, around.new_id(), around.configuration.storage.lease)
         self.last_seen = LastSeen(stores.check_ins, around.reactor)
@@ -132,7 +135,9 @@ class Management:
     def _make_periodic(self) -> list[Periodic]:
         configuration, stores = self._around.configuration, self._stores
         processor = self._make_processor()
-        renewal = Renewal(stores.verification, self._leases, self._around.reactor)
+        reactor = self._around.reactor
+        renewal = Renewal(stores.renewals, self._leases, reactor, self._renewal_settings())
+        counting = CertificateCounting(stores.renewals, reactor, self._metrics)
         pruning = CommandPruning(
             stores.command_history,
             self._leases,
@@ -142,6 +147,7 @@ class Management:
         works = (
             ("processing profiles", configuration.profiles.tick, processor.tick),
             ("renewing certificates", configuration.renewal.interval, renewal.run),
+            ("counting certificates", _COUNTING_SECONDS, counting.run),
             ("forgetting old commands", _PRUNING_SECONDS, pruning.run),
             ("writing when devices were seen", _LAST_SEEN_SECONDS, self.last_seen.flush),
         )
@@ -249,3 +255,9 @@ class Management:
             section.grace,
             RenewalRule(timedelta(days=configuration.renewal.days_left)),
         )
+
+    def _renewal_settings(self) -> RenewalRunSettings:
+        section = self._around.configuration.renewal
+        longest = timedelta(seconds=section.longest_retry)
+        first = min(timedelta(seconds=section.first_retry), longest)
+        return RenewalRunSettings(_BATCH, again_after=(first, longest))

@@ -4,8 +4,11 @@ Every store, on one database.
 
 from __future__ import annotations
 
-from scepd.config import ProfilesSection
+from datetime import timedelta
+
+from scepd.config import ProfilesSection, RenewalSection
 from scepd.ports import CertificateAuthorityStore
+from scepd.profiles.certificate_renewal import OverdueRule
 from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.api_tokens import SQLAPITokenStore
@@ -30,6 +33,7 @@ from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.push_topics import SQLPushTopics
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.resending import SQLResendStore
 from scepd.storage.verification import SQLVerificationStore
 
@@ -39,8 +43,10 @@ class Stores:
     The stores by the names of their ports.
     """
 
-    def __init__(self, database: Database, profiles: ProfilesSection) -> None:
-        retries = RetrySettings(tuple(profiles.retry_waits), profiles.max_retries)
+    def __init__(
+        self, database: Database, profiles: ProfilesSection, renewal: RenewalSection
+    ) -> None:
+        retries = _retries(profiles, renewal)
         self.added_authorities = SQLCertificateAuthorityStore(database, retries)
         # The composition puts the embedded one among them.
         self.authorities: CertificateAuthorityStore = self.added_authorities
@@ -67,3 +73,16 @@ class Stores:
         self.resending = SQLResendStore(database, retries)
         self.push_topics = SQLPushTopics(database)
         self.verification = SQLVerificationStore(database, retries)
+        self.renewals = SQLRenewalStore(database, retries)
+
+
+def _retries(profiles: ProfilesSection, renewal: RenewalSection) -> RetrySettings:
+    return RetrySettings(
+        tuple(profiles.retry_waits),
+        profiles.max_retries,
+        first_renewal_wait=renewal.first_retry,
+        longest_renewal_wait=renewal.longest_retry,
+        overdue=OverdueRule(
+            timedelta(seconds=renewal.overdue_after), timedelta(seconds=renewal.unseen_after)
+        ),
+    )

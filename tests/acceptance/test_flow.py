@@ -4,6 +4,9 @@ Both sequences whole: from an uploaded profile to a verified certificate.
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
+
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -71,21 +74,21 @@ class FlowTests(TestCase):
 
 class RenewalTests(TestCase):
     """
-    A certificate of a minute is renewed before it expires.
+    Certificates of less than a minute are renewed before they expire.
     """
 
     timeout = 240
 
-    async def test_renewal(self) -> None:
+    async def test_renewals(self) -> None:
         """
-        The device holds a newer certificate before the first one expires, and the row is verified
-        again.
+        A device is renewed twice, each time before its certificate expires; the list shows
+        the newest certificate, and the others only as retired.
         """
         fleet = Fleet(
             {
-                "ca.certificate_lifetime": "60.0",
+                "ca.certificate_lifetime": "44.0",
                 "verification.interval": "1.0",
-                "renewal.interval": "1.0",
+                "renewal.interval": "0.5",
             }
         )
         self.addCleanup(fleet.stop)
@@ -94,12 +97,27 @@ class RenewalTests(TestCase):
         (polled,) = await fleet.enroll()
         profile = await fleet.add_profile()
         await fleet.until_verified(profile)
-        first = polled.device.keychain.identities[-1].summary
-        await fleet.until(profile, lambda row: row["status"] != "verified", patience=60)
-        await fleet.until_verified(profile, patience=60)
-        second = polled.device.keychain.identities[-1].summary
-        self.assertNotEqual(first.serial_number, second.serial_number)
-        self.assertGreater(second.not_valid_after_utc, first.not_valid_after_utc)
-        self.assertLess(second.not_valid_before_utc, first.not_valid_after_utc)
+        identities = polled.device.keychain.identities
+        wanted = len(identities) + 2
+        await fleet.until(
+            profile,
+            lambda row: len(identities) >= wanted and row["status"] == "verified",
+            patience=120,
+        )
+        made = [identity.summary for identity in identities[-3:]]
+        for old, new in pairwise(made):
+            self.assertGreater(new.not_valid_after_utc, old.not_valid_after_utc)
+        arguments = "certificate list --state current --all --json".split()
+        listed = await deferToThread(fleet.daemon.ctl, *arguments)
+        (found,) = json.loads(listed.stdout)
+        self.assertEqual((found["host"], found["state"]), (polled.udid, "expiring"))
+        known = [found["certificate"], *found["retired"]]
+        serials = [int(one["serial"], 16) for one in known]
+        self.assertEqual(serials[:3], [one.serial_number for one in reversed(made)])
+        self.assertIsNone(known[0]["retired_at"])
+        self.assertTrue(all(one["retired_at"] for one in known[1:]))
         shown = await deferToThread(fleet.daemon.ctl, "host", "show", polled.udid)
-        self.assertIn(f"{second.serial_number:X}", shown.stdout)
+        self.assertIn(known[0]["sha1"], shown.stdout)
+        self.assertNotIn(known[1]["sha1"], shown.stdout)
+        told = await deferToThread(fleet.daemon.ctl, "activity", "list", "--json")
+        self.assertNotIn("certificate expired", [one["action"] for one in json.loads(told.stdout)])

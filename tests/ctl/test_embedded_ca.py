@@ -24,6 +24,23 @@ CERTIFICATE: dict[str, JsonValue] = {
     "revoked_at": None,
     "revocation_reason": None,
 }
+MANAGED: dict[str, JsonValue] = {
+    "host": "H-1",
+    "serial_number": "C02",
+    "profile_uuid": "a-1",
+    "profile_identifier": "com.example.wifi",
+    "ca_name": "corp",
+    "state": "overdue",
+    "reason": "renewing (3 failures): refused",
+    "status": "pending",
+    "attempts": 3,
+    "due_at": "2026-06-20T12:00:00Z",
+    "expires_at": "2026-07-01T12:00:00Z",
+    "renew_at": "2026-06-01T12:00:00Z",
+    "overdue_at": "2026-06-04T12:00:00Z",
+    "certificate": {"sha1": "ab", "subject": "CN=new", "not_after": "2026-07-01T12:00:00Z"},
+    "retired": [{"sha1": "cd", "subject": "CN=old", "not_after": "2026-06-01T12:00:00Z"}],
+}
 REQUEST: dict[str, JsonValue] = {
     "id": "r-1",
     "subject": "CN=router",
@@ -76,6 +93,51 @@ class EmbeddedCATests(SynchronousTestCase):
         self.assertRegex(result.stdout, r"(?s)SERIAL.*0AFF +CN=laptop +enroll.*\n0B ")
         self.assertEqual(result.stdout.count("CN=laptop"), 2)
         self.assertEqual(self.server.requests[1].url.params["after"], "0AFF")
+
+    def test_list_by_state(self) -> None:
+        """
+        With a state those on hosts are asked for; each is followed by the retired ones before it.
+        """
+        self.server.answers = [answer(200, {"items": [MANAGED], "next": None})]
+        result = self.server.run(
+            *("certificate", "list", "--state", "overdue", "--days", "7", "--host", "H-1", "--all")
+        )
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertRegex(
+            result.stdout,
+            r"(?s)HOST .*REASON.*\nH-1 +C02 .* overdue +2026-07-01 12:00:00Z .* ab +CN=new .*"
+            r"refused.*\nH-1 +C02 .* retired +2026-06-01 12:00:00Z .* cd +CN=old ",
+        )
+        [request] = self.server.requests
+        self.assertEqual(request.url.path, "/api/v1/managed_certificates")
+        asked = {"state": "overdue", "days": "7", "host": "H-1", "all": "1"}
+        self.assertEqual(dict(request.url.params), {**asked, "limit": "200", "after": ""})
+
+    def test_nothing_in_a_state(self) -> None:
+        """
+        That there is none is a sentence; a certificate that was not seen has no names.
+        """
+        self.server.answers = [answer(200, {"items": [], "next": None})]
+        result = self.server.run("certificate", "list", "--state", "expired")
+        self.assertEqual(result.stdout, "There are no expired certificates.\n")
+        unseen: dict[str, JsonValue] = {**MANAGED, "certificate": None, "retired": []}
+        self.server.answers = [answer(200, {"items": [unseen], "next": None})]
+        result = self.server.run("certificate", "list", "--state", "overdue")
+        self.assertNotIn("CN=", result.stdout)
+        self.server.answers = [answer(200, {"items": [unseen], "next": None})]
+        result = self.server.run("certificate", "list", "--state", "overdue", "--json")
+        self.assertEqual(json.loads(result.stdout), [unseen])
+
+    def test_state_is_needed(self) -> None:
+        """
+        What only goes with a state is refused without one, and unknown states with those there are.
+        """
+        result = self.server.run("certificate", "list", "--all")
+        self.assertEqual((result.exit_code, self.server.requests), (2, []))
+        self.assertIn("--state only", result.stderr)
+        result = self.server.run("certificate", "list", "--state", "old")
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("expiring", result.stderr)
 
     def test_revoke(self) -> None:
         """

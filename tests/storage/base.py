@@ -44,6 +44,7 @@ from scepd.ports import (
     PendingRequestStore,
     ProfileStore,
     PushStore,
+    RenewalStore,
     ResendStore,
     SignedBy,
     Subject,
@@ -71,6 +72,7 @@ from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.resending import SQLResendStore
 from scepd.storage.verification import SQLVerificationStore
 from tests.storage import records
@@ -124,8 +126,9 @@ class StorageTestCase(TestCase):
         self.delivery: DeliveryStore = SQLDeliveryStore(database, now=self.clock)
         self.breakers: BreakerStore = SQLBreakerStore(database)
         self.pushes: PushStore = SQLPushStore(database, lambda: next(apns_ids))
+        self.verification: VerificationStore = SQLVerificationStore(database)
         self.resending: ResendStore = SQLResendStore(database)
-        self.verification: VerificationStore = SQLVerificationStore(database, now=self.clock)
+        self.renewals: RenewalStore = SQLRenewalStore(database, now=self.clock)
 
     def clock(self) -> datetime:
         """

@@ -42,12 +42,12 @@ class LifecycleContract(StorageTestCase):
 
     async def test_text_of_the_table(self) -> None:
         """
-        Where the table has a text of its own, that is the detail.
+        Where the table has a text of its own, that is the detail, and the reason behind it.
         """
         await self.hand_over()
         await self.happen(Event.ERROR_WHILE_CERTIFIED, detail="12021")
         row = await self.row()
-        self.assertEqual((row.detail, row.due_at), ("renewing (1 failure)", NOON + HOUR))
+        self.assertEqual((row.detail, row.due_at), ("renewing (1 failure): 12021", NOON + HOUR))
 
     async def test_outage(self) -> None:
         """

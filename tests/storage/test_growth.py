@@ -32,6 +32,7 @@ from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.verification import SQLVerificationStore
 from tests.storage import records
 from tests.storage.base import SUBJECT, reserve
@@ -239,8 +240,11 @@ class GrowthTests(SynchronousTestCase):
         self.run_now(self.add_fleet())
         self.steps.clear()
         self.run_now(self.renewal())
-        (search,) = [step for step in self.steps if "renew_at" in step]
-        self.assertIn("SEARCH host_profile USING INDEX", search)
+        for column, count in (("renew_at", 2), ("expires_at", 5), ("overdue_at", 2)):
+            found = [step for step in self.steps if f"{column}<" in step]
+            self.assertEqual(len(found), count, self.steps)
+            for search in found:
+                self.assertIn("SEARCH host_profile USING ", search)
         self.assertEqual([step for step in self.steps if step.startswith("SCAN")], [])
 
     async def renewal(self) -> None:
@@ -249,4 +253,8 @@ class GrowthTests(SynchronousTestCase):
         """
         lease = await SQLLeaseStore(self.database).take_lease("renewal", "one", 60)
         assert lease is not None
-        await SQLVerificationStore(self.database).renew_due(NOON, 10, lease)
+        renewals = SQLRenewalStore(self.database)
+        await renewals.due_renewals(NOON, (HOUR, HOUR), 10)
+        await renewals.renew([("H-1", "a")], NOON, lease)
+        await renewals.overdue_cases(NOON, 10)
+        await renewals.certificate_counts(NOON)

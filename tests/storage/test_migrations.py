@@ -247,6 +247,59 @@ class SeventhRevisionTests(SQLiteFile):
         self.assertEqual(row, (*enrolled, None, None))
 
 
+class EighthRevisionCertificateTests(SQLiteFile):
+    """
+    A database of the eighth revision, with certificates, is brought to the newest one.
+    """
+
+    async def test_renewals(self) -> None:
+        """
+        Each assignment gets the time when it is overdue, and only the newest certificate of a
+        profile counts.
+        """
+        _migrate(self.path, "0008")
+        connection = self.second_connection()
+        connection.execute("PRAGMA foreign_keys = OFF")
+        day = 86_400_000_000
+        for profile, acknowledged_at, renew_at, expires_at, operation in (
+            ("long", _AT, _AT, _AT + 30 * day, "install"),
+            ("short", _AT, _AT, _AT + 2 * day, "install"),
+            ("unseen", _AT, None, None, "install"),
+            ("waits", None, None, None, "install"),
+            ("leaves", _AT, None, None, "remove"),
+        ):
+            values = ("H-1", profile, operation, "verified", "corp", "", "ab", 0, None, _AT)
+            rest = ("id", "H-1", 1, None, _AT, acknowledged_at, renew_at, expires_at)
+            marks = ", ".join("?" * 18)
+            connection.execute(f"INSERT INTO host_profile VALUES ({marks})", values + rest)  # noqa: S608
+        for sha1, profile, not_before, first_seen in (
+            ("01", "long", 1, 10),
+            ("02", "long", 2, 20),
+            ("03", "long", 2, 30),
+            ("04", "short", 9, 40),
+        ):
+            told = ("H-1", sha1, profile, "corp", "CN=H-1", "CN=corp", "0A", not_before, 99)
+            connection.execute(
+                "INSERT INTO managed_certificate VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*told, "osquery", first_seen, 50),
+            )
+        _migrate(self.path, "head")
+        rows = connection.execute("SELECT profile_uuid, overdue_at, alarm FROM host_profile")
+        hour = day // 24
+        self.assertEqual(
+            {name: values for name, *values in rows},
+            {
+                "long": [_AT + 3 * day, ""],
+                "short": [_AT + day, ""],
+                "unseen": [_AT + 4 * hour, ""],
+                "waits": [None, ""],
+                "leaves": [None, ""],
+            },
+        )
+        found = connection.execute("SELECT sha1, retired_at FROM managed_certificate")
+        self.assertEqual(dict(found.fetchall()), {"01": 20, "02": 30, "03": None, "04": None})
+
+
 _AT = 1772366400123456
 _FIRST_ROWS: tuple[tuple[str, tuple[object, ...]], ...] = (
     (

@@ -18,6 +18,7 @@ from tests.storage import (
     lifecycle_contract,
     profile_contract,
     push_contract,
+    renewal_contract,
     resend_contract,
     silence_contract,
     target_contract,
@@ -215,9 +216,21 @@ class ProofTests(MigratedServer, verification_contract.ProofContract):
     """
 
 
-class RenewalTests(MigratedServer, verification_contract.RenewalContract):
+class RenewalTests(MigratedServer, renewal_contract.RenewalContract):
     """
-    The renewals of VerificationStore on PostgreSQL.
+    What is due in RenewalStore on PostgreSQL.
+    """
+
+
+class RenewalFailureTests(MigratedServer, renewal_contract.RenewalFailureContract):
+    """
+    The failures of renewals on PostgreSQL.
+    """
+
+
+class OverdueTests(MigratedServer, renewal_contract.OverdueContract):
+    """
+    What is overdue in RenewalStore on PostgreSQL.
     """
 
 

@@ -18,6 +18,7 @@ from tests.storage import (
     lifecycle_contract,
     profile_contract,
     push_contract,
+    renewal_contract,
     resend_contract,
     silence_contract,
     target_contract,
@@ -226,9 +227,21 @@ class ProofTests(MigratedFile, verification_contract.ProofContract):
     """
 
 
-class RenewalTests(MigratedFile, verification_contract.RenewalContract):
+class RenewalTests(MigratedFile, renewal_contract.RenewalContract):
     """
-    The renewals of VerificationStore on SQLite.
+    What is due in RenewalStore on SQLite.
+    """
+
+
+class RenewalFailureTests(MigratedFile, renewal_contract.RenewalFailureContract):
+    """
+    The failures of renewals on SQLite.
+    """
+
+
+class OverdueTests(MigratedFile, renewal_contract.OverdueContract):
+    """
+    What is overdue in RenewalStore on SQLite.
     """
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from scepd.errors import Conflict
 from scepd.model import Delivery, ManagedCertificate, WindowOutcome
 from scepd.profiles.lifecycle import Event
 from tests.storage import records
@@ -179,14 +178,18 @@ class ProofContract(StorageTestCase):
 
     async def test_certificates(self) -> None:
         """
-        Certificates are told field by field, the newest NotBefore first; of other hosts none.
+        Certificates are told field by field, the newest NotBefore first, those that count no more
+        only when asked for; of other hosts none.
         """
         await self.hand_over()
         old = records.certificate("01", not_before=NOON - DAY)
         new = records.certificate("02", source="MDM")
         await self.prove(old, new)
-        self.assertEqual(await self.verification.certificates("H-1"), [new, old])
-        self.assertEqual(await self.verification.certificates("H-2"), [])
+        retired = replace(old, retired_at=NOON)
+        everything = await self.verification.certificates("H-1", retired=True)
+        self.assertEqual(everything, [new, retired])
+        self.assertEqual(await self.verification.certificates("H-1"), [new])
+        self.assertEqual(await self.verification.certificates("H-2", retired=True), [])
 
     async def test_first_sight(self) -> None:
         """
@@ -198,8 +201,8 @@ class ProofContract(StorageTestCase):
         await self.prove(old, first)
         again = replace(first, first_seen=NOON + DAY, renew_at=first.renew_at + DAY, source="MDM")
         await self.prove(again)
-        expected = replace(first, source="MDM")
-        self.assertEqual(await self.verification.certificates("H-1"), [expected, old])
+        expected = [replace(first, source="MDM"), replace(old, retired_at=NOON)]
+        self.assertEqual(await self.verification.certificates("H-1", retired=True), expected)
 
     async def test_events(self) -> None:
         """
@@ -208,106 +211,4 @@ class ProofContract(StorageTestCase):
         await self.hand_over()
         await self.delivery.happen([records.event(Event.ACKNOWLEDGED)], NOON, None)
         await self.prove(records.certificate(), what=Event.INVENTORY_PROVED)
-        self.assertEqual((await self.row()).status, "verified")
-
-
-class RenewalContract(StorageTestCase):
-    """
-    The renewals of VerificationStore.
-    """
-
-    async def verified(self, uuid: str = "a-1", **certificate: object) -> None:
-        """
-        A verified assignment of a profile to H-1, with a certificate.
-        """
-        if await self.profiles.profile(uuid) is None:
-            await self.profiles.add_profile(records.profile(uuid), records.activity())
-        await self.assignments.assign(records.assignment(profile_uuid=uuid, status="verified"))
-        seen = records.certificate(f"of-{uuid}", profile_uuid=uuid, **certificate)
-        await self.verification.prove("H-1", [seen], [], NOON)
-
-    async def renewed(self, days: int, limit: int = 10) -> list[str]:
-        """
-        The profiles that are renewed so many days after noon.
-        """
-        lease = await self.lease()
-        events = await self.verification.renew_due(NOON + days * DAY, limit, lease)
-        self.assertEqual({one.event for one in events} - {Event.RENEWAL_DUE}, set())
-        self.assertEqual({one.host_uuid for one in events} - {"H-1"}, set())
-        return [one.profile_uuid for one in events]
-
-    async def test_due(self) -> None:
-        """
-        A renewal is due at its time, once.
-        """
-        await self.hosts.put_host(records.host())
-        await self.verified()
-        self.assertEqual(await self.renewed(299), [])
-        self.assertEqual(await self.renewed(300), ["a-1"])
-        expected = records.assignment(due_at=NOON + 300 * DAY)
-        self.assertEqual(await self.row(), expected)
-        self.assertEqual(await self.renewed(301), [])
-
-    async def test_soonest_expiry_first(self) -> None:
-        """
-        Those that expire first come first, at most so many.
-        """
-        await self.hosts.put_host(records.host())
-        for uuid, days in (("a-1", 30), ("a-2", 10), ("a-3", 20)):
-            await self.verified(uuid, not_after=NOON + days * DAY, renew_at=NOON)
-        self.assertEqual(await self.renewed(0, 2), ["a-2", "a-3"])
-        self.assertEqual(await self.renewed(0, 2), ["a-1"])
-
-    async def test_newest_counts(self) -> None:
-        """
-        Only the newest certificate of a profile brings a renewal, in whatever order they came.
-        """
-        await self.hosts.put_host(records.host())
-        await self.verified()
-        old = records.certificate("old", not_before=NOON - DAY, renew_at=NOON)
-        await self.verification.prove("H-1", [old], [], NOON)
-        self.assertEqual(await self.renewed(299), [])
-        new = records.certificate("new", not_before=NOON + DAY, renew_at=NOON + 400 * DAY)
-        await self.verification.prove("H-1", [new], [], NOON)
-        self.assertEqual(await self.renewed(399), [])
-        self.assertEqual(await self.renewed(400), ["a-1"])
-
-    async def test_verified_only(self) -> None:
-        """
-        What is not verified, or to be removed, is not renewed.
-        """
-        await self.hosts.put_host(records.host())
-        await self.verified()
-        for changes in (
-            {"status": "pending"},
-            {"status": "verifying"},
-            {"status": "failed"},
-            {"status": "verified", "operation": "remove"},
-        ):
-            await self.assignments.assign(records.assignment(**changes))
-            self.assertEqual(await self.renewed(400), [])
-
-    async def test_not_identified(self) -> None:
-        """
-        A certificate that can't be told is not renewed because of an older one, also when that is
-        seen again.
-        """
-        await self.hosts.put_host(records.host())
-        await self.verified()
-        await self.assignments.assign(records.assignment(status="verifying", delivered_at=NOON))
-        seen = [records.certificate("of-a-1")]
-        unknown = records.event(Event.CERTIFICATE_NOT_IDENTIFIED)
-        await self.verification.prove("H-1", seen, [unknown], NOON)
-        await self.verification.prove("H-1", seen, [], NOON)
-        self.assertEqual(await self.renewed(400), [])
-
-    async def test_lost_lease(self) -> None:
-        """
-        Who has lost the lease renews nothing.
-        """
-        await self.hosts.put_host(records.host())
-        await self.verified()
-        lease = await self.lease()
-        self.now = NOON + HOUR
-        await self.refused(Conflict, self.verification.renew_due(NOON + 400 * DAY, 10, lease))
         self.assertEqual((await self.row()).status, "verified")

@@ -446,7 +446,6 @@ class FakeVerification(Breakable):
     :param agents: host by the SHA-256 of a node key.
     :param known_hosts: their uuids as MDM knows them.
     :param due_at: when a host is due for its inventory.
-    :param renewals: what :meth:`renew_due` answers, one after the other.
     """
 
     known_hosts: list[str] = field(default_factory=list)
@@ -456,8 +455,6 @@ class FakeVerification(Breakable):
     recorded: list[ManagedCertificate] = field(default_factory=list)
     events: list[RowEvent] = field(default_factory=list)
     proofs: int = 0
-    renewals: list[Sequence[RowEvent]] = field(default_factory=list)
-    renew_calls: list[tuple[datetime, int, Lease]] = field(default_factory=list)
 
     async def enroll_agent(self, host_uuid: str, node_key_sha256: str, now: datetime) -> bool:
         """
@@ -510,18 +507,16 @@ class FakeVerification(Breakable):
         self.recorded += certificates
         self.events += events
 
-    async def certificates(self, host_uuid: str) -> Sequence[ManagedCertificate]:
+    async def certificates(
+        self, host_uuid: str, *, retired: bool = False
+    ) -> Sequence[ManagedCertificate]:
         """
         As the port says.
         """
         self._check()
-        found = [known for known in self.recorded if known.host_uuid == host_uuid]
+        found = [
+            known
+            for known in self.recorded
+            if known.host_uuid == host_uuid and (retired or known.retired_at is None)
+        ]
         return sorted(found, key=lambda known: known.not_before, reverse=True)
-
-    async def renew_due(self, now: datetime, limit: int, lease: Lease) -> Sequence[RowEvent]:
-        """
-        The next of ``renewals``.
-        """
-        self._check()
-        self.renew_calls.append((now, limit, lease))
-        return self.renewals.pop(0) if self.renewals else ()

@@ -118,7 +118,7 @@ class LifecycleWorld:
             ExpectedCertificates(rendering, self.stores.authorities, InlineWorkers()),
             self.clock,
         )
-        self._renewal = Renewal(self.stores.verification, leases, self.clock)
+        self._renewal = Renewal(self.stores.renewals, leases, self.clock)
 
     @property
     def now(self) -> datetime:

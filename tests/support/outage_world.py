@@ -56,6 +56,7 @@ from scepd.storage.hosts import SQLHostStore
 from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.verification import SQLVerificationStore
 from scepd.web.errors import device_answer
 from scepd.web.scep_proxy import parse_subject
@@ -110,7 +111,8 @@ class Stores:
         self.breakers = SQLBreakerStore(database)
         self.delivery = SQLDeliveryStore(database, retries, now)
         self.pushes = SQLPushStore(database)
-        self.verification = SQLVerificationStore(database, retries, now)
+        self.verification = SQLVerificationStore(database, retries)
+        self.renewals = SQLRenewalStore(database, retries, now)
 
 
 class OutageWorld:

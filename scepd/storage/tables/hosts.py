@@ -38,6 +38,7 @@ host_label = Table(
 _CAN_BE_DELIVERED = text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
 _IS_REMOVED = text("operation = 'remove'")
 _HAS_FAILED = text("status = 'failed'")
+_IS_WATCHED = text("enrollment_id IS NOT NULL AND ca_name IS NOT NULL AND operation = 'install'")
 
 host_profile = Table(
     "host_profile",
@@ -65,6 +66,10 @@ host_profile = Table(
     Column("expires_at", UTCDateTime),
     # When that enrollment began, so that a tick finds those of hosts that enrolled just now.
     Column("enrolled_at", UTCDateTime),
+    # From then on operators have to know, unless a (newer) certificate is seen before.
+    Column("overdue_at", UTCDateTime),
+    # Of what they were told last: nothing, overdue or expired.
+    Column("alarm", Text, nullable=False, server_default=""),
     Index(
         None,
         "ca_name",
@@ -89,6 +94,8 @@ host_profile = Table(
     ),
     Index(None, "profile_uuid", "host_uuid"),
     Index(None, "status", "renew_at"),
+    Index(None, "expires_at", sqlite_where=_IS_WATCHED, postgresql_where=_IS_WATCHED),
+    Index(None, "overdue_at", sqlite_where=_IS_WATCHED, postgresql_where=_IS_WATCHED),
     Index(None, "profile_identifier", sqlite_where=_IS_REMOVED, postgresql_where=_IS_REMOVED),
 )
 
@@ -107,5 +114,7 @@ managed_certificate = Table(
     Column("source", Text, nullable=False),
     Column("first_seen", UTCDateTime, nullable=False),
     Column("renew_at", UTCDateTime, nullable=False),
+    # When a newer one was seen, or the host or the profile left; None: it counts.
+    Column("retired_at", UTCDateTime),
     Index(None, "host_uuid", "not_before", "sha1"),
 )

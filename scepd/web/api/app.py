@@ -24,6 +24,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.enrolling import Enrolling
 from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
+from scepd.services.managed_certificates import ManagedCertificates
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
 from scepd.services.resending import Resending
@@ -35,6 +36,7 @@ from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.host_commands import HostCommandEndpoints
 from scepd.web.api.hosts import HostEndpoints
+from scepd.web.api.managed_certificates import ManagedCertificateEndpoints
 from scepd.web.api.openapi import Endpoint, document
 from scepd.web.api.profiles import ProfileEndpoints
 from scepd.web.api.pushes import PushEndpoints
@@ -49,6 +51,7 @@ def make_api(
     authorities: CertificateAuthorities,
     profiles: Profiles,
     hosts: Hosts,
+    certificates: ManagedCertificates,
     commands: HostCommands,
     pushes: Pushes,
     resending: Resending,
@@ -74,6 +77,7 @@ def make_api(
     CertificateAuthorityEndpoints(authorities, breakers).add_to(routes)
     ProfileEndpoints(profiles, hosts).add_to(routes)
     HostEndpoints(hosts).add_to(routes)
+    ManagedCertificateEndpoints(certificates).add_to(routes)
     HostCommandEndpoints(commands).add_to(routes)
     PushEndpoints(pushes).add_to(routes)
     ResendEndpoints(resending, profiles).add_to(routes)

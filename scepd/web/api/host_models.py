@@ -162,6 +162,9 @@ class ManagedCertificateView(BaseModel):
     not_after: datetime
     first_seen: datetime = Field(description="when an inventory first showed it")
     renew_at: datetime = Field(description="when a newer one should be delivered")
+    retired_at: datetime | None = Field(
+        description="when a newer one was seen, or host or profile left; null: it counts"
+    )
     profile_uuid: str
     ca_name: str
     source: str = Field(description="of the inventory: osquery or MDM")

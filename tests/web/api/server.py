@@ -29,6 +29,7 @@ from scepd.services.enrolling import Enrolling
 from scepd.services.host_commands import HostCommandPorts, HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.issuing_settings import IssuingSettings
+from scepd.services.managed_certificates import ManagedCertificates
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
 from scepd.services.rendering import ProfileRendering
@@ -45,6 +46,7 @@ from tests.support.fake_challenges import FakeDeliveryChallenges
 from tests.support.fake_issuing import FakeIssuing
 from tests.support.fake_mdm import FakeCheckIns, FakeCommandHistory, FakePushes, FakeVerification
 from tests.support.fake_push_gateway import FakePushGatewayView, FakePushTopics
+from tests.support.fake_renewals import FakeRenewals
 from tests.support.fake_resending import FakeResending
 from tests.support.fakes import (
     FakeActivities,
@@ -135,6 +137,7 @@ class Server:
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
     challenges: FakeDeliveryChallenges = field(default_factory=FakeDeliveryChallenges)
     breakers: FakeBreakerStore = field(default_factory=FakeBreakerStore)
+    renewals: FakeRenewals = field(default_factory=FakeRenewals)
 
     def __post_init__(self) -> None:
         self.clock.advance(NOW.timestamp())
@@ -192,6 +195,7 @@ class Server:
                 self.check_ins,
                 self.pushes,
             ),
+            certificates=ManagedCertificates(self.renewals, self.breakers, self.clock),
             commands=HostCommands(
                 HostCommandPorts(
                     self.commands,

@@ -130,6 +130,7 @@ class HostEndpointTests(SynchronousTestCase):
                         "not_after": "2027-06-01T12:00:00Z",
                         "first_seen": "2026-06-01T12:01:00Z",
                         "renew_at": "2027-05-02T12:00:00Z",
+                        "retired_at": None,
                         "profile_uuid": PROFILE,
                         "ca_name": "Test_SCEP",
                         "source": "osquery",
