@@ -165,6 +165,7 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     # Renewals.
     ("old", [RENEW, delivered()]),
     ("old", [RENEW, delivered("FAILURE", "Error"), delivered("FAILURE", "Error", after=90000)]),
+    ("old", [operated("content"), GONE, TICK, ("wait", (90000,)), RENEW, BACK]),
     # Labels and facts.
     ("new", [operated("no label", PLAIN), operated("label", PLAIN)]),
     ("new", [operated("no fact"), TICK, operated("no label", PLAIN)]),
@@ -181,7 +182,6 @@ UNREACHED = frozenset(
         ("install verifying", Event.RENEWAL_DUE),
         ("install verifying", Event.UNASSIGNED_UNOFFERED),
         ("install verified", Event.UNASSIGNED_UNOFFERED),
-        ("install failed", Event.RENEWAL_DUE),
         ("remove pending", Event.USER_CHANNEL_MISSED),
         ("remove pending", Event.USER_CHANNEL_APPEARED),
         *[

@@ -305,13 +305,16 @@ class LifecycleComparison:
         What should be renewed is.
         """
         self.pass_time()
-        verified = {key for key, row in self.rows.items() if row.status == "verified"}
+        settled = {key for key, row in self.rows.items() if row.status in ("verified", "failed")}
         self.world.renew()
-        for key in verified:
+        for key in settled:
             found = self.world.row(*key)
             if found is not None and found.status == "pending":
                 assert self.holds_old_certificate(key[0]), "renewed too early"
-                self.rows[key].deliver_anew(self.now)
+                # The soonest expiry first: each is due a moment before those behind it.
+                assert found.due_at is not None
+                assert self.now - timedelta(seconds=1) < found.due_at <= self.now
+                self.rows[key].deliver_anew(found.due_at)
 
     # -- devices -----------------------------------------------------------------------------------
 
@@ -411,7 +414,7 @@ class LifecycleComparison:
             row.put_off()
             gone = False
         else:
-            certified = row.needs_ca and self.holds_certificate(uuid)
+            certified = self.certified_until(uuid) if row.needs_ca else None
             gone = row.refuse(self.now, not_found=missing, certified=certified, is_out=self.is_out)
         if gone:
             self.drop(row)
@@ -637,11 +640,13 @@ class LifecycleComparison:
         """
         return {one.sha1: one.first_seen for one in self.world.certificates(uuid)}
 
-    def holds_certificate(self, uuid: str) -> bool:
+    def certified_until(self, uuid: str) -> datetime | None:
         """
-        Whether the server knows a valid certificate of the profile on a host.
+        Until when the newest certificate of the profile is valid that the server knows on a host;
+        None: it knows none that still is.
         """
-        return any(one.not_after > self.now for one in self.world.certificates(uuid))
+        known = self.world.certificates(uuid)
+        return known[0].not_after if known and known[0].not_after > self.now else None
 
     def holds_old_certificate(self, uuid: str) -> bool:
         """

@@ -187,11 +187,14 @@ class ModelRow:
         if self.operation == "install":
             self.window = None
 
-    def refuse(self, now: datetime, *, not_found: bool, certified: bool, is_out: bool) -> bool:
+    def refuse(
+        self, now: datetime, *, not_found: bool, certified: datetime | None, is_out: bool
+    ) -> bool:
         """
         The device answered Error.
 
-        :param certified: whether the host holds a valid certificate of this profile.
+        :param certified: until when the host holds a valid certificate of this profile; None: it
+            holds none.
         :param is_out: whether the breaker of the certificate authority is open.
         :returns: whether the row goes.
         """
@@ -204,10 +207,11 @@ class ModelRow:
             self.due = now if is_out else now + timedelta(seconds=60)
         elif self.seen and self.seen[-1] == "closed":
             self._reopen(now)
-        elif certified:
-            wait = min(3600 * 2**self.attempts, 86400)
+        elif certified is not None:
+            wait = timedelta(seconds=min(3600 * 2**self.attempts, 86400))
+            # Once more before it expires.
+            self.due = now + min(wait, max((certified - now) / 2, timedelta(minutes=1)))
             self.attempts += 1
-            self.due = now + timedelta(seconds=wait)
         else:
             self._retry(now)
         return False
