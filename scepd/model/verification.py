@@ -44,6 +44,12 @@ class Delivery:
     :param granted: whether the proxy saw a CertRep SUCCESS in that window.
     :param known_sha1s: of certificates that were recorded for this host before the window opened,
         and of the identities of its enrollments.
+    :param scope: of the profile, ``System`` or ``User``.
+    :param detail: what operators are told of it.
+    :param listed_at: when an inventory without dates listed it last; before ``acknowledged_at``
+        it proves nothing.
+    :param certified: whether its certificate was recorded since the window opened.
+    :param vouched: whether osquery's newest inventory showed that certificate.
     """
 
     profile_uuid: str
@@ -56,3 +62,8 @@ class Delivery:
     window_opened_at: datetime | None
     granted: bool
     known_sha1s: frozenset[str]
+    scope: str = "System"
+    detail: str = ""
+    listed_at: datetime | None = None
+    certified: bool = False
+    vouched: bool = False

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, insert, select, update
 
 from scepd.model import ManagedCertificate
+from scepd.storage.chunks import chunks
 from scepd.storage.rows import is_of
 from scepd.storage.tables import host_profile, managed_certificate
 
@@ -61,6 +62,18 @@ def record_certificates(
             )
             known[one.sha1] = one.renew_at
             _renew_with_newest(connection, host_uuid, one.profile_uuid)
+
+
+def show_certificates(
+    connection: Connection, host_uuid: str, sha1s: Sequence[str], now: datetime
+) -> None:
+    """
+    Record that an inventory showed these certificates now.
+    """
+    columns = managed_certificate.c
+    for some in chunks(sha1s):
+        same = (columns.host_uuid == host_uuid) & columns.sha1.in_(some)
+        connection.execute(update(managed_certificate).where(same).values(shown_at=now))
 
 
 def _update(

@@ -17,14 +17,15 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import StorageUnavailable
-from scepd.model import Delivery, ManagedCertificate
+from scepd.model import Delivery, HostInventory, ManagedCertificate
 from scepd.profiles.certificate_candidates import CandidateCertificate, candidate_from_der
 from scepd.profiles.certificate_renewal import RenewalRule
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
 from scepd.services.rendering import ProfileRendering
-from scepd.services.verification import Inventory, Verification, VerificationSettings
-from scepd.services.verification_certificates import ExpectedCertificates
+from scepd.services.verification import VerificationSettings
+from scepd.services.verification_inventory import Inventory
+from tests.support.fake_inventories import FakeInventories, make_verification
 from tests.support.fake_mdm import FakeVerification
 from tests.support.fake_mdm_world import (
     EXTERNAL_URL,
@@ -40,6 +41,8 @@ from tests.support.pki import rsa_key
 
 PROFILE = scep_profile("a3f2b8a1c-0000-4000-8000-000000000001")
 MARKER = f"fleet-{PROFILE.uuid}"
+MAC = HostInventory("UDID-1", "macos", True)
+_DAY = timedelta(days=1)
 
 
 def certificate(
@@ -74,14 +77,17 @@ class VerificationTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(NOW.timestamp() + 120)
         self.store = FakeVerification()
-        hosts = FakeHosts(by_uuid={"UDID-1": host()})
+        self.inventories = FakeInventories()
+        self.hosts = FakeHosts(by_uuid={"UDID-1": host()})
         authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
         workers = InlineWorkers()
         rendering = ProfileRendering(authorities, lambda: KEYRING, workers, EXTERNAL_URL)
-        self.verification = Verification(
+        self.verification = make_verification(
             self.store,
-            hosts,
-            ExpectedCertificates(rendering, authorities, workers),
+            self.inventories,
+            self.hosts,
+            rendering,
+            authorities,
             self.clock,
             VerificationSettings(renewal=RenewalRule(jitter=0)),
         )
@@ -109,13 +115,27 @@ class VerificationTestCase(SynchronousTestCase):
         self,
         *certificates: CandidateCertificate,
         profiles: Sequence[tuple[str, datetime | None]] | None = ((PROFILE.identifier, NOW),),
+        source: str = "osquery",
+        unreadable: int = 0,
     ) -> None:
         """
         Take an inventory.
         """
-        inventory = Inventory(profiles, certificates, "osquery")
+        inventory = Inventory(profiles, certificates, source, unreadable=unreadable)
         taken = Deferred.fromCoroutine(self.verification.take("UDID-1", inventory))
         self.successResultOf(taken)
+
+    def take_mdm(
+        self,
+        *certificates: CandidateCertificate,
+        profiles: Sequence[str] = (PROFILE.identifier,),
+        unreadable: int = 0,
+    ) -> None:
+        """
+        Take both lists that a device answered over MDM, as one.
+        """
+        undated = [(identifier, None) for identifier in profiles]
+        self.take(*certificates, profiles=undated, source="MDM", unreadable=unreadable)
 
     def event(self) -> Event | None:
         """
@@ -228,6 +248,16 @@ class ProofTests(VerificationTestCase):
         """
         self.store.of_host.clear()
         self.take(certificate(f"OU={MARKER}"))
+        self.assertEqual((self.store.recorded, self.store.events), ([], []))
+        [taken] = self.store.taken
+        self.assertTrue(taken.profiles and taken.certificates)
+
+    def test_unknown_host(self) -> None:
+        """
+        Nor is that of a host which is gone taken.
+        """
+        self.hosts.by_uuid.clear()
+        self.take(certificate(f"OU={MARKER}"))
         self.assertEqual(self.store.proofs, 0)
 
     def test_storage_fails(self) -> None:
@@ -265,11 +295,10 @@ class MissingTests(VerificationTestCase):
 
     def test_profile(self) -> None:
         """
-        A profile that is not listed, or was installed before, is missing; after a while surely.
+        A profile that is not listed is missing; after a while surely.
         """
-        for profiles in ((), ((PROFILE.identifier, NOW - timedelta(days=1)),)):
-            self.take(certificate(f"OU={MARKER}"), profiles=profiles)
-            self.assertEqual(self.event(), Event.PROFILE_MISSED)
+        self.take(certificate(f"OU={MARKER}"), profiles=())
+        self.assertEqual(self.event(), Event.PROFILE_MISSED)
         self.after_grace()
         self.take(profiles=())
         self.assertEqual(self.event(), Event.PROFILE_MISSED_PAST_GRACE)
@@ -307,17 +336,62 @@ class MissingTests(VerificationTestCase):
 
     def test_not_identified(self) -> None:
         """
-        One that was granted is never delivered again only because it can't be told.
+        One that was granted is never delivered again only because it can't be told: the device is
+        asked over MDM, at once, and what is no clearer then is verified with an alarm.
         """
         stranger = certificate("CN=rewritten by the authority")
         self.take(stranger)
         self.assertIsNone(self.event())
+        self.assertEqual(self.store.taken[-1].mdm_due_at, utc_now(self.clock))
         self.after_grace()
         self.take(stranger)
-        self.assertEqual(self.event(), Event.CERTIFICATE_NOT_IDENTIFIED)
-        self.delivered(status="verified")
-        self.take(stranger)
         self.assertIsNone(self.event())
+        self.take_mdm(stranger)
+        self.assertEqual(self.event(), Event.CERTIFICATE_NOT_IDENTIFIED)
+        self.delivered(status="verified", detail="certificate not identified")
+        self.take(stranger)
+        self.take_mdm(stranger)
+        self.assertIsNone(self.event())
+        self.take(stranger, certificate(f"OU={MARKER}"))
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
+
+    def test_not_answered(self) -> None:
+        """
+        Where the device never answers over MDM, that is said after twice the grace.
+        """
+        self.clock.advance(7200)
+        self.take(certificate("CN=rewritten by the authority"))
+        self.assertEqual(self.event(), Event.CERTIFICATE_NOT_IDENTIFIED)
+
+    def test_surely_missing(self) -> None:
+        """
+        Only what the device's own list surely lacks is delivered again, after the grace.
+        """
+        self.take_mdm()
+        self.assertEqual(self.event(), Event.CERTIFICATE_MISSED)
+        self.after_grace()
+        self.take()
+        self.assertIsNone(self.event())
+        self.take_mdm(unreadable=1)
+        self.assertEqual(self.event(), Event.CERTIFICATE_NOT_IDENTIFIED)
+        self.take_mdm()
+        self.assertEqual(self.event(), Event.CERTIFICATE_MISSED_PAST_GRACE)
+
+    def test_lost(self) -> None:
+        """
+        So is that of a verified profile, unless osquery's newest inventory showed it: each of them
+        may see another keychain.
+        """
+        self.after_grace()
+        self.delivered(status="verified", certified=True, vouched=True)
+        self.take_mdm()
+        self.assertIsNone(self.event())
+        self.delivered(status="verified", certified=True)
+        self.take()
+        self.assertIsNone(self.event())
+        self.assertEqual(self.store.taken[-1].mdm_due_at, utc_now(self.clock))
+        self.take_mdm()
+        self.assertEqual(self.event(), Event.CERTIFICATE_MISSED_PAST_GRACE)
 
     def test_window_forgotten(self) -> None:
         """
@@ -327,6 +401,115 @@ class MissingTests(VerificationTestCase):
         self.after_grace()
         self.take()
         self.assertIsNone(self.event())
+
+
+class PartsTests(VerificationTestCase):
+    """
+    Tests for inventories over MDM, of which each list comes by itself, and for wrong clocks.
+    """
+
+    def take_part(
+        self,
+        profiles: Sequence[str] | None = None,
+        certificates: Sequence[CandidateCertificate] | None = None,
+    ) -> None:
+        """
+        Take one list.
+        """
+        dates = None if profiles is None else [(identifier, None) for identifier in profiles]
+        inventory = Inventory(dates, certificates, "MDM")
+        self.successResultOf(Deferred.fromCoroutine(self.verification.take("UDID-1", inventory)))
+
+    def test_profiles_first(self) -> None:
+        """
+        The profile is listed, the certificate follows: the two are the proof, with the
+        acknowledgement.
+        """
+        self.take_part([PROFILE.identifier])
+        self.assertIsNone(self.event())
+        self.assertEqual(self.store.taken[-1].listed, {PROFILE.uuid})
+        self.delivered(listed_at=NOW + timedelta(seconds=90))
+        self.take_part(None, [certificate(f"OU={MARKER}")])
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
+
+    def test_certificates_first(self) -> None:
+        """
+        Or the other way round, when the device could not list its profiles just then.
+        """
+        self.take_part(None, [certificate(f"OU={MARKER}")])
+        self.assertIsNone(self.event())
+        self.assertEqual(len(self.store.recorded), 1)
+        self.delivered(certified=True)
+        self.take_part([PROFILE.identifier])
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
+
+    def test_one_part(self) -> None:
+        """
+        One list alone is no proof and misses nothing, however late it is.
+        """
+        self.after_grace()
+        self.take_part([PROFILE.identifier])
+        self.take_part(None, [])
+        self.delivered(listed_at=NOW + timedelta(seconds=30))
+        self.take_part(None, [certificate(f"OU={MARKER}")])
+        self.assertIsNone(self.event())
+
+    def test_not_acknowledged(self) -> None:
+        """
+        Without a date or an acknowledgement the listed profile may be the one from before.
+        """
+        for status in ("pending", "failed"):
+            self.delivered(status=status, acknowledged_at=None)
+            self.take_mdm(certificate(f"OU={MARKER}"))
+            self.assertIsNone(self.event())
+
+    def test_wrong_clock(self) -> None:
+        """
+        A device whose clock is wrong tells dates that don't fit: the certificate proves the
+        delivery, as its dates are the authority's. Without one the device is asked over MDM.
+        """
+        for wrong in (NOW - timedelta(days=1), NOW + timedelta(days=1)):
+            dated = [(PROFILE.identifier, wrong)]
+            self.take(certificate(f"OU={MARKER}"), profiles=dated)
+            self.assertEqual(self.event(), Event.INVENTORY_PROVED)
+            self.take(profiles=dated)
+            self.assertIsNone(self.event())
+            self.assertEqual(self.store.taken[-1].mdm_due_at, utc_now(self.clock))
+        self.delivered(acknowledged_at=None, status="pending")
+        self.take(certificate(f"OU={MARKER}"), profiles=[(PROFILE.identifier, NOW - _DAY)])
+        self.assertIsNone(self.event())
+        self.after_grace()
+        self.delivered(status="verified")
+        self.take(profiles=[(PROFILE.identifier, NOW - _DAY)])
+        self.assertIsNone(self.event())
+
+    def test_wrong_clock_without_certificate(self) -> None:
+        """
+        A profile that brings no certificate is proved by the device's own list then.
+        """
+        plain = {"ca_name": None, "window_opened_at": None}
+        self.delivered(**plain)
+        self.take(profiles=[(PROFILE.identifier, NOW - _DAY)])
+        self.assertIsNone(self.event())
+        self.take_mdm()
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
+
+    def test_user_scope(self) -> None:
+        """
+        A profile of a Mac's user is looked for among those of its users: without their list
+        nothing is missing. Devices without users' profiles tell all in one list.
+        """
+        self.after_grace()
+        self.delivered(scope="User")
+        self.take(profiles=())
+        self.take_mdm(profiles=())
+        self.assertIsNone(self.event())
+        users = Inventory([], [certificate(f"OU={MARKER}")], "osquery", [(PROFILE.identifier, NOW)])
+        self.successResultOf(Deferred.fromCoroutine(self.verification.take("UDID-1", users)))
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
+        self.hosts.by_uuid["UDID-1"] = host(platform="ios")
+        self.take_mdm(certificate(f"OU={MARKER}"))
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
 
 
 class AskingTests(VerificationTestCase):
@@ -345,6 +528,7 @@ class AskingTests(VerificationTestCase):
         A host is asked once an hour.
         """
         self.assertTrue(self.due())
+        self.take(certificate(f"OU={MARKER}"))
         self.clock.advance(3599)
         self.assertFalse(self.due())
         self.clock.advance(1)
@@ -363,12 +547,13 @@ class AskingTests(VerificationTestCase):
         self.assertFalse(self.due())
         self.clock.advance(3490)
         self.take(profiles=None)
-        self.clock.advance(30)
+        self.clock.advance(60)
         self.assertFalse(self.due())
 
     def test_not_stored(self) -> None:
         """
-        An inventory that could not be stored is asked for again in a minute: agents send it once.
+        An inventory that does not come, or could not be stored, is asked for again in a minute:
+        agents send it once.
         """
         self.assertTrue(self.due())
         self.store.broken = True
@@ -389,6 +574,62 @@ class AskingTests(VerificationTestCase):
         self.take(certificate(f"OU={MARKER}"))
         self.clock.advance(60)
         self.assertFalse(self.due())
+
+    def test_agent_is_enough(self) -> None:
+        """
+        While osquery lists profiles the host is not asked over MDM, but after two hours' silence.
+        """
+        self.take(certificate(f"OU={MARKER}"))
+        [taken] = self.store.taken
+        later = utc_now(self.clock) + timedelta(hours=2)
+        self.assertEqual((taken.agent_until, taken.mdm_due_at), (later, later))
+
+    def test_agent_without_profiles(self) -> None:
+        """
+        An agent that can't list profiles has its host asked over MDM: at once, then hourly, and in
+        growing steps while something waits for its proof.
+        """
+        now = utc_now(self.clock)
+        self.take(profiles=None)
+        self.assertEqual(self.mdm_due(), now)
+        asked = replace(MAC, mdm_asked_at=now)
+        self.inventories.states["UDID-1"] = asked
+        self.take(profiles=None)
+        self.assertEqual(self.mdm_due(), now + timedelta(seconds=60))
+        self.delivered(status="verified")
+        self.take(profiles=None)
+        self.assertEqual(self.mdm_due(), now + timedelta(hours=1))
+        self.inventories.states["UDID-1"] = replace(asked, mdm_due_at=now + timedelta(minutes=7))
+        self.take(profiles=None)
+        self.assertEqual(self.mdm_due(), now + timedelta(minutes=7))
+
+    def test_mdm(self) -> None:
+        """
+        After an answer over MDM the next is wanted in an hour; while something waits for its proof
+        as late again as the acknowledgement is, but once at the end of the grace. An agent that
+        came back is enough.
+        """
+        self.take_mdm(certificate(f"OU={MARKER}"))
+        self.assertEqual(self.mdm_due(), utc_now(self.clock) + timedelta(hours=1))
+        self.take_mdm()
+        self.assertEqual(self.mdm_due(), utc_now(self.clock) + timedelta(seconds=60))
+        self.clock.advance(540)
+        self.take_mdm()
+        self.assertEqual(self.mdm_due(), utc_now(self.clock) + timedelta(seconds=600))
+        self.clock.advance(1500)
+        self.take_mdm()
+        self.assertEqual(self.mdm_due(), NOW + timedelta(seconds=60 + 3600))
+        until = utc_now(self.clock) + timedelta(minutes=9)
+        self.inventories.states["UDID-1"] = replace(MAC, agent_until=until)
+        self.take_mdm()
+        self.assertEqual(self.mdm_due(), until)
+        self.assertIsNone(self.store.taken[-1].agent_due_at)
+
+    def mdm_due(self) -> datetime | None:
+        """
+        When the host is asked over MDM by what was taken last.
+        """
+        return self.store.taken[-1].mdm_due_at
 
 
 class RecordTests(VerificationTestCase):

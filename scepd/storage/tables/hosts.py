@@ -37,6 +37,7 @@ host_label = Table(
 
 _CAN_BE_DELIVERED = text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
 _IS_REMOVED = text("operation = 'remove'")
+_IS_VERIFYING = text("status = 'verifying'")
 
 host_profile = Table(
     "host_profile",
@@ -62,6 +63,8 @@ host_profile = Table(
     # Of the newest certificate, so that the search for renewals reads no older ones.
     Column("renew_at", UTCDateTime),
     Column("expires_at", UTCDateTime),
+    # When an inventory over MDM listed the profile, which tells no date, since it was acknowledged.
+    Column("listed_at", UTCDateTime),
     Index(
         None,
         "ca_name",
@@ -72,6 +75,14 @@ host_profile = Table(
     Index(None, "profile_uuid", "host_uuid"),
     Index(None, "status", "renew_at"),
     Index(None, "profile_identifier", sqlite_where=_IS_REMOVED, postgresql_where=_IS_REMOVED),
+    # What waits for its proof, so that the search for the overdue reads nothing else.
+    Index(
+        "ix_host_profile_unproved",
+        "status",
+        "acknowledged_at",
+        sqlite_where=_IS_VERIFYING,
+        postgresql_where=_IS_VERIFYING,
+    ),
 )
 
 managed_certificate = Table(
@@ -89,5 +100,7 @@ managed_certificate = Table(
     Column("source", Text, nullable=False),
     Column("first_seen", UTCDateTime, nullable=False),
     Column("renew_at", UTCDateTime, nullable=False),
+    # When an inventory showed it last.
+    Column("shown_at", UTCDateTime),
     Index(None, "host_uuid", "not_before", "sha1"),
 )
