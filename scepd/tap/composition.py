@@ -249,7 +249,9 @@ class Composition:
                 stores.windows,
                 stores.check_ins,
                 stores.pushes,
+                stores.inventories,
             ),
+            inventories=self.management.verifying.inventories,
             commands=self._make_host_commands(),
             pushes=Pushes(
                 stores.pushes,

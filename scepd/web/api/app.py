@@ -24,6 +24,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.enrolling import Enrolling
 from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
+from scepd.services.inventories import Inventories
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
 from scepd.web.api.api_tokens import APITokenEndpoints
@@ -34,6 +35,7 @@ from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.host_commands import HostCommandEndpoints
 from scepd.web.api.hosts import HostEndpoints
+from scepd.web.api.inventories import InventoryEndpoints
 from scepd.web.api.openapi import Endpoint, document
 from scepd.web.api.profiles import ProfileEndpoints
 from scepd.web.api.pushes import PushEndpoints
@@ -49,6 +51,7 @@ def make_api(
     hosts: Hosts,
     commands: HostCommands,
     pushes: Pushes,
+    inventories: Inventories,
     enrolling: Enrolling,
     embedded_ca: EmbeddedCAEndpoints,
     tokens: APITokens,
@@ -73,6 +76,7 @@ def make_api(
     HostEndpoints(hosts).add_to(routes)
     HostCommandEndpoints(commands).add_to(routes)
     PushEndpoints(pushes).add_to(routes)
+    InventoryEndpoints(inventories).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
     embedded_ca.add_to(routes)
     APITokenEndpoints(tokens).add_to(routes)
