@@ -26,6 +26,21 @@ _CERTIFICATE_COLUMNS = (
     "revoked_at",
     "revocation_reason",
 )
+_SHOWN_COLUMNS = (
+    "serial",
+    "subject",
+    "issuer",
+    "ca_name",
+    "source",
+    "first_seen",
+    "not_after",
+    "renew_at",
+)
+_LIST_EXAMPLES = """\b
+Examples:
+  scepctl certificate list
+  scepctl certificate list --host 00008120-000E10C61C3BC01E
+"""
 _REQUEST_COLUMNS = ("id", "state", "subject", "alternative_names", "created_at", "decided_by")
 _AUTHORITY_COLUMNS = ("role", "subject", "serial", "key_bits", "not_before", "not_after")
 _ROLL_OVER_EXAMPLES = """\b
@@ -39,18 +54,23 @@ Examples:
 @click.group("certificate")
 def certificates() -> None:
     """
-    Certificates that the embedded CA issued: list, revoke.
+    Certificates that the embedded CA issued, or that a host has: list, revoke.
     """
 
 
-@certificates.command("list")
+@certificates.command("list", epilog=_LIST_EXAMPLES)
 @_LIMIT
+@click.option("--host", help="Of the host of this UUID: those that its inventories showed.")
 @as_json
 @reaches_server
-def list_certificates(connection: Connection, limit: int, as_json: bool) -> None:
+def list_certificates(connection: Connection, limit: int, host: str | None, as_json: bool) -> None:
     """
-    The newest certificates.
+    The newest certificates that the embedded CA issued, or that a host has from any CA.
     """
+    if host is not None:
+        items = objects(connection.get("hosts", host), "certificates")[:limit]
+        _show(items, _SHOWN_COLUMNS, "No inventory of the host showed one of ours.", as_json)
+        return
     items = list(islice(connection.items("certificates"), limit))
     _show(items, _CERTIFICATE_COLUMNS, "The embedded CA has issued no certificates.", as_json)
 

@@ -162,8 +162,7 @@ def acknowledged(connection: Connection, host_uuids: Iterable[str], now: datetim
         known = select(_COLUMNS.host_uuid).where(_COLUMNS.host_uuid == uuid)
         new = select(literal(uuid), literal(now, UTCDateTime)).where(~known.exists())
         added = insert(tables.inventory).from_select(["host_uuid", "mdm_due_at"], new)
-        if connection.execute(added).rowcount:
-            continue
+        connection.execute(added)
         is_wanted = and_(
             or_(_COLUMNS.agent_until.is_(None), _COLUMNS.agent_until <= now),
             or_(_COLUMNS.mdm_due_at.is_(None), _COLUMNS.mdm_due_at > now),

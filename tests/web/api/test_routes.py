@@ -309,6 +309,7 @@ class DocumentTests(SynchronousTestCase):
                 "/api/v1/hosts/{uuid}/commands",
                 "/api/v1/hosts/{uuid}/commands/{command}/answer",
                 "/api/v1/hosts/{uuid}/push",
+                "/api/v1/hosts/{uuid}/verify",
                 "/api/v1/openapi.json",
                 "/api/v1/profiles",
                 "/api/v1/profiles/{uuid}",
