@@ -18,6 +18,7 @@ class ManagedCertificate:
     :param source: ``osquery`` or ``MDM``.
     :param first_seen: when an inventory first showed it.
     :param renew_at: when a newer one should be delivered.
+    :param sha256: of the certificate, hex; empty until MDM listed it.
     """
 
     host_uuid: str
@@ -32,6 +33,7 @@ class ManagedCertificate:
     source: str
     first_seen: datetime
     renew_at: datetime
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

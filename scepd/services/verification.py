@@ -200,6 +200,7 @@ class Verification:
             source=inventory.source,
             first_seen=now,
             renew_at=renew_at,
+            sha256=certificate.sha256,
         )
 
     # -- the next look -----------------------------------------------------------------------------

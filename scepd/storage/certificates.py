@@ -12,7 +12,6 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, insert, select, update
 
 from scepd.model import ManagedCertificate
-from scepd.storage.chunks import chunks
 from scepd.storage.rows import is_of
 from scepd.storage.tables import host_profile, managed_certificate
 
@@ -34,6 +33,7 @@ def certificate_record(row: Row[tuple[object, ...]]) -> ManagedCertificate:
         row.source,
         row.first_seen,
         row.renew_at,
+        sha256=row.sha256,
     )
 
 
@@ -65,15 +65,21 @@ def record_certificates(
 
 
 def show_certificates(
-    connection: Connection, host_uuid: str, sha1s: Sequence[str], now: datetime
+    connection: Connection,
+    host_uuid: str,
+    certificates: Sequence[ManagedCertificate],
+    now: datetime,
 ) -> None:
     """
-    Record that an inventory showed these certificates now.
+    Record that an inventory showed these certificates now; a SHA-256 that is known stays known.
     """
     columns = managed_certificate.c
-    for some in chunks(sha1s):
-        same = (columns.host_uuid == host_uuid) & columns.sha1.in_(some)
-        connection.execute(update(managed_certificate).where(same).values(shown_at=now))
+    for one in certificates:
+        values: dict[str, object] = {"shown_at": now}
+        if one.sha256:
+            values["sha256"] = one.sha256
+        same = (columns.host_uuid == host_uuid) & (columns.sha1 == one.sha1)
+        connection.execute(update(managed_certificate).where(same).values(values))
 
 
 def _update(

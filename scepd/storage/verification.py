@@ -108,7 +108,7 @@ class SQLVerificationStore:
 
         def unit(connection: Connection) -> None:
             record_certificates(connection, host_uuid, certificates)
-            show_certificates(connection, host_uuid, [one.sha1 for one in certificates], now)
+            show_certificates(connection, host_uuid, certificates, now)
             apply_events(connection, events, now, self._settings)
             if taken is not None:
                 record_taken(connection, host_uuid, taken, now)

@@ -216,6 +216,18 @@ class InventoryContract(StorageTestCase):
         (found,) = await self.verification.deliveries("H-1")
         self.assertTrue(found.vouched)
 
+    async def test_sha256(self) -> None:
+        """
+        A SHA-256 that MDM told stays, though osquery shows the certificate without it later.
+        """
+        await self.enroll()
+        one = records.certificate()
+        for sha256 in ("", "cd" * 32, ""):
+            shown = replace(one, sha256=sha256)
+            await self.verification.prove("H-1", [shown], [], NOON, records.taken())
+        (found,) = await self.verification.certificates("H-1")
+        self.assertEqual(found.sha256, "cd" * 32)
+
     async def test_unproved(self) -> None:
         """
         Deliveries that wait for their proof too long are told once, and counted as long as they do.

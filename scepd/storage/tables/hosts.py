@@ -102,5 +102,7 @@ managed_certificate = Table(
     Column("renew_at", UTCDateTime, nullable=False),
     # When an inventory showed it last.
     Column("shown_at", UTCDateTime),
+    # What MDM lists; osquery tells the SHA-1 alone.
+    Column("sha256", Text, nullable=False, server_default=""),
     Index(None, "host_uuid", "not_before", "sha1"),
 )

@@ -166,6 +166,7 @@ class ManagedCertificateView(BaseModel):
     profile_uuid: str
     ca_name: str
     source: str = Field(description="of the inventory: osquery or MDM")
+    sha256: str = Field(description="hex; empty until MDM listed it, as osquery does not tell it")
 
     @classmethod
     def of(cls, certificate: ManagedCertificate) -> ManagedCertificateView:

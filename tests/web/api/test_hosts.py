@@ -143,6 +143,7 @@ class HostEndpointTests(SynchronousTestCase):
                         "profile_uuid": PROFILE,
                         "ca_name": "Test_SCEP",
                         "source": "osquery",
+                        "sha256": "",
                     }
                 ],
                 "commands": [

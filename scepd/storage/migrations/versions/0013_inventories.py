@@ -49,6 +49,9 @@ def upgrade() -> None:
     op.create_index("ix_inventory_mdm_due_at", "inventory", ["mdm_due_at"])
     op.add_column("host_profile", sa.Column("listed_at", sa.BigInteger()))
     op.add_column("managed_certificate", sa.Column("shown_at", sa.BigInteger()))
+    op.add_column(
+        "managed_certificate", sa.Column("sha256", sa.Text(), nullable=False, server_default="")
+    )
     op.create_index(
         "ix_host_profile_unproved",
         "host_profile",
