@@ -95,7 +95,9 @@ class Inventories:
 
         :raises StorageUnavailable: the rest comes with the next run.
         """
-        await self._ports.leases.run("inventories", self._ask_due)
+        # Most runs follow the acknowledgement of a host whose agent is enough: they write nothing.
+        if await self._ports.store.due_inventories(self._now, 1):
+            await self._ports.leases.run("inventories", self._ask_due)
 
     async def tell_unproved(self) -> None:
         """

@@ -175,10 +175,10 @@ class AskingTests(SynchronousTestCase):
 
     def test_nothing_due(self) -> None:
         """
-        Without a host that is due nothing is written.
+        Without a host that is due nothing is written, not even a lease.
         """
         self.run_once()
-        self.assertEqual((self.store.asked, self.woken), ([], 0))
+        self.assertEqual((self.store.asked, self.woken, self.leases.taken), ([], 0, []))
 
     def test_verify(self) -> None:
         """
