@@ -192,6 +192,12 @@ class Metrics:
             "Certificates in answers to CertificateList that can't be read and were left out.",
             registry=registry,
         )
+        self.unidentified_certificates = Counter(
+            "scepd_unidentified_certificates",
+            "Granted certificates that even the device's own list does not identify: they are "
+            "verified, and not renewed.",
+            registry=registry,
+        )
         self.unproved_deliveries = Gauge(
             "scepd_unproved_deliveries",
             "Profiles that a device acknowledged, that no inventory has proved, and whose "

@@ -132,7 +132,7 @@ class Verification:
         now = utc_now(ports.clock)
         taken = self._taken(state, inventory, judged, now)
         await ports.store.prove(host_uuid, judged.certificates, events, now, taken)
-        self._count(inventory)
+        self._count(inventory, events)
         _log_events(events)
 
     async def _judged(
@@ -245,10 +245,13 @@ class Verification:
         ]
         return max(waiting, default=None)
 
-    def _count(self, inventory: Inventory) -> None:
+    def _count(self, inventory: Inventory, events: Sequence[RowEvent]) -> None:
         """
-        Count an agent's; the answers over MDM are counted where they come, one by one.
+        Count what happened, and an agent's inventory; the answers over MDM are counted where they
+        come, one by one.
         """
+        unknown = sum(one.event is Event.CERTIFICATE_NOT_IDENTIFIED for one in events)
+        self._ports.metrics.unidentified_certificates.inc(unknown)
         if inventory.source != OSQUERY:
             return
         for kind, listed in (
@@ -280,6 +283,12 @@ def _log_events(events: Sequence[RowEvent]) -> None:
         where = {"host": event.host_uuid, "profile": event.profile_uuid}
         if event.event is Event.INVENTORY_PROVED:
             _log.info("Profile {profile} on host {host} is verified", step="B31", **where)
+        elif event.event is Event.CERTIFICATE_NOT_IDENTIFIED:
+            _log.warn(
+                "None of the certificates of host {host} can be told to be that of profile"
+                " {profile}: it is not renewed by itself",
+                **where,
+            )
         else:
             _log.info(
                 "Profile {profile} on host {host}: {event}. {detail}",

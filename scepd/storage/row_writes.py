@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, insert, update
 
 from scepd.model import Activity, EnrollmentWindow, QueuedCommand
 from scepd.storage.columns import UTCDateTime
-from scepd.storage.inventories import acknowledged
+from scepd.storage.inventory_rows import acknowledged
 from scepd.storage.outbox import (
     cancel_commands,
     drop_idle_pushes,

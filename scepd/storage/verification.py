@@ -19,7 +19,7 @@ from scepd.storage.certificates import (
 from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
 from scepd.storage.deliveries import deliveries_of
-from scepd.storage.inventories import record_taken
+from scepd.storage.inventory_rows import record_taken
 from scepd.storage.leases import refuse_lost
 from scepd.storage.rows import apply_events
 from scepd.storage.tables import host, host_profile, managed_certificate

@@ -4,7 +4,6 @@ What hosts have is proved whichever way they tell of it, and whatever is odd abo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -81,7 +80,7 @@ class InventoryTests(TestCase):
         for each in (partial, late):
             each.device.behaviour.refused_requests = frozenset()
             each.device.behaviour.late_requests = frozenset()
-            await deferToThread(fleet.daemon.ctl, "host", "verify", each.udid)
+            await self._call("POST", f"/hosts/{each.udid}/verify")
             await each.wake()
         await self._until(
             profile, lambda rows: all(row["status"] == "verified" for row in rows.values())
@@ -109,22 +108,30 @@ class InventoryTests(TestCase):
         polled.device.behaviour.after_install = None
 
     async def _operators_see(self, plain: PolledDevice, rewritten: PolledDevice) -> None:
-        ctl = self.fleet.daemon.ctl
-        shown = json.loads((await deferToThread(ctl, "host", "show", plain.udid, "--json")).stdout)
+        shown = await self._call("GET", f"/hosts/{plain.udid}")
         inventory = shown["inventory"]
         self.assertEqual(inventory["profiles_source"], "MDM")
         self.assertEqual(inventory["certificates_source"], "MDM")
         [certificate] = shown["certificates"]
         self.assertEqual(certificate["source"], "MDM")
-        activities = (await deferToThread(ctl, "activity", "list", "--json")).stdout
-        self.assertIn("certificate not identified", activities)
-        self.assertIn(rewritten.udid, activities)
+        told = await self._call("GET", "/activities")
+        alarms = [one for one in told["items"] if one["action"] == "certificate not identified"]
+        self.assertEqual([one["subject"].split("/")[0] for one in alarms], [rewritten.udid])
 
     async def _inventory_commands(self, polled: PolledDevice) -> list[dict[str, Any]]:
-        ctl = self.fleet.daemon.ctl
-        shown = json.loads((await deferToThread(ctl, "host", "show", polled.udid, "--json")).stdout)
+        shown = await self._call("GET", f"/hosts/{polled.udid}")
         commands: list[dict[str, Any]] = shown["commands"]
         return [one for one in commands if one["request_type"].endswith("List")]
+
+    async def _call(self, method: str, path: str) -> dict[str, Any]:
+        """
+        What the admin API answers.
+        """
+        with self.fleet.daemon.api() as api:
+            answer = await deferToThread(api.request, method, path)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
 
     async def _until(
         self, profile: str, wanted: Callable[[dict[str, dict[str, Any]]], bool]
