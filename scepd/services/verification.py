@@ -24,7 +24,7 @@ from scepd.ports import HostStore, InventoryStore, VerificationStore
 from scepd.profiles.certificate_candidates import CandidateCertificate
 from scepd.profiles.certificate_renewal import RenewalRule
 from scepd.profiles.lifecycle import Event, Status
-from scepd.profiles.matching import CertificateMatch, match_certificate
+from scepd.profiles.matching import CertificateMatch
 from scepd.services.clock import utc_now
 from scepd.services.inventory_schedule import OSQUERY, InventorySchedule
 from scepd.services.verification_certificates import ExpectedCertificates
@@ -158,7 +158,7 @@ class Verification:
         if delivery.window_opened_at is None or inventory.certificates is None:
             return None
         expected = await self._ports.expected.of(delivery, host, delivery.window_opened_at)
-        return match_certificate(expected, inventory.certificates)
+        return await self._ports.expected.match(expected, inventory.certificates)
 
     def _evidence(
         self,

@@ -4,6 +4,7 @@ Tests for what inventories prove.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from twisted.internet.defer import Deferred
@@ -45,6 +46,15 @@ class ProofTests(VerificationTestCase):
         self.assertEqual((record.source, record.first_seen), ("osquery", utc_now(self.clock)))
         self.assertEqual(record.renew_at, found.not_after - timedelta(days=30))
         self.assertEqual([event["step"] for event in logged], ["B31"])
+
+    def test_among_many(self) -> None:
+        """
+        Nor do very many others hide it.
+        """
+        other = certificate("CN=other")
+        others = [replace(other, sha1=f"{number:040x}") for number in range(300)]
+        self.take(*others, certificate(f"CN=C02ABC,OU={MARKER}"))
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
 
     def test_short_validity(self) -> None:
         """
