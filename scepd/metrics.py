@@ -167,6 +167,7 @@ class Metrics:
         )
         self._make_push_metrics(registry)
         self._make_certificate_metrics(registry)
+        self._make_inventory_metrics(registry)
         self.admin_requests = Counter(
             "scepd_admin_requests",
             "Requests to the admin listener, by method and status.",
@@ -188,6 +189,32 @@ class Metrics:
             "scepd_reactor_delay_seconds",
             "How late a call of the reactor's loop came that was due every 100 ms.",
             buckets=_SECONDS,
+            registry=registry,
+        )
+
+    def _make_inventory_metrics(self, registry: CollectorRegistry) -> None:
+        self.inventories = Counter(
+            "scepd_inventories",
+            "Answers of hosts about what they have, by source (osquery, MDM), kind (profiles, "
+            "certificates) and outcome (taken, failed, unreadable, NotNow).",
+            ("source", "kind", "outcome"),
+            registry=registry,
+        )
+        self.unreadable_certificates = Counter(
+            "scepd_unreadable_certificates",
+            "Certificates in answers to CertificateList that can't be read and were left out.",
+            registry=registry,
+        )
+        self.unidentified_certificates = Counter(
+            "scepd_unidentified_certificates",
+            "Granted certificates that even the device's own list does not identify: they are "
+            "verified, and not renewed.",
+            registry=registry,
+        )
+        self.unproved_deliveries = Gauge(
+            "scepd_unproved_deliveries",
+            "Profiles that a device acknowledged, that no inventory has proved, and whose "
+            "grace is past.",
             registry=registry,
         )
 

@@ -75,6 +75,7 @@ class VerificationSection(Section):
     interval: float = seconds(3600, 604_800)
     after_acknowledgement: float = seconds(60, 86_400)
     grace: float = seconds(3600, 604_800)
+    agent_silence: float = seconds(7200, 604_800)
 
 
 class RenewalSection(Section):

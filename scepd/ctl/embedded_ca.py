@@ -27,11 +27,22 @@ _CERTIFICATE_COLUMNS = (
     "revoked_at",
     "revocation_reason",
 )
+_SHOWN_COLUMNS = (
+    "serial",
+    "subject",
+    "issuer",
+    "ca_name",
+    "source",
+    "first_seen",
+    "not_after",
+    "renew_at",
+)
 _REQUEST_COLUMNS = ("id", "state", "subject", "alternative_names", "created_at", "decided_by")
 _AUTHORITY_COLUMNS = ("role", "subject", "serial", "key_bits", "not_before", "not_after")
 _LIST_EXAMPLES = """\b
 Examples:
   scepctl certificate list
+  scepctl certificate list --host 00008120-000E10C61C3BC01E
   scepctl certificate list --state overdue
   scepctl certificate list --state expiring --days 7
   scepctl certificate list --state current --host 00008120-000E10C61C3BC01E --all
@@ -47,7 +58,7 @@ Examples:
 @click.group("certificate")
 def certificates() -> None:
     """
-    Certificates: list those of hosts by state, and those that the embedded CA issued; revoke.
+    Certificates: those that the embedded CA issued, and those that hosts have: list, revoke.
     """
 
 
@@ -62,9 +73,9 @@ def certificates() -> None:
     type=click.IntRange(1, 3650),
     help="With --state expiring: within so many days; 30 when left out.",
 )
-@click.option("--host", help="With --state: only those of the host with this UUID.")
 @click.option("--all", "everything", is_flag=True, help="With --state: those before them, too.")
 @_LIMIT
+@click.option("--host", help="Of the host of this UUID: those that its inventories showed.")
 @as_json
 @reaches_server
 def list_certificates(
@@ -77,7 +88,7 @@ def list_certificates(
     as_json: bool,
 ) -> None:
     """
-    The newest certificates that the embedded CA issued; with --state, those on hosts.
+    The newest certificates that the embedded CA issued; with --state or --host, those on hosts.
 
     Overdue are certificates whose renewal was due long ago, and those that were delivered and
     never seen. What to do is in docs/renewal.md.
@@ -85,8 +96,12 @@ def list_certificates(
     if state is not None:
         list_managed(connection, state, days, host, limit, everything=everything, as_json=as_json)
         return
-    if days is not None or host is not None or everything:
-        raise click.UsageError("--days, --host and --all go with --state only.")
+    if days is not None or everything:
+        raise click.UsageError("--days and --all go with --state only.")
+    if host is not None:
+        found = objects(connection.get("hosts", host), "certificates")[:limit]
+        _show(found, _SHOWN_COLUMNS, "No inventory of the host showed one of ours.", as_json)
+        return
     items = list(islice(connection.items("certificates"), limit))
     _show(items, _CERTIFICATE_COLUMNS, "The embedded CA has issued no certificates.", as_json)
 

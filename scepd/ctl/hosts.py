@@ -23,6 +23,22 @@ Examples:
   scepctl host show 00008120-000E10C61C3BC01E --all
   scepctl host show 00008120-000E10C61C3BC01E --json | jq .certificates
 """
+_VERIFY_EXAMPLES = """\b
+Examples:
+  scepctl host verify 00008120-000E10C61C3BC01E
+  scepctl host show 00008120-000E10C61C3BC01E --json | jq .inventory
+"""
+_INVENTORY_KEYS = (
+    "profiles_at",
+    "profiles_source",
+    "certificates_at",
+    "certificates_source",
+    "unreadable_certificates",
+    "agent_at",
+    "asked_at",
+    "next_at",
+    "waiting",
+)
 _LIST_KEYS = (
     "uuid",
     "serial_number",
@@ -49,6 +65,7 @@ _CERTIFICATE_KEYS = (
     "subject",
     "issuer",
     "serial",
+    "source",
     "sha1",
     "not_before",
     "not_after",
@@ -91,7 +108,7 @@ _SECTIONS = (
 @click.group("host")
 def hosts() -> None:
     """
-    Hosts: list, show, push.
+    Hosts: list, show, push, verify.
     """
 
 
@@ -124,6 +141,7 @@ def show(connection: Connection, uuid: str, everything: bool, as_json: bool) -> 
         show_json(found)
         return
     show_fields(_fields(found))
+    _show_inventory(found)
     for name, keys in _SECTIONS:
         records = objects(found, name)
         shown: tuple[str, ...] = keys
@@ -131,6 +149,37 @@ def show(connection: Connection, uuid: str, everything: bool, as_json: bool) -> 
             records = [one for one in records if not one.get("retired_at")]
             shown = tuple(key for key in keys if key != "retired_at")
         show_records(name.capitalize(), shown, records, "none")
+
+
+@hosts.command("verify", epilog=_VERIFY_EXAMPLES)
+@click.argument("uuid")
+@as_json
+@reaches_server
+def verify(connection: Connection, uuid: str, as_json: bool) -> None:
+    """
+    Ask the host UUID now what profiles and certificates it has.
+
+    It is asked over MDM, which is pushed, and its osquery agent when that next reads its queries.
+    What it answers proves, or misses, what was delivered: `scepctl host show` tells then.
+    """
+    found = connection.post("hosts", uuid, "verify")
+    if as_json:
+        show_json(found)
+    else:
+        show_fields(_inventory_fields(found))
+
+
+def _show_inventory(host: JSONObject) -> None:
+    found = host.get("inventory")
+    click.echo("\nInventory")
+    if isinstance(found, dict):
+        show_fields(_inventory_fields(found))
+    else:
+        click.echo("none: the host has acknowledged no profile yet")
+
+
+def _inventory_fields(found: JSONObject) -> list[tuple[str, JsonValue]]:
+    return [(key.replace("_", " "), readable(found.get(key)) or None) for key in _INVENTORY_KEYS]
 
 
 def _fields(host: JSONObject) -> list[tuple[str, JsonValue]]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from scepd.errors import EncodingError
+from scepd.errors import EncodingError, LimitExceeded
 from scepd.mdm.fields import data_of, dictionaries_of, flag_of, text_of
 from scepd.mdm.identifiers import EnrollmentIdentifier, enrollment_of
 from scepd.plist.values import PlistValue
@@ -23,6 +23,14 @@ Bytes of a result.
 LONGEST_SUMMARY = 1000
 """
 Characters of a result's summary.
+"""
+MOST_ROWS = 5000
+"""
+Profiles, or certificates, of a list.
+"""
+LARGEST_CERTIFICATE = 64 * 1024
+"""
+Bytes of a certificate of a list; a longer one counts as one without data.
 """
 _MOST_ERRORS = 20
 # A one-time URL holds a token, which must not get into logs and pages.
@@ -147,6 +155,19 @@ class ListedCertificate:
     is_identity: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ListedCertificates:
+    """
+    The certificates of a CertificateList.
+
+    :param certificates: those that have data.
+    :param without_data: entries that have none, or more than ``LARGEST_CERTIFICATE``.
+    """
+
+    certificates: tuple[ListedCertificate, ...]
+    without_data: int
+
+
 def command_result(root: Mapping[str, PlistValue], raw: bytes) -> CommandResult:
     """
     Read a result that was taken out of its property list.
@@ -180,13 +201,14 @@ def listed_profiles(result: CommandResult) -> tuple[ListedProfile, ...] | None:
     :param result: any result.
     :returns: its profiles, without those that have no identifier; None when it holds no list,
         which is not the same as an empty one.
+    :raises LimitExceeded: there are more than ``MOST_ROWS``.
     """
     rows = _rows(result, "ProfileList")
     if rows is None:
         return None
     found = (
         ListedProfile(
-            text_of(row, "PayloadIdentifier"),
+            _identifier(row),
             text_of(row, "PayloadUUID"),
             text_of(row, "PayloadDisplayName"),
             flag_of(row, "IsManaged"),
@@ -196,29 +218,43 @@ def listed_profiles(result: CommandResult) -> tuple[ListedProfile, ...] | None:
     return tuple(each for each in found if each.identifier)
 
 
-def listed_certificates(result: CommandResult) -> tuple[ListedCertificate, ...] | None:
+def listed_certificates(result: CommandResult) -> ListedCertificates | None:
     """
     Read the certificates of a CertificateList.
 
     :param result: any result.
-    :returns: its certificates, without rows that have no data; None when it holds no list, which
-        is not the same as an empty one.
+    :returns: its certificates; None when it holds no list, which is not the same as an empty one.
+    :raises LimitExceeded: there are more than ``MOST_ROWS``.
     """
     rows = _rows(result, "CertificateList")
     if rows is None:
         return None
     found = ((data_of(row, "Data"), row) for row in rows)
-    return tuple(
+    certificates = tuple(
         ListedCertificate(der, text_of(row, "CommonName"), flag_of(row, "IsIdentity"))
         for der, row in found
-        if der is not None
+        if der is not None and len(der) <= LARGEST_CERTIFICATE
     )
+    entries = result.content["CertificateList"]
+    total = len(entries) if isinstance(entries, list) else 0
+    return ListedCertificates(certificates, total - len(certificates))
 
 
 def _rows(result: CommandResult, key: str) -> list[dict[str, PlistValue]] | None:
     if result.status is not ResultStatus.ACKNOWLEDGED:
         return None
+    entries = result.content.get(key)
+    if isinstance(entries, list) and len(entries) > MOST_ROWS:
+        raise LimitExceeded(f"the {key} has more than {MOST_ROWS} entries")
     return dictionaries_of(result.content, key)
+
+
+def _identifier(row: Mapping[str, PlistValue]) -> str:
+    """
+    Read an identifier as it is: one that was cut would be another profile's.
+    """
+    value = row.get("PayloadIdentifier")
+    return value if isinstance(value, str) else ""
 
 
 def _error(item: Mapping[str, PlistValue]) -> ErrorChainItem:

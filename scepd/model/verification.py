@@ -19,6 +19,7 @@ class ManagedCertificate:
     :param first_seen: when an inventory first showed it.
     :param renew_at: when a newer one should be delivered.
     :param retired_at: when a newer one was seen, or the host or the profile left; None: it counts.
+    :param sha256: of the certificate, hex; empty until MDM listed it.
     """
 
     host_uuid: str
@@ -34,6 +35,7 @@ class ManagedCertificate:
     first_seen: datetime
     renew_at: datetime
     retired_at: datetime | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class Delivery:
     :param granted: whether the proxy saw a CertRep SUCCESS in that window.
     :param known_sha1s: of certificates that were recorded for this host before the window opened,
         and of the identities of its enrollments.
+    :param scope: of the profile, ``System`` or ``User``.
+    :param detail: what operators are told of it.
+    :param listed_at: when an inventory without dates listed it last; before ``acknowledged_at``
+        it proves nothing.
+    :param certified: whether its certificate was recorded since the window opened.
+    :param vouched: whether osquery's newest inventory showed that certificate.
     """
 
     profile_uuid: str
@@ -58,3 +66,8 @@ class Delivery:
     window_opened_at: datetime | None
     granted: bool
     known_sha1s: frozenset[str]
+    scope: str = "System"
+    detail: str = ""
+    listed_at: datetime | None = None
+    certified: bool = False
+    vouched: bool = False

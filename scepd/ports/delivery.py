@@ -16,6 +16,7 @@ from scepd.model import (
     AnsweredPush,
     Delivery,
     DueRow,
+    InventoryTaken,
     Lease,
     ManagedCertificate,
     PushState,
@@ -223,11 +224,12 @@ class VerificationStore(Protocol):
         certificates: Sequence[ManagedCertificate],
         events: Sequence[RowEvent],
         now: datetime,
+        taken: InventoryTaken | None = None,
     ) -> None:
         """
         Record the certificates that an inventory showed (the first sight of each is kept, and
-        older ones of the same profile that are not in ``certificates`` stay) and let events
-        happen, in one transaction.
+        older ones of the same profile that are not in ``certificates`` stay), let events happen,
+        and record that the inventory came, in one transaction.
         """
 
     async def certificates(

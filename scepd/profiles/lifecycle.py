@@ -85,6 +85,8 @@ class Event(Enum):
     """Likewise, and the grace is past."""
     PROFILE_MISSED = "profile missed"
     """The inventory lacks the profile; the grace is not past."""
+    PROOF_OVERDUE = "proof overdue"
+    """The grace is past, and no inventory said anything of the delivery; the caller says why."""
     PROFILE_MISSED_PAST_GRACE = "profile missed past grace"
     """Likewise, and the grace is past."""
     UNASSIGNED_UNOFFERED = "unassigned, unoffered"

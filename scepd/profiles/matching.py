@@ -30,6 +30,11 @@ BACKDATING = timedelta(hours=1)
 """
 How long before the window opened a certificate may say that it began: authorities back-date.
 """
+LONGEST_BACKDATING = timedelta(days=7)
+"""
+How long before the window opened a certificate of the right issuer and other names may begin, so
+that it can't be ruled out: it proves nothing, but whoever may have it gets no other one.
+"""
 CLOCK_TOLERANCE = timedelta(minutes=3)
 """
 How long before its delivery a profile may say that it was installed: clocks differ.
@@ -37,6 +42,19 @@ How long before its delivery a profile may say that it was installed: clocks dif
 # Of a marker that was cut off: "fleet-a" and the first group of the UUID.
 _SHORTEST_MARKER = len("fleet-a") + 8
 _ANY_MARKER = re.compile(r"fleet-a[0-9a-f]{8}")
+
+
+class Listing(Enum):
+    """
+    What an inventory of profiles says about a delivery.
+    """
+
+    DATED = "dated"
+    """It is listed, and was installed since it was delivered."""
+    UNDATED = "undated"
+    """It is listed, but perhaps from before: no date is told, or the device's clock was wrong."""
+    MISSING = "missing"
+    """It is not listed."""
 
 
 class MatchOutcome(Enum):
@@ -110,12 +128,15 @@ class ExpectedCertificate:
         Tell whether a certificate can't be ruled out.
 
         :param candidate: a certificate of the host that is not among the known ones.
-        :returns: False for an authority's, one of another profile, and an old one with other names.
+        :returns: False for an authority's, one of another profile, and an old one with other names;
+            one of the right issuer is old only after ``LONGEST_BACKDATING``.
         """
         if self.is_meant(candidate):
             return True
         if candidate.is_ca or any(_ANY_MARKER.search(value) for value in _marked(candidate)):
             return False
+        if candidate.issuer in self.issuers:
+            return candidate.not_before >= self.window_opened_at - LONGEST_BACKDATING
         return self.is_recent(candidate)
 
     def _bears_marker(self, candidate: CandidateCertificate) -> bool:
@@ -174,23 +195,28 @@ def match_certificate(
     return CertificateMatch(MatchOutcome.NOT_IDENTIFIED if possible else MatchOutcome.NOT_YET)
 
 
-def is_delivered(
-    identifier: str, delivered_at: datetime, listed: Iterable[tuple[str, datetime | None]]
-) -> bool:
+def listing_of(
+    identifier: str,
+    delivered_at: datetime,
+    now: datetime,
+    listed: Iterable[tuple[str, datetime | None]],
+) -> Listing:
     """
     Tell whether an inventory of profiles shows a delivery.
 
     :param identifier: the profile's PayloadIdentifier.
     :param delivered_at: when it was handed to the device; aware.
-    :param listed: identifier and date of installation of each profile of the host; None where the
-        inventory tells none, as MDM never does.
-    :returns: whether it is listed and, where there is a date, was not installed before.
+    :param now: when the inventory came; aware.
+    :param listed: identifier and date of installation, by the device's clock, of each profile of
+        the host; None where the inventory tells none, as MDM never does.
     """
-    earliest = delivered_at - CLOCK_TOLERANCE
-    return any(
-        found == identifier and (installed_at is None or installed_at >= earliest)
-        for found, installed_at in listed
-    )
+    dates = [installed_at for found, installed_at in listed if found == identifier]
+    if not dates:
+        return Listing.MISSING
+    earliest, latest = delivered_at - CLOCK_TOLERANCE, now + CLOCK_TOLERANCE
+    if any(date is not None and earliest <= date <= latest for date in dates):
+        return Listing.DATED
+    return Listing.UNDATED
 
 
 def _issuer_names(der: bytes) -> tuple[Name, Name]:

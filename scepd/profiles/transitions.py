@@ -206,6 +206,7 @@ _INSTALL_VERIFYING: Mapping[Event, Transition | _Rule] = {
     Event.CERTIFICATE_NOT_IDENTIFIED: replace(_PROVED, detail=NOT_IDENTIFIED, alarm=True),
     Event.CERTIFICATE_MISSED_PAST_GRACE: _redeliver,
     Event.PROFILE_MISSED_PAST_GRACE: _redeliver,
+    Event.PROOF_OVERDUE: replace(_VERIFYING, detail=Detail.GIVEN),
     Event.UNASSIGNED_UNOFFERED: _UNASSIGNED,
     Event.UNASSIGNED: _UNASSIGNED,
     Event.ENROLLED_ANEW: _ENROLLED,
@@ -217,6 +218,8 @@ _INSTALL_VERIFIED: Mapping[Event, Transition | _Rule] = {
     Event.RENEWAL_DUE: _ANEW,
     Event.RESENT: _ANEW,
     Event.HOST_FACT_CHANGED: _ANEW,
+    # One that could not be identified was found after all.
+    Event.INVENTORY_PROVED: _PROVED,
     Event.CERTIFICATE_MISSED_PAST_GRACE: _redeliver,
     Event.PROFILE_MISSED_PAST_GRACE: _redeliver,
     Event.UNASSIGNED_UNOFFERED: _UNASSIGNED,

@@ -12,6 +12,7 @@ from scepd.model import (
     CommandRecord,
     Enrollment,
     Host,
+    HostInventory,
     HostProfile,
     ManagedCertificate,
     PushState,
@@ -23,6 +24,7 @@ from scepd.ports import (
     CommandStore,
     EnrollmentStore,
     HostStore,
+    InventoryStore,
     PushStore,
     VerificationStore,
 )
@@ -43,6 +45,7 @@ class HostRecord:
     :param commands: newest first, at most :data:`MOST_RECORDS`.
     :param exchanges: newest first, at most :data:`MOST_RECORDS`.
     :param pushes: one for each enrollment that was ever pushed to.
+    :param inventory: how the looks at it went; None: it never acknowledged anything.
     """
 
     host: Host
@@ -52,6 +55,7 @@ class HostRecord:
     commands: Sequence[CommandRecord]
     exchanges: Sequence[SCEPExchange]
     pushes: Sequence[PushState]
+    inventory: HostInventory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Hosts:
         exchanges: EnrollmentStore,
         check_ins: CheckInStore,
         pushes: PushStore,
+        inventories: InventoryStore,
     ) -> None:
         self._hosts = hosts
         self._assignments = assignments
@@ -88,6 +93,7 @@ class Hosts:
         self._exchanges = exchanges
         self._check_ins = check_ins
         self._pushes = pushes
+        self._inventories = inventories
 
     async def list(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:
         """
@@ -112,6 +118,7 @@ class Hosts:
             await self._commands.commands(uuid, limit=MOST_RECORDS),
             await self._exchanges.exchanges(host_uuid=uuid, limit=MOST_RECORDS),
             await self._push_states(uuid),
+            await self._inventories.inventory(uuid),
         )
 
     async def with_profile(

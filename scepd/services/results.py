@@ -16,6 +16,8 @@ from scepd.model import CommandAnswer, HostProfile, QueuedCommand, RowEvent, SCE
 from scepd.ports import AssignmentStore, CommandStore, EnrollmentStore, VerificationStore
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
+from scepd.services.inventories import is_inventory
+from scepd.services.inventory_answers import InventoryAnswers
 from scepd.services.results_errors import detail_of_error, event_of_error
 
 # The exchanges of a host since a hand-over are a handful; of another profile they don't count.
@@ -39,6 +41,7 @@ class ResultPorts:
     exchanges: EnrollmentStore
     verification: VerificationStore
     clock: IReactorTime
+    inventories: InventoryAnswers
 
 
 class Results:
@@ -60,6 +63,8 @@ class Results:
         if command is None or command.enrollment_id != enrollment_id:
             _log_ignored(result, host_uuid)
             return False
+        # Before its final result counts: it is sent again if this can't be stored.
+        await self._ports.inventories.take(command, result, host_uuid)
         event = await self._event(command, result, host_uuid)
         acknowledged = result.status is ResultStatus.ACKNOWLEDGED
         counted = await self._ports.commands.finish(
@@ -75,7 +80,10 @@ class Results:
             _log_ignored(result, host_uuid)
             return False
         _log_result(command, result, host_uuid)
-        return acknowledged and command.request_type == INSTALL_PROFILE
+        delivered = acknowledged and command.request_type == INSTALL_PROFILE
+        if delivered:
+            self._ports.inventories.acknowledged()
+        return delivered
 
     async def _event(
         self, command: QueuedCommand, result: CommandResult, host_uuid: str
@@ -123,12 +131,14 @@ class Results:
 def _answer(command: QueuedCommand, result: CommandResult) -> CommandAnswer | None:
     """
     What is kept of a final answer. To the delivery of a profile a device says no more than the
-    detail tells, and may name the one-time URL: of such an answer only the length is kept.
+    detail tells, and may name the one-time URL; an inventory was taken already: of such answers
+    only the length is kept.
     """
     if result.status is ResultStatus.NOT_NOW:
         return None
     size = len(result.raw)
-    kept = command.profile_uuid is None and size <= LARGEST_KEPT
+    is_read = command.profile_uuid is not None or is_inventory(command)
+    kept = size <= LARGEST_KEPT and not is_read
     return CommandAnswer(size, result.raw if kept else None)
 
 

@@ -1,28 +1,37 @@
 """
-Inventories: when a host is asked for one, and what it proves.
+Inventories: when a host's agent is asked for one, and what they prove.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from scepd.errors import StorageUnavailable
-from scepd.model import Delivery, Host, ManagedCertificate, RowEvent
-from scepd.ports import HostStore, VerificationStore
+from scepd.metrics import Metrics, counter
+from scepd.model import (
+    Delivery,
+    Host,
+    HostInventory,
+    InventoryTaken,
+    ManagedCertificate,
+    RowEvent,
+)
+from scepd.ports import HostStore, InventoryStore, VerificationStore
 from scepd.profiles.certificate_candidates import CandidateCertificate
 from scepd.profiles.certificate_renewal import RenewalRule
 from scepd.profiles.lifecycle import Event, Status
-from scepd.profiles.matching import CertificateMatch, match_certificate
+from scepd.profiles.matching import CertificateMatch
 from scepd.services.clock import utc_now
+from scepd.services.inventory_schedule import OSQUERY, InventorySchedule
 from scepd.services.verification_certificates import ExpectedCertificates
-from scepd.services.verification_verdict import verdict
+from scepd.services.verification_inventory import Inventory
+from scepd.services.verification_verdict import Evidence, Verdict, verdict
 
-_MOST_REMEMBERED = 100_000
+_UNSETTLED = (Event.CERTIFICATE_MISSED, Event.PROFILE_MISSED)
 
 _log = Logger()
 
@@ -30,34 +39,59 @@ _log = Logger()
 @dataclass(frozen=True, slots=True)
 class VerificationSettings:
     """
-    When inventories are asked for, and how long a proof may take.
+    When inventories are asked for, how long a proof may take, and when what is proved is renewed.
 
-    :param interval: seconds between two inventories of a host.
-    :param after_acknowledgement: seconds between two while something acknowledged is not proved.
-    :param grace: seconds after an acknowledgement until what is missing counts as missing.
+    :param schedule: of inventories.
     :param renewal: how early certificates are renewed.
     """
 
-    interval: float = 3600.0
-    after_acknowledgement: float = 60.0
-    grace: float = 3600.0
+    schedule: InventorySchedule = field(default_factory=InventorySchedule)
     renewal: RenewalRule = field(default_factory=RenewalRule)
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class VerificationPorts:
     """
-    What a host says that it has.
+    What proofs need from outside.
 
-    :param profiles: identifier and time of installation (None: not told) of each; None: this is no
-        inventory of profiles, which is not the same as an empty one.
-    :param certificates: each; None likewise.
-    :param source: ``osquery`` or ``MDM``.
+    :param random: a number from 0 up to 1.
     """
 
-    profiles: Sequence[tuple[str, datetime | None]] | None
-    certificates: Sequence[CandidateCertificate] | None
-    source: str
+    store: VerificationStore
+    inventories: InventoryStore
+    hosts: HostStore
+    expected: ExpectedCertificates
+    clock: IReactorTime
+    metrics: Metrics
+    random: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """
+    What an inventory says of a host's deliveries.
+    """
+
+    certificates: Sequence[ManagedCertificate]
+    verdicts: Sequence[tuple[Delivery, Verdict]]
+    listed: frozenset[str]
+
+    def events(self, host_uuid: str) -> list[RowEvent]:
+        """
+        What happens by the lifecycle table.
+        """
+        return [
+            RowEvent(host_uuid, delivery.profile_uuid, found.event, found.detail)
+            for delivery, found in self.verdicts
+            if found.event is not None
+        ]
+
+    @property
+    def is_doubtful(self) -> bool:
+        """
+        Whether only an inventory over MDM can tell more.
+        """
+        return any(found.is_doubtful for _, found in self.verdicts)
 
 
 class Verification:
@@ -66,63 +100,54 @@ class Verification:
     """
 
     def __init__(
-        self,
-        store: VerificationStore,
-        hosts: HostStore,
-        expected: ExpectedCertificates,
-        clock: IReactorTime,
-        settings: VerificationSettings | None = None,
+        self, ports: VerificationPorts, settings: VerificationSettings | None = None
     ) -> None:
-        self._store = store
-        self._hosts = hosts
-        self._expected = expected
-        self._clock = clock
+        self._ports = ports
         self._settings = settings or VerificationSettings()
-        self._soon: dict[str, datetime] = {}
 
     async def is_due(self, host_uuid: str) -> bool:
         """
-        Whether a host should be asked for its inventory now; it is taken to be asked then.
+        Whether a host's agent should be asked for its inventory now; it is taken to be asked then,
+        and asked again soon if no answer comes.
         """
-        now = utc_now(self._clock)
-        soon = self._soon.get(host_uuid)
-        if soon is not None and soon <= now:
-            del self._soon[host_uuid]
-            return True
-        again_at = now + timedelta(seconds=self._settings.interval)
-        return await self._store.inventory_due(host_uuid, now, again_at)
+        now = utc_now(self._ports.clock)
+        again_at = now + self._settings.schedule.after_acknowledgement
+        return await self._ports.store.inventory_due(host_uuid, now, again_at)
 
     async def take(self, host_uuid: str, inventory: Inventory) -> None:
         """
-        Store what an inventory proves.
+        Store what an inventory proves, and when the next one is wanted.
 
-        :raises StorageUnavailable: nothing of it was stored; the host is asked again soon, as an
-            agent sends an inventory once.
+        :raises StorageUnavailable: nothing of it was stored.
         """
-        try:
-            await self._take(host_uuid, inventory)
-        except StorageUnavailable:
-            self._ask_soon(host_uuid)
-            raise
-
-    async def _take(self, host_uuid: str, inventory: Inventory) -> None:
-        deliveries = await self._store.deliveries(host_uuid)
-        host = await self._hosts.host(host_uuid) if deliveries else None
+        ports = self._ports
+        deliveries = await ports.store.deliveries(host_uuid)
+        host = await ports.hosts.host(host_uuid)
+        state = await ports.inventories.inventory(host_uuid)
         if host is None:
             return
+        state = state or HostInventory(host_uuid, host.platform, True)
+        judged = await self._judged(deliveries, host, inventory)
+        events = judged.events(host_uuid)
+        now = utc_now(ports.clock)
+        taken = self._taken(state, inventory, judged, now)
+        await ports.store.prove(host_uuid, judged.certificates, events, now, taken)
+        self._count(inventory, events)
+        _log_events(events)
+
+    async def _judged(
+        self, deliveries: Sequence[Delivery], host: Host, inventory: Inventory
+    ) -> _Judgement:
         certificates: list[ManagedCertificate] = []
-        events: list[RowEvent] = []
+        verdicts: list[tuple[Delivery, Verdict]] = []
         for delivery in deliveries:
             match = await self._match(delivery, host, inventory)
             if match is not None and match.certificate is not None:
                 certificates.append(self._managed(delivery, host, match.certificate, inventory))
-            event = self._event(delivery, host, inventory, match)
-            if event is not None:
-                events.append(event)
-        if certificates or events:
-            await self._store.prove(host_uuid, certificates, events, utc_now(self._clock))
-        self._ask_again(host_uuid, deliveries, events)
-        _log_events(events)
+            evidence = self._evidence(delivery, host, inventory, match)
+            verdicts.append((delivery, verdict(delivery, evidence)))
+        listed = _listed(deliveries, host, inventory)
+        return _Judgement(certificates, verdicts, listed)
 
     async def _match(
         self, delivery: Delivery, host: Host, inventory: Inventory
@@ -132,23 +157,24 @@ class Verification:
         """
         if delivery.window_opened_at is None or inventory.certificates is None:
             return None
-        expected = await self._expected.of(delivery, host, delivery.window_opened_at)
-        return match_certificate(expected, inventory.certificates)
+        expected = await self._ports.expected.of(delivery, host, delivery.window_opened_at)
+        return await self._ports.expected.match(expected, inventory.certificates)
 
-    def _event(
+    def _evidence(
         self,
         delivery: Delivery,
         host: Host,
         inventory: Inventory,
         match: CertificateMatch | None,
-    ) -> RowEvent | None:
-        acknowledged = delivery.acknowledged_at
-        grace = timedelta(seconds=self._settings.grace)
-        past_grace = acknowledged is not None and utc_now(self._clock) >= acknowledged + grace
-        found = verdict(delivery, inventory.profiles, match, past_grace=past_grace)
-        if found is None:
-            return None
-        return RowEvent(host.uuid, delivery.profile_uuid, found.event, found.detail)
+    ) -> Evidence:
+        return Evidence(
+            inventory.profiles_of(delivery.scope, host.platform),
+            match,
+            is_exact=inventory.is_exact,
+            is_whole=not inventory.unreadable,
+            now=utc_now(self._ports.clock),
+            grace=self._settings.schedule.grace,
+        )
 
     def _managed(
         self,
@@ -157,7 +183,7 @@ class Verification:
         certificate: CandidateCertificate,
         inventory: Inventory,
     ) -> ManagedCertificate:
-        now = utc_now(self._clock)
+        now = utc_now(self._ports.clock)
         renew_at = self._settings.renewal.due_at(
             certificate.not_before, certificate.not_after, now, host.uuid, certificate.sha1
         )
@@ -174,36 +200,82 @@ class Verification:
             source=inventory.source,
             first_seen=now,
             renew_at=renew_at,
+            sha256=certificate.sha256,
         )
 
-    def _ask_again(
-        self, host_uuid: str, deliveries: Sequence[Delivery], events: Sequence[RowEvent]
-    ) -> None:
+    # -- the next look -----------------------------------------------------------------------------
+
+    def _taken(
+        self, state: HostInventory, inventory: Inventory, judged: _Judgement, now: datetime
+    ) -> InventoryTaken:
+        since = self._unsettled_since(judged, now)
+        schedule = self._settings.schedule
+        if inventory.source == OSQUERY:
+            agent_until = None if inventory.profiles is None else now + schedule.silence
+            agent_due_at = schedule.agent_again(now, since)
+            mdm_due_at = schedule.mdm_after_agent(
+                state, now, since, agent_until, is_doubtful=judged.is_doubtful
+            )
+        else:
+            agent_until, agent_due_at = state.agent_until, None
+            mdm_due_at = schedule.mdm_after_mdm(state, now, since, self._ports.random())
+        return InventoryTaken(
+            inventory.source,
+            inventory.profiles is not None,
+            inventory.certificates is not None,
+            inventory.unreadable,
+            judged.listed,
+            agent_until,
+            agent_due_at,
+            mdm_due_at,
+        )
+
+    def _unsettled_since(self, judged: _Judgement, now: datetime) -> datetime | None:
         """
-        Ask soon again while something that was just acknowledged is not settled; only this process
-        knows, so that after its end it is asked at the usual time.
+        The newest acknowledgement within its grace that is not settled.
         """
-        settled = {
-            event.profile_uuid
-            for event in events
-            if event.event not in (Event.CERTIFICATE_MISSED, Event.PROFILE_MISSED)
-        }
-        now, grace = utc_now(self._clock), timedelta(seconds=self._settings.grace)
-        waits = any(
-            delivery.status == Status.VERIFYING.value
-            and delivery.profile_uuid not in settled
+        grace = self._settings.schedule.grace
+        waiting = [
+            delivery.acknowledged_at
+            for delivery, found in judged.verdicts
+            if delivery.status == Status.VERIFYING.value
+            and (found.event is None or found.event in _UNSETTLED)
             and delivery.acknowledged_at is not None
             and now < delivery.acknowledged_at + grace
-            for delivery in deliveries
-        )
-        self._soon.pop(host_uuid, None)
-        if waits:
-            self._ask_soon(host_uuid)
+        ]
+        return max(waiting, default=None)
 
-    def _ask_soon(self, host_uuid: str) -> None:
-        if len(self._soon) < _MOST_REMEMBERED:
-            wait = timedelta(seconds=self._settings.after_acknowledgement)
-            self._soon[host_uuid] = utc_now(self._clock) + wait
+    def _count(self, inventory: Inventory, events: Sequence[RowEvent]) -> None:
+        """
+        Count what happened, and an agent's inventory; the answers over MDM are counted where they
+        come, one by one.
+        """
+        unknown = sum(one.event is Event.CERTIFICATE_NOT_IDENTIFIED for one in events)
+        self._ports.metrics.unidentified_certificates.inc(unknown)
+        if inventory.source != OSQUERY:
+            return
+        for kind, listed in (
+            ("profiles", inventory.profiles),
+            ("certificates", inventory.certificates),
+        ):
+            outcome = "failed" if listed is None else "taken"
+            counter(self._ports.metrics.inventories, OSQUERY, kind, outcome).inc()
+
+
+def _listed(deliveries: Sequence[Delivery], host: Host, inventory: Inventory) -> frozenset[str]:
+    """
+    The deliveries that wait for a proof and were listed by the device itself, without a date.
+    """
+    if not inventory.is_exact:
+        return frozenset()
+    found = set()
+    for delivery in deliveries:
+        profiles = inventory.profiles_of(delivery.scope, host.platform) or ()
+        if delivery.status == Status.VERIFYING.value and any(
+            identifier == delivery.profile_identifier for identifier, _ in profiles
+        ):
+            found.add(delivery.profile_uuid)
+    return frozenset(found)
 
 
 def _log_events(events: Sequence[RowEvent]) -> None:
@@ -211,6 +283,12 @@ def _log_events(events: Sequence[RowEvent]) -> None:
         where = {"host": event.host_uuid, "profile": event.profile_uuid}
         if event.event is Event.INVENTORY_PROVED:
             _log.info("Profile {profile} on host {host} is verified", step="B31", **where)
+        elif event.event is Event.CERTIFICATE_NOT_IDENTIFIED:
+            _log.warn(
+                "None of the certificates of host {host} can be told to be that of profile"
+                " {profile}: it is not renewed by itself",
+                **where,
+            )
         else:
             _log.info(
                 "Profile {profile} on host {host}: {event}. {detail}",

@@ -4,13 +4,23 @@ What the certificate of a delivery should look like.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from scepd.errors import InvalidInput, MessageError
 from scepd.model import Delivery, Host, Profile
 from scepd.ports import CertificateAuthorityStore, Workers
-from scepd.profiles.matching import ExpectedCertificate, expected_certificate
+from scepd.profiles.certificate_candidates import CandidateCertificate
+from scepd.profiles.matching import (
+    CertificateMatch,
+    ExpectedCertificate,
+    expected_certificate,
+    match_certificate,
+)
 from scepd.services.rendering import ProfileRendering, apple_values
+
+# Each takes some microseconds.
+_MOST_INLINE = 200
 
 
 class ExpectedCertificates:
@@ -53,6 +63,16 @@ class ExpectedCertificates:
             return expected_certificate(
                 marked_only, {}, delivery.profile_uuid, (), window_opened_at, delivery.known_sha1s
             )
+
+    async def match(
+        self, expected: ExpectedCertificate, certificates: Sequence[CandidateCertificate]
+    ) -> CertificateMatch:
+        """
+        Look for it among the certificates of a host; among very many in a thread.
+        """
+        if len(certificates) <= _MOST_INLINE:
+            return match_certificate(expected, certificates)
+        return await self._workers(lambda: match_certificate(expected, certificates))
 
     async def _rendered(self, delivery: Delivery, host: Host) -> bytes:
         try:

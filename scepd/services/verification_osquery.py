@@ -4,8 +4,11 @@ The inventory that an osquery agent wrote back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scepd.osquery.distributed import DistributedWrite
 from scepd.osquery.inventory import (
+    InstalledProfile,
     ObservedCertificate,
     certificates_of,
     profiles_of,
@@ -16,24 +19,27 @@ from scepd.profiles.certificate_candidates import (
     CertificateTexts,
     candidate_from_texts,
 )
-from scepd.services.verification import Inventory
+from scepd.services.inventory_schedule import OSQUERY
+from scepd.services.verification_inventory import Inventory, ProfileDates
 
 
 def inventory_of(write: DistributedWrite) -> Inventory:
     """
     Take an inventory out of an agent's answer; a query that failed is none.
     """
-    profiles = profiles_of(write)
-    listed = None
-    if profiles is not None:
-        everyone = (*profiles, *(user_profiles_of(write) or ()))
-        listed = [(each.identifier, each.installed_at) for each in everyone]
+    profiles, users = profiles_of(write), user_profiles_of(write)
     observed = certificates_of(write)
     certificates = None
     if observed is not None:
         found = (_candidate(each) for each in observed)
         certificates = [each for each in found if each is not None]
-    return Inventory(listed, certificates, "osquery")
+    return Inventory(_dates(profiles), certificates, OSQUERY, _dates(users))
+
+
+def _dates(profiles: Sequence[InstalledProfile] | None) -> ProfileDates | None:
+    if profiles is None:
+        return None
+    return [(each.identifier, each.installed_at) for each in profiles]
 
 
 def _candidate(observed: ObservedCertificate) -> CandidateCertificate | None:

@@ -27,6 +27,8 @@ class Behaviour:
     :ivar lose_results: results that are never sent: the device acts as if it lost power.
     :ivar old_identity: results that are signed with the identity before the last renewal.
     :ivar missing_tables: tables that the osquery agent does not know, such as ``macos_profiles``.
+    :ivar late_requests: request types that are answered NotNow as long as they are here.
+    :ivar refused_requests: request types that are answered Error, likewise.
     :ivar patience: how long to poll when an authority answers PENDING; None for what the SCEP
         payload says.
     :ivar before_install: called when a profile was received, before anything is done with it.
@@ -39,6 +41,8 @@ class Behaviour:
     lose_results: int = 0
     old_identity: int = 0
     missing_tables: frozenset[str] = frozenset()
+    late_requests: frozenset[str] = frozenset()
+    refused_requests: frozenset[str] = frozenset()
     patience: Patience | None = None
     before_install: Callable[[], None] | None = None
     after_install: Callable[[], None] | None = None

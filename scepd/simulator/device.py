@@ -228,7 +228,11 @@ class SimulatedDevice:
         if action is None:
             unknown = f"“{command.request_type}” is not a valid request type."
             return error_result(DeviceError(unknown, 12021, "MCMDMErrorDomain"))
+        if command.request_type in self.behaviour.late_requests:
+            return {"Status": "NotNow"}
         try:
+            if command.request_type in self.behaviour.refused_requests:
+                raise DeviceError(f"{command.request_type} failed", 12021, "MCMDMErrorDomain")
             result = action(command)
         except DeviceError as error:
             self.errors.append(str(error))

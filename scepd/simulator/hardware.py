@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +70,15 @@ def some_hardware(number: int = 0) -> Hardware:
     """
     udid = str(uuid.uuid4()).upper()
     return Hardware(udid, f"SIM{udid[:6]}{number:03d}")
+
+
+def some_phone(number: int = 0) -> Hardware:
+    """
+    Make up an iPhone, which has no osquery agent.
+
+    :param number: shows in its serial number.
+    :returns: the device.
+    """
+    mac = some_hardware(number)
+    model = {"model": "iPhone16,2", "model_name": "iPhone", "build_version": "22B83"}
+    return replace(mac, name="Simulated iPhone", os_version="18.1", **model)

@@ -52,6 +52,7 @@ def certificate_record(row: Row[tuple[object, ...]]) -> ManagedCertificate:
         row.first_seen,
         row.renew_at,
         row.retired_at,
+        sha256=row.sha256,
     )
 
 
@@ -89,6 +90,24 @@ def record_certificates(
             )
             known[one.sha1] = one.renew_at
         _renew_with_newest(connection, host_uuid, one, now, overdue)
+
+
+def show_certificates(
+    connection: Connection,
+    host_uuid: str,
+    certificates: Sequence[ManagedCertificate],
+    now: datetime,
+) -> None:
+    """
+    Record that an inventory showed these certificates now; a SHA-256 that is known stays known.
+    """
+    columns = managed_certificate.c
+    for one in certificates:
+        values: dict[str, object] = {"shown_at": now}
+        if one.sha256:
+            values["sha256"] = one.sha256
+        same = (columns.host_uuid == host_uuid) & (columns.sha1 == one.sha1)
+        connection.execute(update(managed_certificate).where(same).values(values))
 
 
 def _update(

@@ -6,7 +6,8 @@ These run inside a caller's unit of work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1
 
@@ -19,6 +20,7 @@ from scepd.storage.tables import (
     enrollment,
     enrollment_window,
     host_profile,
+    inventory,
     issued_certificate,
     managed_certificate,
     profile,
@@ -28,12 +30,24 @@ from scepd.storage.tables import (
 _GRANTED = "SUCCESS"
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """
+    A certificate that was recorded for the host.
+    """
+
+    sha1: str
+    first_seen: datetime
+    profile_uuid: str
+    shown_at: datetime | None
+
+
 def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
     """
     The installs that were handed to a host and may be proved, by profile uuid.
     """
     handed_over = (
-        select(host_profile, profile.c.content)
+        select(host_profile, profile.c.content, profile.c.scope)
         .join(profile, profile.c.uuid == host_profile.c.profile_uuid)
         .where(
             host_profile.c.host_uuid == host_uuid,
@@ -42,13 +56,17 @@ def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
         )
         .order_by(host_profile.c.profile_uuid)
     )
-    seen = select(managed_certificate.c.sha1, managed_certificate.c.first_seen).where(
-        managed_certificate.c.host_uuid == host_uuid
-    )
-    first_seen: dict[str, datetime] = {row.sha1: row.first_seen for row in connection.execute(seen)}
+    columns = managed_certificate.c
+    of_host = select(
+        columns.sha1, columns.first_seen, columns.profile_uuid, columns.shown_at
+    ).where(columns.host_uuid == host_uuid)
+    seen = [_Seen(*row) for row in connection.execute(of_host)]
     rows = connection.execute(handed_over).all()
     identities = _identities(connection, host_uuid) if rows else frozenset()
-    return [_record(connection, row, first_seen, identities) for row in rows]
+    agent_at = connection.scalar(
+        select(inventory.c.agent_certificates_at).where(inventory.c.host_uuid == host_uuid)
+    )
+    return [_record(connection, row, seen, identities, agent_at) for row in rows]
 
 
 def _identities(connection: Connection, host_uuid: str) -> frozenset[str]:
@@ -69,13 +87,17 @@ def _identities(connection: Connection, host_uuid: str) -> frozenset[str]:
 def _record(
     connection: Connection,
     row: Row[tuple[object, ...]],
-    first_seen: Mapping[str, datetime],
+    seen: Sequence[_Seen],
     identities: frozenset[str],
+    agent_at: datetime | None,
 ) -> Delivery:
     window_id, opened_at = _newest_window(connection, row)
-    known = {
-        seen for seen, seen_at in first_seen.items() if opened_at is None or seen_at < opened_at
-    }
+    known = {one.sha1 for one in seen if opened_at is None or one.first_seen < opened_at}
+    certified = [
+        one.shown_at or one.first_seen
+        for one in seen
+        if one.profile_uuid == row.profile_uuid and one.sha1 not in known
+    ]
     return Delivery(
         profile_uuid=row.profile_uuid,
         profile_identifier=row.profile_identifier,
@@ -87,6 +109,11 @@ def _record(
         window_opened_at=opened_at,
         granted=window_id is not None and _was_granted(connection, window_id),
         known_sha1s=identities | known,
+        scope=row.scope,
+        detail=row.detail,
+        listed_at=row.listed_at,
+        certified=bool(certified),
+        vouched=agent_at is not None and any(shown_at >= agent_at for shown_at in certified),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, insert, update
 
 from scepd.model import Activity, EnrollmentWindow, QueuedCommand
 from scepd.storage.columns import UTCDateTime
+from scepd.storage.inventory_rows import acknowledged
 from scepd.storage.outbox import (
     cancel_commands,
     drop_idle_pushes,
@@ -129,6 +130,7 @@ class RowWrites:
                 .values(inventory_due_at=now),
                 [{"host_uuid": uuid} for uuid in sorted(self.inventoried)],
             )
+            acknowledged(connection, self.inventoried, now)
 
     def _write_outbox(self, connection: Connection, now: datetime) -> None:
         cancel_commands(connection, self.cancelled, now)

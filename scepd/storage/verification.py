@@ -9,11 +9,16 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
-from scepd.model import Delivery, ManagedCertificate, RowEvent
+from scepd.model import Delivery, InventoryTaken, ManagedCertificate, RowEvent
 from scepd.profiles.lifecycle import RetrySettings
-from scepd.storage.certificates import certificate_record, record_certificates
+from scepd.storage.certificates import (
+    certificate_record,
+    record_certificates,
+    show_certificates,
+)
 from scepd.storage.database import Database
 from scepd.storage.deliveries import deliveries_of
+from scepd.storage.inventory_rows import record_taken
 from scepd.storage.rows import apply_events
 from scepd.storage.tables import host, managed_certificate
 
@@ -84,17 +89,21 @@ class SQLVerificationStore:
         certificates: Sequence[ManagedCertificate],
         events: Sequence[RowEvent],
         now: datetime,
+        taken: InventoryTaken | None = None,
     ) -> None:
         """
         Record the certificates that an inventory showed (the first sight of each is kept, and
-        older ones of the same profile that are not in ``certificates`` stay) and let events
-        happen, in one transaction.
+        older ones of the same profile that are not in ``certificates`` stay), let events happen,
+        and record that the inventory came, in one transaction.
         """
 
         def unit(connection: Connection) -> None:
             overdue = self._settings.overdue
             record_certificates(connection, host_uuid, certificates, now, overdue)
+            show_certificates(connection, host_uuid, certificates, now)
             apply_events(connection, events, now, self._settings)
+            if taken is not None:
+                record_taken(connection, host_uuid, taken, now)
 
         await self._database.write(unit)
 

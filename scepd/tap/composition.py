@@ -60,8 +60,14 @@ _CHALLENGE_LIMITS = {
     f"/api/v1{STEP_CA_PATH}".encode("ascii"): LARGEST_QUESTION,
     f"/api/v1{VERIFY_PATH}".encode("ascii"): LARGEST_CSR,
 }
-_OSQUERY_BYTES = 1024 * 1024
-_OSQUERY_PATHS = ("enroll", "config", "log", "distributed/read", "distributed/write")
+_OSQUERY_BYTES = {
+    "enroll": 1024 * 1024,
+    "config": 1024 * 1024,
+    "distributed/read": 1024 * 1024,
+    # Inventories of hosts with very many certificates, and logs.
+    "distributed/write": 8 * 1024 * 1024,
+    "log": 8 * 1024 * 1024,
+}
 
 
 class Composition:
@@ -198,9 +204,9 @@ class Composition:
         root = DeviceRoot()
         self.management.add_resources(root)
         limits = {b"/mdm/checkin": _RESULT_BYTES, b"/mdm/connect": _RESULT_BYTES}
-        for path in _OSQUERY_PATHS:
+        for path, size in _OSQUERY_BYTES.items():
             for prefix in ("/api/osquery/", "/api/v1/osquery/"):
-                limits[f"{prefix}{path}".encode("ascii")] = _OSQUERY_BYTES
+                limits[f"{prefix}{path}".encode("ascii")] = size
         proxy = self._configuration.scep_proxy
         return StreamingSite(
             root,
@@ -245,8 +251,10 @@ class Composition:
                 stores.windows,
                 stores.check_ins,
                 stores.pushes,
+                stores.inventories,
             ),
             certificates=ManagedCertificates(stores.renewals, stores.breakers, around.reactor),
+            inventories=self.management.verifying.inventories,
             commands=self._make_host_commands(),
             pushes=Pushes(
                 stores.pushes,

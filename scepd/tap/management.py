@@ -10,7 +10,6 @@ from datetime import timedelta
 from twisted.web.resource import Resource
 
 from scepd.metrics import Metrics
-from scepd.profiles.certificate_renewal import RenewalRule
 from scepd.services.bootstrap_tokens import BootstrapTokens
 from scepd.services.certificate_counting import CertificateCounting
 from scepd.services.checkin import CheckIn
@@ -28,19 +27,16 @@ from scepd.services.periodic import Periodic
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal, RenewalRunSettings
 from scepd.services.results import ResultPorts, Results
-from scepd.services.verification import Verification, VerificationSettings
-from scepd.services.verification_agents import Agents
-from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.issuing import Issuing
 from scepd.tap.protecting import Protecting
 from scepd.tap.pushing import Pushing
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
+from scepd.tap.verifying import Verifying
 from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
 from scepd.web.mdm import make_mdm_endpoint
-from scepd.web.osquery import OsqueryAPI
 
 _LAST_SEEN_SECONDS = 5.0
 _PRUNING_SECONDS = 3600.0
@@ -86,6 +82,9 @@ class Management:
             around.configuration.server.external_url,
             lambda: self.pushing.topic,
         )
+        self.verifying = Verifying(
+            around, stores, rendering, secrets, self._leases, self.pushing, metrics
+        )
         self._periodic = self._make_periodic()
 
     # -- its life ----------------------------------------------------------------------------------
@@ -124,7 +123,7 @@ class Management:
         mdm.putChild(b"scep", scep)
         self.issuing.add_resources(scep)
         root.putChild(b"api", api)
-        osquery = self._make_osquery().resource()
+        osquery = self.verifying.osquery().resource()
         api.putChild(b"osquery", osquery)
         version = DeviceRoot()
         api.putChild(b"v1", version)
@@ -155,7 +154,7 @@ class Management:
         periodic = [Periodic(around.reactor, *work, around.jitter) for work in works]
         # What was held back goes out at once when its certificate authority is back.
         self._protecting.breakers.on_back(periodic[0].wake)
-        return [*periodic, self._protecting.periodic]
+        return [*periodic, *self.verifying.periodic, self._protecting.periodic]
 
     def _make_processor(self) -> ProfileProcessor:
         stores, around = self._stores, self._around
@@ -226,34 +225,8 @@ class Management:
                 stores.windows,
                 stores.verification,
                 self._around.reactor,
+                self.verifying.answers,
             )
-        )
-
-    def _make_osquery(self) -> OsqueryAPI:
-        stores, around = self._stores, self._around
-        agents = Agents(
-            stores.verification,
-            lambda: self._secrets.osquery or "",
-            around.reactor,
-            around.random_bytes,
-        )
-        verification = Verification(
-            stores.verification,
-            stores.hosts,
-            ExpectedCertificates(self._rendering, stores.authorities, around.in_thread),
-            around.reactor,
-            self._verification_settings(),
-        )
-        return OsqueryAPI(agents, verification, around.in_thread)
-
-    def _verification_settings(self) -> VerificationSettings:
-        configuration = self._around.configuration
-        section = configuration.verification
-        return VerificationSettings(
-            section.interval,
-            section.after_acknowledgement,
-            section.grace,
-            RenewalRule(timedelta(days=configuration.renewal.days_left)),
         )
 
     def _renewal_settings(self) -> RenewalRunSettings:

@@ -26,6 +26,7 @@ from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
@@ -74,6 +75,7 @@ class Stores:
         self.push_topics = SQLPushTopics(database)
         self.verification = SQLVerificationStore(database, retries)
         self.renewals = SQLRenewalStore(database, retries)
+        self.inventories = SQLInventoryStore(database)
 
 
 def _retries(profiles: ProfilesSection, renewal: RenewalSection) -> RetrySettings:

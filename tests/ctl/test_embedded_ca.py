@@ -73,6 +73,18 @@ class EmbeddedCATests(SynchronousTestCase):
         folder.mkdir()
         self.server = Pretend(folder)
 
+    def test_certificates_of_host(self) -> None:
+        """
+        Those of a host are the ones that its inventories showed.
+        """
+        shown: JsonValue = [{"serial": "0B", "subject": "CN=mac", "source": "MDM"}]
+        self.server.answers = [answer(200, {"uuid": "H-1", "certificates": shown})] * 2
+        result = self.server.run("certificate", "list", "--host", "H-1")
+        self.assertIn("CN=mac", result.stdout)
+        self.assertEqual(self.server.requests[0].url.path, "/api/v1/hosts/H-1")
+        told = self.server.run("certificate", "list", "--host", "H-1", "--json").stdout
+        self.assertEqual(json.loads(told), shown)
+
     def assert_sent(self, method: str, path: str, body: JsonValue = None) -> None:
         """
         There was this one request.

@@ -38,6 +38,17 @@ ROW: dict[str, JsonValue] = {
     "delivered_at": "2026-06-01T14:00:00+02:00",
     "acknowledged_at": "2026-06-01T12:00:05Z",
 }
+INVENTORY: dict[str, JsonValue] = {
+    "profiles_at": "2026-06-01T12:30:00Z",
+    "profiles_source": "MDM",
+    "certificates_at": None,
+    "certificates_source": "",
+    "unreadable_certificates": 0,
+    "agent_at": None,
+    "asked_at": "2026-06-01T12:29:00Z",
+    "next_at": "2026-06-01T13:29:00Z",
+    "waiting": ["CertificateList"],
+}
 FULL: dict[str, JsonValue] = BARE | {
     "enrollments": [
         {"id": HOST, "kind": "device", "enabled": True, "enrolled_at": "2026-06-01T11:00:00Z"}
@@ -66,6 +77,7 @@ FULL: dict[str, JsonValue] = BARE | {
     "exchanges": [
         {"ca_name": "Test_SCEP", "pki_status": "PENDING", "detail": "waits for an operator"}
     ],
+    "inventory": INVENTORY,
 }
 
 
@@ -165,6 +177,9 @@ class HostShowTests(_Case):
             "2026-06-01 12:00:01Z",
             "\nExchanges\n",
             "waits for an operator",
+            "\nInventory\n",
+            "2026-06-01 12:30:00Z",
+            "CertificateList",
         ):
             self.assertIn(part, text)
         self.assertEqual(str(self.server.requests[0].url.path), f"/api/v1/hosts/{HOST}")
@@ -174,7 +189,23 @@ class HostShowTests(_Case):
         What a host does not have is said.
         """
         self.server.answers = [answer(200, BARE | {"profiles": []})]
-        self.assertIn("\nProfiles\nnone\n", self.written("host", "show", HOST))
+        text = self.written("host", "show", HOST)
+        self.assertIn("\nProfiles\nnone\n", text)
+        self.assertIn("\nInventory\nnone: ", text)
+
+    def test_verify(self) -> None:
+        """
+        A host is asked now, and what it has not answered yet is told.
+        """
+        self.server.answers = [answer(202, INVENTORY), answer(202, INVENTORY)]
+        text = self.written("host", "verify", HOST)
+        self.assertIn("2026-06-01 12:30:00Z", text)
+        self.assertIn("CertificateList", text)
+        [request] = self.server.requests
+        path = f"/api/v1/hosts/{HOST}/verify"
+        self.assertEqual((request.method, request.url.path), ("POST", path))
+        told = json.loads(self.written("host", "verify", HOST, "--json"))
+        self.assertEqual(told, INVENTORY)
 
     def test_json(self) -> None:
         """

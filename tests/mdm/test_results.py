@@ -10,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.errors import EncodingError, MessageError
+from scepd.errors import EncodingError, LimitExceeded, MessageError
 from scepd.mdm.device_message import parse_device_message
 from scepd.mdm.results import (
+    LARGEST_CERTIFICATE,
     LONGEST_SUMMARY,
+    MOST_ROWS,
     CommandResult,
     ErrorChainItem,
     ListedCertificate,
+    ListedCertificates,
     ListedProfile,
     ResultStatus,
     listed_certificates,
@@ -206,17 +209,21 @@ class ListTests(SynchronousTestCase):
 
     def test_certificates(self) -> None:
         """
-        Each certificate is listed with its DER; a row without data is left out.
+        Each certificate is listed with its DER; what has none, or far too much, is counted.
         """
         rows: list[object] = [
             {"Data": b"der", "CommonName": "x", "IsIdentity": True},
             {"CommonName": "y"},
             {"Data": "text"},
+            {"Data": bytes(LARGEST_CERTIFICATE + 1)},
+            "odd",
             {"Data": b"other"},
         ]
         self.assertEqual(
             listed_certificates(result(CertificateList=rows)),
-            (ListedCertificate(b"der", "x", True), ListedCertificate(b"other", "", False)),
+            ListedCertificates(
+                (ListedCertificate(b"der", "x", True), ListedCertificate(b"other", "", False)), 4
+            ),
         )
 
     def test_no_inventory(self) -> None:
@@ -227,4 +234,15 @@ class ListTests(SynchronousTestCase):
             self.assertIsNone(listed_profiles(found))
             self.assertIsNone(listed_certificates(found))
         found = result(ProfileList=[], CertificateList=[])
-        self.assertEqual((listed_profiles(found), listed_certificates(found)), ((), ()))
+        self.assertEqual(listed_profiles(found), ())
+        self.assertEqual(listed_certificates(found), ListedCertificates((), 0))
+
+    def test_too_many(self) -> None:
+        """
+        A list that is too long is not read in part: what it lacks might stand at its end.
+        """
+        rows: list[object] = [{}] * (MOST_ROWS + 1)
+        found = result(ProfileList=rows, CertificateList=rows)
+        for read in (listed_profiles, listed_certificates):
+            with self.assertRaises(LimitExceeded):
+                read(found)

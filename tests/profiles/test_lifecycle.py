@@ -130,6 +130,7 @@ _WORDS = {
         detail="certificate not identified",
         alarm=True,
     ),
+    "overdue": Transition(_INSTALL, _VERIFYING, detail=Detail.GIVEN),
     "again": Transition(
         _INSTALL,
         _PENDING,
@@ -193,11 +194,12 @@ ERROR_REPORTED                retry    .       .       .       retry(r) .       
 ERROR_WHILE_CERTIFIED         renewing .       .       .       .        .       .       .
 ERROR_DURING_OUTAGE           outage   .       .       .       .        .       .       .
 ERROR_BEHIND_CLOSED_WINDOW    hourly   .       .       .       .        .       .       .
-INVENTORY_PROVED              proved   proved  .       proved  .        .       .       .
+INVENTORY_PROVED              proved   proved  proved  proved  .        .       .       .
 CERTIFICATE_NOT_IDENTIFIED    .        unknown .       .       .        .       .       .
 CERTIFICATE_MISSED            .        .       .       .       .        .       .       .
 CERTIFICATE_MISSED_PAST_GRACE .        again   again   .       .        .       .       .
 PROFILE_MISSED                .        .       .       .       .        .       .       .
+PROOF_OVERDUE                 .        overdue .       .       .        .       .       .
 PROFILE_MISSED_PAST_GRACE     .        again   again   .       .        .       .       .
 UNASSIGNED_UNOFFERED          cancel   remove  remove  cancel  .        .       .       .
 UNASSIGNED                    remove   remove  remove  remove  .        .       .       .

@@ -27,9 +27,10 @@ from scepd.profiles.certificate_subject import expected_subject, is_expected, sc
 from scepd.profiles.matching import (
     CertificateMatch,
     ExpectedCertificate,
+    Listing,
     MatchOutcome,
     expected_certificate,
-    is_delivered,
+    listing_of,
     match_certificate,
 )
 from tests.profiles.builders import binary, profile, scep_payload, xml
@@ -180,9 +181,18 @@ class MatchCertificateTests(SynchronousTestCase):
         """
         Old certificates with other names, and none at all, are surely not it.
         """
-        old = found("CN = other", not_before=NOW - timedelta(days=1))
-        self.assertEqual(self.outcome(old), MatchOutcome.NOT_YET)
+        foreign = found("CN = other", "CN = other CA", not_before=NOW - timedelta(days=1))
+        old = found("CN = other", not_before=NOW - timedelta(days=8))
+        self.assertEqual(self.outcome(old, foreign), MatchOutcome.NOT_YET)
         self.assertEqual(self.outcome(), MatchOutcome.NOT_YET)
+
+    def test_far_back_dated(self) -> None:
+        """
+        One of the authority itself that is a few days old can't be ruled out: some back-date far,
+        and each delivery would bring another that can't be told either.
+        """
+        old = found("CN = rewritten", not_before=NOW - timedelta(days=6))
+        self.assertEqual(self.outcome(old), MatchOutcome.NOT_IDENTIFIED)
 
     def test_rewritten_subject(self) -> None:
         """
@@ -373,21 +383,30 @@ class SubjectTests(SynchronousTestCase):
 
 class DeliveryTests(SynchronousTestCase):
     """
-    Tests for is_delivered.
+    Tests for listing_of.
     """
 
     def test_dates(self) -> None:
         """
-        An installation may be three minutes before the delivery, not more.
+        An installation may be three minutes before the delivery, or after the inventory, not more:
+        such a clock is wrong, and its date tells nothing.
         """
-        for early, expected in ((0, True), (3, True), (4, False), (-60, True)):
-            listed = [("other", NOW), ("a.b", NOW - early * _MINUTE)]
-            self.assertEqual(is_delivered("a.b", NOW, listed), expected)
+        later = NOW + 60 * _MINUTE
+        for minutes, expected in (
+            (0, Listing.DATED),
+            (-3, Listing.DATED),
+            (-4, Listing.UNDATED),
+            (63, Listing.DATED),
+            (64, Listing.UNDATED),
+        ):
+            listed = [("other", NOW), ("a.b", NOW + minutes * _MINUTE)]
+            self.assertIs(listing_of("a.b", NOW, later, listed), expected)
 
     def test_no_date(self) -> None:
         """
-        Where the inventory has no dates, being listed is enough; not being listed never is.
+        Being listed without a date is told apart from a date that fits, and from not being listed.
         """
-        self.assertTrue(is_delivered("a.b", NOW, [("a.b", None)]))
-        self.assertFalse(is_delivered("a.b", NOW, [("A.B", NOW), ("a", None)]))
-        self.assertFalse(is_delivered("a.b", NOW, []))
+        self.assertIs(listing_of("a.b", NOW, NOW, [("a.b", None)]), Listing.UNDATED)
+        self.assertIs(listing_of("a.b", NOW, NOW, [("a.b", None), ("a.b", NOW)]), Listing.DATED)
+        self.assertIs(listing_of("a.b", NOW, NOW, [("A.B", NOW), ("a", None)]), Listing.MISSING)
+        self.assertIs(listing_of("a.b", NOW, NOW, []), Listing.MISSING)

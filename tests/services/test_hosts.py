@@ -16,6 +16,7 @@ from scepd.model import (
     CommandRecord,
     Enrollment,
     Host,
+    HostInventory,
     HostProfile,
     ManagedCertificate,
     PushAddress,
@@ -24,6 +25,7 @@ from scepd.model import (
 from scepd.pki.keyring import SealedSecret
 from scepd.services.hosts import MOST_RECORDS, Hosts
 from tests.services.ca_certificates import NOW
+from tests.support.fake_inventories import FakeInventories
 from tests.support.fake_mdm import FakeCheckIns, FakePushes, FakeVerification
 from tests.support.fakes import (
     FakeAssignments,
@@ -146,6 +148,7 @@ class HostsTests(SynchronousTestCase):
         self.assignments, self.verification = FakeAssignments(), FakeVerification()
         self.commands, self.exchanges = FakeCommandRecords(), FakeEnrollments()
         self.check_ins, self.pushes = FakeCheckIns(), FakePushes()
+        self.inventories = FakeInventories()
         self.service = Hosts(
             self.hosts,
             self.assignments,
@@ -154,6 +157,7 @@ class HostsTests(SynchronousTestCase):
             self.exchanges,
             self.check_ins,
             self.pushes,
+            self.inventories,
         )
 
     def done(self, work: Coroutine[Deferred[T], object, T]) -> T:
@@ -199,12 +203,14 @@ class HostsTests(SynchronousTestCase):
             self.verification.recorded.append(managed_certificate(uuid))
             self.commands.records[uuid] = [command()]
             self.exchanges.refused.append((exchange(host_uuid=uuid), False))
+            self.inventories.states[uuid] = HostInventory(uuid, "macos", True)
         record = self.done(self.service.show(HOST))
         self.assertEqual(list(record.enrollments), [enrollment()])
         self.assertEqual(list(record.profiles), [assignment()])
         self.assertEqual(list(record.certificates), [managed_certificate()])
         self.assertEqual(list(record.commands), [command()])
         self.assertEqual(list(record.exchanges), [exchange()])
+        self.assertEqual(record.inventory, HostInventory(HOST, "macos", True))
 
     def test_newest_records(self) -> None:
         """

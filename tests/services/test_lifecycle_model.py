@@ -53,7 +53,7 @@ steps = st.one_of(
     step("operate", hosts, uuids, changes),
     step("operate", hosts, uuids, changes),
     step("fail_often", hosts, st.integers(1, 4)),
-    step("work", st.sampled_from(["tick", "renew"])),
+    step("work", st.sampled_from(["tick", "renew", "look for proofs"])),
     step(
         "move",
         hosts,
@@ -155,13 +155,15 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     ("removing", [moved("lose", PLAIN), delivered("nothing", "Error")]),
     ("removing", [("fail_often", ("H-1", 4)), moved("inventory")]),
     # What inventories show.
-    ("verifying", [HOUR, moved("no certificates")]),
+    ("verifying", [HOUR, HOUR, moved("no certificates")]),
     ("without certificate", [HOUR, moved("no certificates")]),
     ("verifying", [moved("lose"), HOUR, moved("inventory")]),
     ("verified", [moved("lose"), HOUR, moved("inventory")]),
     ("without certificate", [*[HOUR, delivered("FAILURE", later=3601)] * 4]),
     ("verified", [operated("resend"), delivered("FAILURE"), HOUR, moved("inventory")]),
     ("new", [delivered("unseen"), HOUR, moved("no certificates")]),
+    ("verifying", [HOUR, ("work", ("look for proofs",)), moved("inventory")]),
+    ("verifying", [HOUR, HOUR, moved("no certificates"), moved("inventory")]),
     # Renewals.
     ("old", [RENEW, delivered()]),
     ("old", [RENEW, delivered("FAILURE", "Error"), delivered("FAILURE", "Error", after=90000)]),

@@ -17,20 +17,21 @@ from scepd.services.leases import Leases
 from scepd.services.managed_certificates import ManagedCertificates
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal
-from scepd.services.verification import Inventory, Verification
-from scepd.services.verification_certificates import ExpectedCertificates
+from scepd.services.verification_inventory import Inventory
 from scepd.storage.assignments import SQLAssignmentStore
 from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.verification import SQLVerificationStore
-from tests.services.test_verification import certificate
+from tests.services.verification_case import certificate
 from tests.storage import records
 from tests.storage.inline import InlineDatabase
+from tests.support.fake_inventories import make_verification
 from tests.support.fake_mdm_world import EXTERNAL_URL, KEYRING, NOW, authority, host, scep_profile
 from tests.support.fakes import InlineWorkers
 
@@ -63,10 +64,12 @@ class MatchingTests(SynchronousTestCase):
         authorities, hosts = SQLCertificateAuthorityStore(database), SQLHostStore(database)
         workers = InlineWorkers()
         rendering = ProfileRendering(authorities, lambda: KEYRING, workers, EXTERNAL_URL)
-        self.verification = Verification(
+        self.verification = make_verification(
             self.certificates,
+            SQLInventoryStore(database, self.now),
             hosts,
-            ExpectedCertificates(rendering, authorities, workers),
+            rendering,
+            authorities,
             self.clock,
         )
         self.run_now(authorities.add_certificate_authority(authority(), records.activity()))

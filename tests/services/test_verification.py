@@ -4,132 +4,27 @@ Tests for what inventories prove.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.logger import LogLevel, capturedLogs
 
 from scepd.errors import StorageUnavailable
-from scepd.model import Delivery, ManagedCertificate
-from scepd.profiles.certificate_candidates import CandidateCertificate, candidate_from_der
-from scepd.profiles.certificate_renewal import RenewalRule
+from scepd.model import ManagedCertificate
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
-from scepd.services.rendering import ProfileRendering
-from scepd.services.verification import Inventory, Verification, VerificationSettings
-from scepd.services.verification_certificates import ExpectedCertificates
-from tests.support.fake_mdm import FakeVerification
-from tests.support.fake_mdm_world import (
-    EXTERNAL_URL,
-    KEYRING,
-    NOW,
-    authority,
-    host,
-    plain_profile,
-    scep_profile,
+from scepd.services.verification_inventory import Inventory
+from tests.services.verification_case import (
+    MARKER,
+    PROFILE,
+    VerificationTestCase,
+    certificate,
 )
-from tests.support.fakes import FakeCertificateAuthorities, FakeHosts, InlineWorkers
-from tests.support.pki import rsa_key
-
-PROFILE = scep_profile("a3f2b8a1c-0000-4000-8000-000000000001")
-MARKER = f"fleet-{PROFILE.uuid}"
-
-
-def certificate(
-    subject: str, *, begin: datetime = NOW, lasts: timedelta = timedelta(days=365)
-) -> CandidateCertificate:
-    """
-    A certificate of the certificate authority, as an inventory shows it.
-    """
-    builder = x509.CertificateBuilder(
-        issuer_name=x509.Name.from_rfc4514_string("CN=CORP CA"),
-        subject_name=x509.Name.from_rfc4514_string(subject),
-        public_key=rsa_key().public_key(),
-        serial_number=x509.random_serial_number(),
-        not_valid_before=begin,
-        not_valid_after=begin + lasts,
-    )
-    der = builder.sign(rsa_key(), hashes.SHA256()).public_bytes(Encoding.DER)
-    found = candidate_from_der(der)
-    assert found is not None
-    return found
-
-
-class VerificationTestCase(SynchronousTestCase):
-    """
-    A host that acknowledged a profile with a certificate a minute after it got it.
-    """
-
-    def setUp(self) -> None:
-        """
-        Make the service; it is a minute later still.
-        """
-        self.clock = Clock()
-        self.clock.advance(NOW.timestamp() + 120)
-        self.store = FakeVerification()
-        hosts = FakeHosts(by_uuid={"UDID-1": host()})
-        authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
-        workers = InlineWorkers()
-        rendering = ProfileRendering(authorities, lambda: KEYRING, workers, EXTERNAL_URL)
-        self.verification = Verification(
-            self.store,
-            hosts,
-            ExpectedCertificates(rendering, authorities, workers),
-            self.clock,
-            VerificationSettings(renewal=RenewalRule(jitter=0)),
-        )
-        self.delivered()
-
-    def delivered(self, **changes: object) -> None:
-        """
-        Let the host have this delivery.
-        """
-        delivery = Delivery(
-            profile_uuid=PROFILE.uuid,
-            profile_identifier=PROFILE.identifier,
-            content=PROFILE.content,
-            ca_name="CORP",
-            status="verifying",
-            delivered_at=NOW,
-            acknowledged_at=NOW + timedelta(seconds=60),
-            window_opened_at=NOW,
-            granted=True,
-            known_sha1s=frozenset(),
-        )
-        self.store.of_host["UDID-1"] = [replace(delivery, **changes)]  # type: ignore[arg-type]
-
-    def take(
-        self,
-        *certificates: CandidateCertificate,
-        profiles: Sequence[tuple[str, datetime | None]] | None = ((PROFILE.identifier, NOW),),
-    ) -> None:
-        """
-        Take an inventory.
-        """
-        inventory = Inventory(profiles, certificates, "osquery")
-        taken = Deferred.fromCoroutine(self.verification.take("UDID-1", inventory))
-        self.successResultOf(taken)
-
-    def event(self) -> Event | None:
-        """
-        What happened since this was asked the last time, if anything.
-        """
-        events, self.store.events = self.store.events, []
-        self.assertLessEqual(len(events), 1)
-        return events[0].event if events else None
-
-    def after_grace(self) -> None:
-        """
-        Let the grace pass.
-        """
-        self.clock.advance(3600)
+from tests.support.fake_mdm_world import (
+    NOW,
+    plain_profile,
+)
 
 
 class ProofTests(VerificationTestCase):
@@ -151,6 +46,15 @@ class ProofTests(VerificationTestCase):
         self.assertEqual((record.source, record.first_seen), ("osquery", utc_now(self.clock)))
         self.assertEqual(record.renew_at, found.not_after - timedelta(days=30))
         self.assertEqual([event["step"] for event in logged], ["B31"])
+
+    def test_among_many(self) -> None:
+        """
+        Nor do very many others hide it.
+        """
+        other = certificate("CN=other")
+        others = [replace(other, sha1=f"{number:040x}") for number in range(300)]
+        self.take(*others, certificate(f"CN=C02ABC,OU={MARKER}"))
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
 
     def test_short_validity(self) -> None:
         """
@@ -228,6 +132,16 @@ class ProofTests(VerificationTestCase):
         """
         self.store.of_host.clear()
         self.take(certificate(f"OU={MARKER}"))
+        self.assertEqual((self.store.recorded, self.store.events), ([], []))
+        [taken] = self.store.taken
+        self.assertTrue(taken.profiles and taken.certificates)
+
+    def test_unknown_host(self) -> None:
+        """
+        Nor is that of a host which is gone taken.
+        """
+        self.hosts.by_uuid.clear()
+        self.take(certificate(f"OU={MARKER}"))
         self.assertEqual(self.store.proofs, 0)
 
     def test_storage_fails(self) -> None:
@@ -265,11 +179,10 @@ class MissingTests(VerificationTestCase):
 
     def test_profile(self) -> None:
         """
-        A profile that is not listed, or was installed before, is missing; after a while surely.
+        A profile that is not listed is missing; after a while surely.
         """
-        for profiles in ((), ((PROFILE.identifier, NOW - timedelta(days=1)),)):
-            self.take(certificate(f"OU={MARKER}"), profiles=profiles)
-            self.assertEqual(self.event(), Event.PROFILE_MISSED)
+        self.take(certificate(f"OU={MARKER}"), profiles=())
+        self.assertEqual(self.event(), Event.PROFILE_MISSED)
         self.after_grace()
         self.take(profiles=())
         self.assertEqual(self.event(), Event.PROFILE_MISSED_PAST_GRACE)
@@ -307,17 +220,64 @@ class MissingTests(VerificationTestCase):
 
     def test_not_identified(self) -> None:
         """
-        One that was granted is never delivered again only because it can't be told.
+        One that was granted is never delivered again only because it can't be told: the device is
+        asked over MDM, at once, and what is no clearer then is verified with an alarm.
         """
         stranger = certificate("CN=rewritten by the authority")
         self.take(stranger)
         self.assertIsNone(self.event())
+        self.assertEqual(self.store.taken[-1].mdm_due_at, utc_now(self.clock))
         self.after_grace()
         self.take(stranger)
-        self.assertEqual(self.event(), Event.CERTIFICATE_NOT_IDENTIFIED)
-        self.delivered(status="verified")
-        self.take(stranger)
         self.assertIsNone(self.event())
+        with capturedLogs() as logged:
+            self.take_mdm(stranger)
+        self.assertEqual(self.event(), Event.CERTIFICATE_NOT_IDENTIFIED)
+        self.assertIn(LogLevel.warn, [event["log_level"] for event in logged])
+        self.delivered(status="verified", detail="certificate not identified")
+        self.take(stranger)
+        self.take_mdm(stranger)
+        self.assertIsNone(self.event())
+        self.take(stranger, certificate(f"OU={MARKER}"))
+        self.assertEqual(self.event(), Event.INVENTORY_PROVED)
+
+    def test_not_answered(self) -> None:
+        """
+        Where the device never answers over MDM, that is said after twice the grace.
+        """
+        self.clock.advance(7200)
+        self.take(certificate("CN=rewritten by the authority"))
+        self.assertEqual(self.event(), Event.CERTIFICATE_NOT_IDENTIFIED)
+
+    def test_surely_missing(self) -> None:
+        """
+        Only what the device's own list surely lacks is delivered again, after the grace.
+        """
+        self.take_mdm()
+        self.assertEqual(self.event(), Event.CERTIFICATE_MISSED)
+        self.after_grace()
+        self.take()
+        self.assertIsNone(self.event())
+        self.take_mdm(unreadable=1)
+        self.assertEqual(self.event(), Event.CERTIFICATE_NOT_IDENTIFIED)
+        self.take_mdm()
+        self.assertEqual(self.event(), Event.CERTIFICATE_MISSED_PAST_GRACE)
+
+    def test_lost(self) -> None:
+        """
+        So is that of a verified profile, unless osquery's newest inventory showed it: each of them
+        may see another keychain.
+        """
+        self.after_grace()
+        self.delivered(status="verified", certified=True, vouched=True)
+        self.take_mdm()
+        self.assertIsNone(self.event())
+        self.delivered(status="verified", certified=True)
+        self.take()
+        self.assertIsNone(self.event())
+        self.assertEqual(self.store.taken[-1].mdm_due_at, utc_now(self.clock))
+        self.take_mdm()
+        self.assertEqual(self.event(), Event.CERTIFICATE_MISSED_PAST_GRACE)
 
     def test_window_forgotten(self) -> None:
         """
@@ -327,68 +287,6 @@ class MissingTests(VerificationTestCase):
         self.after_grace()
         self.take()
         self.assertIsNone(self.event())
-
-
-class AskingTests(VerificationTestCase):
-    """
-    Tests for when a host is asked.
-    """
-
-    def due(self) -> bool:
-        """
-        Whether the host is asked now.
-        """
-        return self.successResultOf(Deferred.fromCoroutine(self.verification.is_due("UDID-1")))
-
-    def test_hourly(self) -> None:
-        """
-        A host is asked once an hour.
-        """
-        self.assertTrue(self.due())
-        self.clock.advance(3599)
-        self.assertFalse(self.due())
-        self.clock.advance(1)
-        self.assertTrue(self.due())
-
-    def test_soon(self) -> None:
-        """
-        While something that was acknowledged is not settled the host is asked each minute, until
-        the grace is past.
-        """
-        self.assertTrue(self.due())
-        self.take()
-        self.assertFalse(self.due())
-        self.clock.advance(60)
-        self.assertTrue(self.due())
-        self.assertFalse(self.due())
-        self.clock.advance(3490)
-        self.take(profiles=None)
-        self.clock.advance(30)
-        self.assertFalse(self.due())
-
-    def test_not_stored(self) -> None:
-        """
-        An inventory that could not be stored is asked for again in a minute: agents send it once.
-        """
-        self.assertTrue(self.due())
-        self.store.broken = True
-        inventory = Inventory([], [], "osquery")
-        taken = Deferred.fromCoroutine(self.verification.take("UDID-1", inventory))
-        self.failureResultOf(taken, StorageUnavailable)
-        self.store.broken = False
-        self.assertFalse(self.due())
-        self.clock.advance(60)
-        self.assertTrue(self.due())
-
-    def test_settled(self) -> None:
-        """
-        What is proved needs no further look.
-        """
-        self.assertTrue(self.due())
-        self.take()
-        self.take(certificate(f"OU={MARKER}"))
-        self.clock.advance(60)
-        self.assertFalse(self.due())
 
 
 class RecordTests(VerificationTestCase):

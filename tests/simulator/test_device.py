@@ -99,6 +99,19 @@ class CommandTests(SynchronousTestCase):
         newest = x509.load_der_x509_certificate(found[1]["Data"])
         self.assertEqual(newest, self.device.keychain.identities[0].summary)
 
+    def test_partly(self) -> None:
+        """
+        Requests that are refused, or put off, are answered so as long as they are.
+        """
+        self.device.behaviour.refused_requests = frozenset({"CertificateList"})
+        self.device.behaviour.late_requests = frozenset({"ProfileList"})
+        refused, late = self._poll(command("CertificateList"), command("ProfileList"))
+        self.assertEqual(self._failed(refused)[2], "CertificateList failed")
+        self.assertEqual(late["Status"], "NotNow")
+        self.device.behaviour.late_requests = frozenset()
+        (listed,) = self._poll(command("ProfileList"))
+        self.assertEqual(listed["Status"], "Acknowledged")
+
     def test_device_information(self) -> None:
         """
         What is asked for and known is told.

@@ -39,6 +39,7 @@ from scepd.ports import (
     EnrollmentTokenStore,
     Health,
     HostStore,
+    InventoryStore,
     IssuingStore,
     LeaseStore,
     PendingRequestStore,
@@ -66,6 +67,7 @@ from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
@@ -129,6 +131,7 @@ class StorageTestCase(TestCase):
         self.verification: VerificationStore = SQLVerificationStore(database)
         self.resending: ResendStore = SQLResendStore(database)
         self.renewals: RenewalStore = SQLRenewalStore(database, now=self.clock)
+        self.inventories: InventoryStore = SQLInventoryStore(database, self.clock)
 
     def clock(self) -> datetime:
         """

@@ -21,6 +21,8 @@ from scepd.model import (
     EnrollmentWindow,
     Host,
     HostProfile,
+    InventoryAsk,
+    InventoryTaken,
     IssuedCertificate,
     ManagedCertificate,
     PendingRequest,
@@ -319,4 +321,36 @@ def delivery_challenge(sha256: str = "d1", **changes: object) -> DeliveryChallen
         (NamePattern("dns", ("a.example",)),),
     )
     whole = DeliveryChallenge(sha256, "H-1", "a-1", "corp", "w-1", names, NOON + HOUR)
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def taken(source: str = "osquery", **changes: object) -> InventoryTaken:
+    """
+    That a whole inventory came at noon; the next is wanted after an hour, over MDM after two.
+    """
+    whole = InventoryTaken(
+        source=source,
+        profiles=True,
+        certificates=True,
+        unreadable=0,
+        listed=frozenset(),
+        agent_until=NOON + 2 * HOUR,
+        agent_due_at=NOON + HOUR,
+        mdm_due_at=NOON + 2 * HOUR,
+    )
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def ask(number: int = 1, host_uuid: str = "H-1", **changes: object) -> InventoryAsk:
+    """
+    That a host is asked for both lists at noon, as ``profiles-N`` and ``certificates-N``, and again
+    after an hour.
+    """
+    commands = [
+        QueuedCommand(f"{name}-{number}", host_uuid, kind, None, b"<plist/>", 250 + place, NOON)
+        for place, (name, kind) in enumerate(
+            (("profiles", "ProfileList"), ("certificates", "CertificateList"))
+        )
+    ]
+    whole = InventoryAsk(host_uuid, commands, NOON + HOUR, None)
     return replace(whole, **changes)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.model import WindowOutcome
+from scepd.model import Lease, WindowOutcome
 from scepd.profiles.lifecycle import Event
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.assignments import SQLAssignmentStore
@@ -26,6 +26,7 @@ from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
@@ -143,6 +144,7 @@ class GrowthTests(SynchronousTestCase):
         await verification.prove("H-1", [records.certificate()], [resent], NOON)
         await verification.prove("H-1", [records.certificate()], [resent], NOON)
         await verification.certificates("H-1")
+        await self.inventories(lease)
         one = records.profile(ca_names=("corp",))
         await SQLProfileStore(self.database).add_profile(one, records.activity())
         assignments = SQLAssignmentStore(self.database)
@@ -151,6 +153,25 @@ class GrowthTests(SynchronousTestCase):
         await assignments.assignments_of_host("H-1")
         await verification.deliveries("H-1")
         await checkins.check_out("H-1", NOON)
+
+    async def inventories(self, lease: Lease) -> None:
+        """
+        What looks at hosts bring.
+        """
+        inventories = SQLInventoryStore(self.database, lambda: NOON)
+        verification = SQLVerificationStore(self.database)
+        for source in ("osquery", "MDM"):
+            taken = records.taken(source, listed=frozenset({"a-1"}), agent_due_at=NOON)
+            await verification.prove("H-1", [records.certificate()], [], NOON, taken)
+        for number in (1, 2):
+            await inventories.ask([records.ask(number)], NOON, lease)
+            commands = SQLCommandStore(self.database)
+            await commands.finish(f"profiles-{number}", "H-1", "Acknowledged", "", NOON, None)
+        await inventories.inventory("H-1")
+        await inventories.due_inventories(NOON + HOUR, 10)
+        await inventories.ask_agent("H-1", NOON, records.activity())
+        await inventories.unproved(NOON, 10)
+        await inventories.count_unproved(NOON)
 
     async def issuing(self) -> None:
         """

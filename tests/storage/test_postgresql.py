@@ -14,6 +14,7 @@ from tests.storage import (
     delivery_contract,
     exchange_contract,
     history_contract,
+    inventory_contract,
     issuing_contract,
     lifecycle_contract,
     profile_contract,
@@ -285,4 +286,10 @@ class BootstrapTokenTests(MigratedServer, bootstrap_contract.BootstrapTokenContr
 class CommandHistoryTests(MigratedServer, history_contract.CommandHistoryContract):
     """
     The contract of command histories on PostgreSQL.
+    """
+
+
+class InventoryTests(MigratedServer, inventory_contract.InventoryContract):
+    """
+    InventoryStore on PostgreSQL.
     """

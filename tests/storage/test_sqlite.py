@@ -14,6 +14,7 @@ from tests.storage import (
     delivery_contract,
     exchange_contract,
     history_contract,
+    inventory_contract,
     issuing_contract,
     lifecycle_contract,
     profile_contract,
@@ -278,4 +279,10 @@ class TokenTests(MigratedFile, breaker_contract.TokenContract):
 class TopicTests(MigratedFile, topic_contract.TopicContract):
     """
     PushTopics on SQLite.
+    """
+
+
+class InventoryTests(MigratedFile, inventory_contract.InventoryContract):
+    """
+    InventoryStore on SQLite.
     """

@@ -22,6 +22,7 @@ from scepd.model import (
     Enrollment,
     EnrollmentWindow,
     Host,
+    InventoryTaken,
     KnownIdentity,
     Lease,
     ManagedCertificate,
@@ -455,6 +456,9 @@ class FakeVerification(Breakable):
     recorded: list[ManagedCertificate] = field(default_factory=list)
     events: list[RowEvent] = field(default_factory=list)
     proofs: int = 0
+    taken: list[InventoryTaken] = field(default_factory=list)
+    renewals: list[Sequence[RowEvent]] = field(default_factory=list)
+    renew_calls: list[tuple[datetime, int, Lease]] = field(default_factory=list)
 
     async def enroll_agent(self, host_uuid: str, node_key_sha256: str, now: datetime) -> bool:
         """
@@ -498,14 +502,19 @@ class FakeVerification(Breakable):
         certificates: Sequence[ManagedCertificate],
         events: Sequence[RowEvent],
         now: datetime,
+        taken: InventoryTaken | None = None,
     ) -> None:
         """
-        Keep both, and count the call.
+        Keep it all, and count the call; the agent is due as was taken.
         """
         self._check()
         self.proofs += 1
         self.recorded += certificates
         self.events += events
+        if taken is not None:
+            self.taken.append(taken)
+            if taken.agent_due_at is not None:
+                self.due_at[host_uuid] = taken.agent_due_at
 
     async def certificates(
         self, host_uuid: str, *, retired: bool = False

@@ -37,6 +37,7 @@ from scepd.services.commands import CommandPorts, Commands
 from scepd.services.last_seen import LastSeen
 from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
+from tests.support.fake_inventories import FakeInventories, make_answers, make_verification
 from tests.support.fake_mdm import FakeBootstrapTokens, FakeCheckIns, FakeCommands, FakeVerification
 from tests.support.fakes import (
     FakeAssignments,
@@ -209,7 +210,7 @@ class MDMWorld:
         self.check_ins, self.commands = FakeCheckIns(), FakeCommands()
         self.bootstrap_tokens = FakeBootstrapTokens()
         self.assignments, self.exchanges = FakeAssignments(), FakeEnrollments()
-        self.verification = FakeVerification()
+        self.verification, self.inventories = FakeVerification(), FakeInventories()
         self.authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
         self.profile = scep_profile()
         self.profiles = FakeProfiles(by_uuid={self.profile.uuid: self.profile})
@@ -289,7 +290,22 @@ class MDMWorld:
             lambda count: bytes(range(count)),
         )
         result_ports = ResultPorts(
-            self.commands, self.assignments, self.exchanges, self.verification, self.clock
+            self.commands,
+            self.assignments,
+            self.exchanges,
+            self.verification,
+            self.clock,
+            make_answers(
+                make_verification(
+                    self.verification,
+                    self.inventories,
+                    self.hosts,
+                    rendering,
+                    self.authorities,
+                    self.clock,
+                ),
+                self.inventories,
+            ),
         )
         messages = CheckInMessages(
             self.check_ins,

@@ -21,7 +21,7 @@ from twisted.internet.threads import deferToThread
 from scepd.simulator.agent import OsqueryAgent
 from scepd.simulator.device import SimulatedDevice
 from scepd.simulator.failures import DeviceError
-from scepd.simulator.hardware import some_hardware
+from scepd.simulator.hardware import Hardware, some_hardware
 from scepd.simulator.http import DeviceHTTP
 from tests.support.apns_certificates import PushFiles
 from tests.support.apns_double import APNsDouble
@@ -41,8 +41,14 @@ class PolledDevice:
     A simulated device that polls when it is pushed to, in a thread of its own.
     """
 
-    def __init__(self, number: int, daemon: Daemon, story: Callable[[str, str], None]) -> None:
-        self.device = SimulatedDevice(some_hardware(number), DeviceHTTP(), story=story)
+    def __init__(
+        self,
+        number: int,
+        daemon: Daemon,
+        story: Callable[[str, str], None],
+        make: Callable[[int], Hardware] = some_hardware,
+    ) -> None:
+        self.device = SimulatedDevice(make(number), DeviceHTTP(), story=story)
         self.failures: list[str] = []
         self._lock = threading.Lock()
         base = f"http://127.0.0.1:{daemon.device_port}"
@@ -176,9 +182,11 @@ class Fleet:
         """
         return await deferToThread(self.daemon.add_profile, content)
 
-    async def enroll(self, count: int = 1) -> list[PolledDevice]:
+    async def enroll(
+        self, count: int = 1, make: Callable[[int], Hardware] = some_hardware
+    ) -> list[PolledDevice]:
         """
-        Enroll devices.
+        Enroll devices, Macs unless ``make`` makes others.
         """
         created = await deferToThread(
             self.daemon.ctl, "enroll-token", "create", "--name", "test", "--json"
@@ -186,7 +194,7 @@ class Fleet:
         url = str(json.loads(created.stdout)["url"])
         self.enrollment_token = url.partition("token=")[2]
         devices = [
-            PolledDevice(number, self.daemon, lambda step, _: self.device_steps.append(step))
+            PolledDevice(number, self.daemon, lambda step, _: self.device_steps.append(step), make)
             for number in range(len(self.devices), len(self.devices) + count)
         ]
         self.devices += devices

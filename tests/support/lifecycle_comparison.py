@@ -181,8 +181,12 @@ class LifecycleComparison:
         """
         if action == "tick":
             self.tick()
-        else:
+        elif action == "renew":
             self.renew()
+        else:
+            for (uuid, profile), row in self.rows.items():
+                if row.status == "verifying":
+                    self.world.happen(Event.PROOF_OVERDUE, uuid, profile, "nothing was listed")
 
     def move(self, uuid: str, action: str, profile: Profile) -> None:
         """
@@ -451,7 +455,14 @@ class LifecycleComparison:
                     and recorded.get(one.sha1, self.now) >= row.window_opened
                     for one in shown
                 )
-                row.inventory(self.now, device.installed.get(profile.identifier), certificate=proof)
+                opened = row.window_opened
+                certified = opened is not None and any(at >= opened for at in recorded.values())
+                row.inventory(
+                    self.now,
+                    device.installed.get(profile.identifier),
+                    certificate=proof,
+                    certified=certified,
+                )
 
     # -- enrollment --------------------------------------------------------------------------------
 

@@ -236,22 +236,31 @@ class ModelRow:
 
     # -- inventories -------------------------------------------------------------------------------
 
-    def inventory(self, now: datetime, listed: datetime | None, *, certificate: bool) -> None:
+    def inventory(
+        self, now: datetime, listed: datetime | None, *, certificate: bool, certified: bool
+    ) -> None:
         """
-        An inventory came.
+        An inventory of osquery came.
 
         :param listed: when the device installed the profile, by its own words; None: it has none.
         :param certificate: whether it shows the certificate of this delivery.
+        :param certified: whether an earlier one did.
         """
         if self.operation == "remove" or self.delivered is None:
             return
-        if listed is None or listed < self.delivered - _TOLERANCE:
+        seen = certificate or (certified and self.status != "verified")
+        is_dated = listed is not None and listed >= self.delivered - _TOLERANCE
+        is_proved_otherwise = self.needs_ca and seen and self.acknowledged is not None
+        if listed is None:
             self._miss(now)
-        elif not self.needs_ca or certificate:
+        elif not is_dated and not is_proved_otherwise:
+            # It may be from before: only what the device says over MDM can tell.
+            pass
+        elif seen or not self.needs_ca:
             self._prove(now)
         elif not self.granted:
             self._miss(now)
-        elif self.status == "verifying" and self._is_past_grace(now):
+        elif self.status == "verifying" and self._is_past_grace(now, times=2):
             self._prove(now)
 
     def _prove(self, now: datetime) -> None:
@@ -269,8 +278,8 @@ class ModelRow:
             self.status, self.due = "pending", now
         self.attempts += 1
 
-    def _is_past_grace(self, now: datetime) -> bool:
-        return self.acknowledged is not None and now >= self.acknowledged + _GRACE
+    def _is_past_grace(self, now: datetime, times: int = 1) -> bool:
+        return self.acknowledged is not None and now >= self.acknowledged + times * _GRACE
 
     # -- enrollment --------------------------------------------------------------------------------
 

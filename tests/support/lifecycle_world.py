@@ -42,11 +42,11 @@ from scepd.services.leases import Leases
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal
 from scepd.services.results import ResultPorts, Results
-from scepd.services.verification import Inventory, Verification
-from scepd.services.verification_certificates import ExpectedCertificates
+from scepd.services.verification_inventory import Inventory
 from scepd.storage.database import Database
 from tests.storage import records
 from tests.support.at_once import at_once
+from tests.support.fake_inventories import make_answers, make_verification
 from tests.support.fake_mdm_world import (
     EXTERNAL_URL,
     KEYRING,
@@ -111,13 +111,15 @@ class LifecycleWorld:
         leases = Leases(self.stores.leases, "process-1", 600)
         self._processor = self._make_processor(rendering, leases)
         self._commands = self._make_commands(rendering)
-        self._results = self._make_results()
-        self._verification = Verification(
+        self._verification = make_verification(
             self.stores.verification,
+            self.stores.inventories,
             self.stores.hosts,
-            ExpectedCertificates(rendering, self.stores.authorities, InlineWorkers()),
+            rendering,
+            self.stores.authorities,
             self.clock,
         )
+        self._results = self._make_results()
         self._renewal = Renewal(self.stores.renewals, leases, self.clock)
 
     @property
@@ -376,6 +378,7 @@ class LifecycleWorld:
                 stores.enrollment,
                 stores.verification,
                 self.clock,
+                make_answers(self._verification, stores.inventories),
             )
         )
 

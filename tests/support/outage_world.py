@@ -42,8 +42,7 @@ from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
 from scepd.services.slots import Slots
 from scepd.services.upstream_targets import UpstreamTargets
-from scepd.services.verification import Inventory, Verification
-from scepd.services.verification_certificates import ExpectedCertificates
+from scepd.services.verification_inventory import Inventory
 from scepd.storage.assignments import SQLAssignmentStore
 from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
@@ -53,6 +52,7 @@ from scepd.storage.database import Database
 from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
@@ -61,6 +61,7 @@ from scepd.storage.verification import SQLVerificationStore
 from scepd.web.errors import device_answer
 from scepd.web.scep_proxy import parse_subject
 from tests.storage import records
+from tests.support.fake_inventories import make_answers, make_verification
 from tests.support.fake_mdm_world import (
     EXTERNAL_URL,
     KEYRING,
@@ -113,6 +114,7 @@ class Stores:
         self.pushes = SQLPushStore(database)
         self.verification = SQLVerificationStore(database, retries)
         self.renewals = SQLRenewalStore(database, retries, now)
+        self.inventories = SQLInventoryStore(database, now)
 
 
 class OutageWorld:
@@ -143,6 +145,14 @@ class OutageWorld:
         )
         self._proxy = self._make_proxy()
         self._commands = self._make_commands()
+        self._verification = make_verification(
+            self.stores.verification,
+            self.stores.inventories,
+            self.stores.hosts,
+            self._rendering,
+            self.stores.authorities,
+            self.clock,
+        )
         self._results = Results(
             ResultPorts(
                 self.stores.commands,
@@ -150,13 +160,8 @@ class OutageWorld:
                 self.stores.enrollment,
                 self.stores.verification,
                 self.clock,
+                make_answers(self._verification, self.stores.inventories),
             )
-        )
-        self._verification = Verification(
-            self.stores.verification,
-            self.stores.hosts,
-            ExpectedCertificates(self._rendering, self.stores.authorities, InlineWorkers()),
-            self.clock,
         )
         self._periodic = self._make_periodic()
 

@@ -17,11 +17,10 @@ from scepd.model import Delivery
 from scepd.osquery.distributed import CERTIFICATES, PROFILES, QUERIES
 from scepd.profiles.lifecycle import Event
 from scepd.services.rendering import ProfileRendering
-from scepd.services.verification import Verification
 from scepd.services.verification_agents import Agents
-from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.web.osquery import OsqueryAPI
 from scepd.web.streaming import StreamingSite
+from tests.support.fake_inventories import FakeInventories, make_verification
 from tests.support.fake_mdm import FakeVerification
 from tests.support.fake_mdm_world import (
     EXTERNAL_URL,
@@ -55,10 +54,12 @@ class OsqueryTestCase(SynchronousTestCase):
         workers = InlineWorkers()
         authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
         rendering = ProfileRendering(authorities, lambda: KEYRING, workers, EXTERNAL_URL)
-        verification = Verification(
+        verification = make_verification(
             self.store,
+            FakeInventories(),
             FakeHosts(by_uuid={"UDID-1": host()}),
-            ExpectedCertificates(rendering, authorities, workers),
+            rendering,
+            authorities,
             self.clock,
         )
         agents = Agents(self.store, lambda: self.secret, self.clock, lambda count: b"k" * count)

@@ -20,6 +20,7 @@ from scepd.storage.tables.hosts import host as host
 from scepd.storage.tables.hosts import host_label as host_label
 from scepd.storage.tables.hosts import host_profile as host_profile
 from scepd.storage.tables.hosts import managed_certificate as managed_certificate
+from scepd.storage.tables.inventories import inventory as inventory
 from scepd.storage.tables.issuing import ca_state as ca_state
 from scepd.storage.tables.issuing import enrollment_challenge as enrollment_challenge
 from scepd.storage.tables.issuing import enrollment_token as enrollment_token

@@ -39,6 +39,7 @@ _CAN_BE_DELIVERED = text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
 _IS_REMOVED = text("operation = 'remove'")
 _HAS_FAILED = text("status = 'failed'")
 _IS_WATCHED = text("enrollment_id IS NOT NULL AND ca_name IS NOT NULL AND operation = 'install'")
+_IS_VERIFYING = text("status = 'verifying'")
 
 host_profile = Table(
     "host_profile",
@@ -70,6 +71,8 @@ host_profile = Table(
     Column("overdue_at", UTCDateTime),
     # Of what they were told last: nothing, overdue or expired.
     Column("alarm", Text, nullable=False, server_default=""),
+    # When an inventory over MDM listed the profile, which tells no date, since it was acknowledged.
+    Column("listed_at", UTCDateTime),
     Index(
         None,
         "ca_name",
@@ -97,6 +100,14 @@ host_profile = Table(
     Index(None, "expires_at", sqlite_where=_IS_WATCHED, postgresql_where=_IS_WATCHED),
     Index(None, "overdue_at", sqlite_where=_IS_WATCHED, postgresql_where=_IS_WATCHED),
     Index(None, "profile_identifier", sqlite_where=_IS_REMOVED, postgresql_where=_IS_REMOVED),
+    # What waits for its proof, so that the search for the overdue reads nothing else.
+    Index(
+        "ix_host_profile_unproved",
+        "status",
+        "acknowledged_at",
+        sqlite_where=_IS_VERIFYING,
+        postgresql_where=_IS_VERIFYING,
+    ),
 )
 
 managed_certificate = Table(
@@ -116,5 +127,9 @@ managed_certificate = Table(
     Column("renew_at", UTCDateTime, nullable=False),
     # When a newer one was seen, or the host or the profile left; None: it counts.
     Column("retired_at", UTCDateTime),
+    # When an inventory showed it last.
+    Column("shown_at", UTCDateTime),
+    # What MDM lists; osquery tells the SHA-1 alone.
+    Column("sha256", Text, nullable=False, server_default=""),
     Index(None, "host_uuid", "not_before", "sha1"),
 )

@@ -24,6 +24,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.enrolling import Enrolling
 from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
+from scepd.services.inventories import Inventories
 from scepd.services.managed_certificates import ManagedCertificates
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
@@ -36,6 +37,7 @@ from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.host_commands import HostCommandEndpoints
 from scepd.web.api.hosts import HostEndpoints
+from scepd.web.api.inventories import InventoryEndpoints
 from scepd.web.api.managed_certificates import ManagedCertificateEndpoints
 from scepd.web.api.openapi import Endpoint, document
 from scepd.web.api.profiles import ProfileEndpoints
@@ -55,6 +57,7 @@ def make_api(
     commands: HostCommands,
     pushes: Pushes,
     resending: Resending,
+    inventories: Inventories,
     enrolling: Enrolling,
     embedded_ca: EmbeddedCAEndpoints,
     tokens: APITokens,
@@ -81,6 +84,7 @@ def make_api(
     HostCommandEndpoints(commands).add_to(routes)
     PushEndpoints(pushes).add_to(routes)
     ResendEndpoints(resending, profiles).add_to(routes)
+    InventoryEndpoints(inventories).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
     embedded_ca.add_to(routes)
     APITokenEndpoints(tokens).add_to(routes)

@@ -19,6 +19,7 @@ from scepd.model import (
     PushState,
 )
 from scepd.services.hosts import MOST_RECORDS, HostRecord, ProfileOnHost
+from scepd.web.api.inventories import InventoryView
 from scepd.web.api.models import ExchangeView
 
 
@@ -168,6 +169,7 @@ class ManagedCertificateView(BaseModel):
     profile_uuid: str
     ca_name: str
     source: str = Field(description="of the inventory: osquery or MDM")
+    sha256: str = Field(description="hex; empty until MDM listed it, as osquery does not tell it")
 
     @classmethod
     def of(cls, certificate: ManagedCertificate) -> ManagedCertificateView:
@@ -238,6 +240,9 @@ class HostDetails(HostView):
         description=f"newest first, at most {MOST_RECORDS}; /exchanges has all"
     )
     pushes: list[PushView]
+    inventory: InventoryView | None = Field(
+        description="how the looks at it went; null: it has acknowledged no profile yet"
+    )
 
     @classmethod
     def with_records(cls, record: HostRecord) -> HostDetails:
@@ -252,4 +257,5 @@ class HostDetails(HostView):
             commands=[CommandView.of(one) for one in record.commands],
             exchanges=[ExchangeView.of(one) for one in record.exchanges],
             pushes=[PushView.of(one) for one in record.pushes],
+            inventory=None if record.inventory is None else InventoryView.of(record.inventory),
         )

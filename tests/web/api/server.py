@@ -28,7 +28,10 @@ from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.enrolling import Enrolling
 from scepd.services.host_commands import HostCommandPorts, HostCommands
 from scepd.services.hosts import Hosts
+from scepd.services.inventories import Inventories, InventoryPorts
+from scepd.services.inventory_schedule import InventorySchedule
 from scepd.services.issuing_settings import IssuingSettings
+from scepd.services.leases import Leases
 from scepd.services.managed_certificates import ManagedCertificates
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
@@ -43,8 +46,16 @@ from scepd.web.streaming import StreamingSite
 from tests.services.ca_certificates import NOW, certificate, der
 from tests.support.fake_breakers import FakeBreakerStore
 from tests.support.fake_challenges import FakeDeliveryChallenges
+from tests.support.fake_inventories import FakeInventories
 from tests.support.fake_issuing import FakeIssuing
-from tests.support.fake_mdm import FakeCheckIns, FakeCommandHistory, FakePushes, FakeVerification
+from tests.support.fake_mdm import (
+    FakeCheckIns,
+    FakeCommandHistory,
+    FakeDeliveries,
+    FakeLeases,
+    FakePushes,
+    FakeVerification,
+)
 from tests.support.fake_push_gateway import FakePushGatewayView, FakePushTopics
 from tests.support.fake_renewals import FakeRenewals
 from tests.support.fake_resending import FakeResending
@@ -134,6 +145,7 @@ class Server:
     commands: FakeCommandRecords = field(default_factory=FakeCommandRecords)
     history: FakeCommandHistory = field(default_factory=FakeCommandHistory)
     verification: FakeVerification = field(default_factory=FakeVerification)
+    inventories: FakeInventories = field(default_factory=FakeInventories)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
     challenges: FakeDeliveryChallenges = field(default_factory=FakeDeliveryChallenges)
     breakers: FakeBreakerStore = field(default_factory=FakeBreakerStore)
@@ -156,6 +168,22 @@ class Server:
             request_timeout=60.0,
             spell_refusal=problem_refusal,
         )
+
+    def _inventories(self) -> Inventories:
+        ports = InventoryPorts(
+            self.inventories,
+            FakeDeliveries(),
+            self.hosts,
+            self.check_ins,
+            Leases(FakeLeases(), "one"),
+            self.clock,
+            Metrics(),
+            lambda: "command-new",
+            lambda: 0.5,
+            lambda: self.woken.append(self.clock.seconds()),
+            lambda: True,
+        )
+        return Inventories(ports, InventorySchedule())
 
     def _api(self) -> Resource:
         workers, keyring = InlineWorkers(), Keyring({"k1": bytes(32)})
@@ -194,8 +222,10 @@ class Server:
                 self.enrollments,
                 self.check_ins,
                 self.pushes,
+                self.inventories,
             ),
             certificates=ManagedCertificates(self.renewals, self.breakers, self.clock),
+            inventories=self._inventories(),
             commands=HostCommands(
                 HostCommandPorts(
                     self.commands,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.model import Host, Profile, PushState
+from scepd.model import Host, HostInventory, Profile, PushState
 from tests.services.ca_certificates import NOW
 from tests.services.test_hosts import (
     HOST,
@@ -63,6 +63,16 @@ class HostEndpointTests(SynchronousTestCase):
         self.server.verification.recorded.append(managed_certificate())
         self.server.commands.records[HOST] = [command()]
         self.server.enrollments.refused.append((exchange(), False))
+        self.server.inventories.states[HOST] = HostInventory(
+            *(HOST, "macos", True),
+            agent_at=NOW,
+            profiles_at=NOW,
+            profiles_source="osquery",
+            certificates_at=NOW,
+            certificates_source="MDM",
+            unreadable=2,
+            waiting=frozenset({"CertificateList"}),
+        )
 
     def test_needs_a_token(self) -> None:
         """
@@ -134,6 +144,7 @@ class HostEndpointTests(SynchronousTestCase):
                         "profile_uuid": PROFILE,
                         "ca_name": "Test_SCEP",
                         "source": "osquery",
+                        "sha256": "",
                     }
                 ],
                 "commands": [
@@ -179,8 +190,46 @@ class HostEndpointTests(SynchronousTestCase):
                         "answered_at": "2026-06-01T12:00:00Z",
                     }
                 ],
+                "inventory": {
+                    "profiles_at": "2026-06-01T12:00:00Z",
+                    "profiles_source": "osquery",
+                    "certificates_at": "2026-06-01T12:00:00Z",
+                    "certificates_source": "MDM",
+                    "unreadable_certificates": 2,
+                    "agent_at": "2026-06-01T12:00:00Z",
+                    "asked_at": None,
+                    "next_at": None,
+                    "waiting": ["CertificateList"],
+                },
             },
         )
+
+    def test_never_looked_at(self) -> None:
+        """
+        Of a host that has acknowledged nothing there is no inventory.
+        """
+        self.server.inventories.states.clear()
+        self.assertIsNone(self.server.request("GET", f"/hosts/{HOST}").json["inventory"])
+
+    def test_verify(self) -> None:
+        """
+        A host is asked now; what waits for its answer is told.
+        """
+        self.server.inventories.states.clear()
+        asked = self.server.request("POST", f"/hosts/{HOST}/verify")
+        self.assertEqual(asked.status, 202)
+        self.assertEqual(asked.json["waiting"], ["CertificateList", "ProfileList"])
+        self.assertEqual(asked.json["asked_at"], "2026-06-01T12:00:00Z")
+        [activity] = self.server.inventories.activities
+        self.assertEqual((activity.actor, activity.subject), ("alice", HOST))
+
+    def test_verify_refused(self) -> None:
+        """
+        One that is not enrolled can't be asked, and an unknown one is not found.
+        """
+        self.server.check_ins.enrollments.clear()
+        self.assertEqual(self.server.request("POST", f"/hosts/{HOST}/verify").status, 409)
+        self.assertEqual(self.server.request("POST", "/hosts/x/verify").status, 404)
 
     def test_no_secret(self) -> None:
         """

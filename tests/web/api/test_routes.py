@@ -310,6 +310,7 @@ class DocumentTests(SynchronousTestCase):
                 "/api/v1/hosts/{uuid}/commands/{command}/answer",
                 "/api/v1/hosts/{uuid}/profiles/{profile}/resend",
                 "/api/v1/hosts/{uuid}/push",
+                "/api/v1/hosts/{uuid}/verify",
                 "/api/v1/managed_certificates",
                 "/api/v1/openapi.json",
                 "/api/v1/profiles",

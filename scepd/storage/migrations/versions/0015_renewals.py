@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0011"
+down_revision = "0013"
 
 _WATCHED = sa.text("enrollment_id IS NOT NULL AND ca_name IS NOT NULL AND operation = 'install'")
 _MICROSECONDS = 1_000_000

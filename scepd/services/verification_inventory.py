@@ -1,0 +1,55 @@
+"""
+An inventory of a host, whichever way it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scepd.profiles.certificate_candidates import CandidateCertificate
+from scepd.services.inventory_schedule import MDM
+
+ProfileDates = Sequence[tuple[str, datetime | None]]
+"""
+Identifier and time of installation, by the device's clock (None: not told), of some profiles.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """
+    What a host says that it has.
+
+    :param profiles: those of the device; None: this is no inventory of profiles, which is not the
+        same as an empty one.
+    :param certificates: each; None likewise.
+    :param source: ``osquery`` or ``MDM``.
+    :param user_profiles: those of the device's users; None likewise.
+    :param unreadable: how many certificates were left out as they can't be read.
+    """
+
+    profiles: ProfileDates | None
+    certificates: Sequence[CandidateCertificate] | None
+    source: str
+    user_profiles: ProfileDates | None = None
+    unreadable: int = 0
+
+    @property
+    def is_exact(self) -> bool:
+        """
+        Whether it is the device's own word, with whole certificates.
+        """
+        return self.source == MDM
+
+    def profiles_of(self, scope: str, platform: str) -> ProfileDates | None:
+        """
+        The profiles among which one of that scope is to be found; None: that is not known.
+
+        :param scope: PayloadScope, ``System`` or ``User``.
+        :param platform: of the host; only Macs keep the profiles of users apart.
+        """
+        if scope != "User" or platform != "macos":
+            return self.profiles
+        return self.user_profiles
