@@ -37,6 +37,8 @@ class SQLLeaseStore:
         """
 
         def unit(connection: Connection) -> Lease | None:
+            if self._is_of_another(connection, name, owner):
+                return None
             held = _find(connection, name)
             # Now that nobody else can change it.
             now = database_now(connection, self._now)
@@ -60,6 +62,19 @@ class SQLLeaseStore:
             return lease
 
         return await self._database.write(unit)
+
+    def _is_of_another(self, connection: Connection, name: str, owner: str) -> bool:
+        """
+        Whether another holds it, without a wait for what that one does under it just now: units of
+        devices would wait, too, that share this transaction.
+        """
+        columns = tables.lease.c
+        one = select(columns.owner, columns.expires_at).where(columns.name == name)
+        row = connection.execute(one).first()
+        if row is None or row.owner == owner:
+            return False
+        expires_at: datetime = row.expires_at
+        return expires_at > database_now(connection, self._now)
 
     async def give_lease_back(self, lease: Lease, seconds: float = 0.0) -> None:
         """
