@@ -22,6 +22,9 @@ class SQLLeaseStore:
     """
     Implements :class:`~scepd.ports.LeaseStore`.
 
+    Leases need not outlast a power cut: who held one that was forgotten with it is refused, as its
+    writes look for their owner and epoch.
+
     :param now: tells when a lease has ended; None: the database's clock, as those of several
         machines may differ. It is asked within the unit: one that waited long for the database must
         not count with an old time.
@@ -61,7 +64,7 @@ class SQLLeaseStore:
             )
             return lease
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, durable=False)
 
     def _is_of_another(self, connection: Connection, name: str, owner: str) -> bool:
         """
@@ -91,7 +94,7 @@ class SQLLeaseStore:
             until = database_now(connection, self._now) + timedelta(seconds=seconds)
             connection.execute(update(tables.lease).where(held).values(expires_at=until))
 
-        await self._database.write(unit)
+        await self._database.write(unit, durable=False)
 
 
 def refuse_lost(
