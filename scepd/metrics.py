@@ -153,18 +153,6 @@ class Metrics:
             ("type", "status", "fail_info"),
             registry=registry,
         )
-        self.tick_seconds = Histogram(
-            "scepd_tick_seconds",
-            "Time of a look at the profiles that are due, with all that was queued.",
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self.deliveries = Counter(
-            "scepd_deliveries",
-            "Due profiles that were queued for their hosts, or could not be.",
-            ("outcome",),
-            registry=registry,
-        )
         self._make_push_metrics(registry)
         self._make_certificate_metrics(registry)
         self._make_inventory_metrics(registry)
@@ -189,6 +177,18 @@ class Metrics:
             "scepd_reactor_delay_seconds",
             "How late a call of the reactor's loop came that was due every 100 ms.",
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self.tick_seconds = Histogram(
+            "scepd_tick_seconds",
+            "Time of a look at the profiles that are due, with all that was queued.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.deliveries = Counter(
+            "scepd_deliveries",
+            "Due profiles that were queued for their hosts, or could not be.",
+            ("outcome",),
             registry=registry,
         )
 

@@ -13,9 +13,9 @@ from scepd.errors import NotFound
 from scepd.model import EnrollmentWindow, HostProfile
 from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
-from scepd.storage.first_assignments import enabled_device
+from scepd.storage.first_assignments import device_enrolled_at, enabled_device
 from scepd.storage.rows import is_of
-from scepd.storage.tables import enrollment, enrollment_window, host, host_profile, profile
+from scepd.storage.tables import enrollment_window, host, host_profile, profile
 from scepd.storage.windows import close_windows, insert_window
 
 
@@ -121,16 +121,11 @@ def _assign(connection: Connection, new: HostProfile, now: datetime) -> None:
     found = connection.execute(known.where(profile.c.uuid == new.profile_uuid)).first()
     if found is None:
         raise NotFound(f"there is no profile {new.profile_uuid!r}")
-    enrollment_id = enabled_device(connection, new.host_uuid)
-    enrolled_at = None
-    if enrollment_id is not None:
-        began = select(enrollment.c.enrolled_at).where(enrollment.c.id == enrollment_id)
-        enrolled_at = connection.scalar(began)
     values = _values(new) | {
+        "enrolled_at": device_enrolled_at(connection, new.host_uuid),
         "content_sha256": found.sha256,
         "profile_identifier": new.profile_identifier or found.identifier,
-        "enrollment_id": enrollment_id,
-        "enrolled_at": enrolled_at,
+        "enrollment_id": enabled_device(connection, new.host_uuid),
         "changed_at": now,
     }
     if new.delivered_at is not None:

@@ -148,7 +148,8 @@ class SQLCheckInStore:
                 raise _not_found(enrollment_id)
             connection.execute(update(tables.enrollment).where(same).values(values))
             if row.kind in DEVICE_KINDS and not row.enabled:
-                _deliver_to(connection, row.host_uuid, enrollment_id, row.enrolled_at)
+                _deliver_to(connection, row.host_uuid, enrollment_id)
+                _mark_enrolled(connection, row.host_uuid, row.enrolled_at)
                 assign_targets(connection, same, now)
                 wish_pushes(connection, [enrollment_id], push_due, AFTER_ENROLLING)
             elif anything_waits(connection, enrollment_id):
@@ -203,18 +204,17 @@ class SQLCheckInStore:
         disable(connection, (_COLUMNS.host_uuid == host_uuid) & _COLUMNS.kind.in_(USER_KINDS))
         some = host_profile.c.host_uuid == host_uuid
         apply_to_rows(connection, some, lambda row: event, now, self._settings)
-        _deliver_to(connection, host_uuid, None, None)
+        _deliver_to(connection, host_uuid, None)
 
 
-def _deliver_to(
-    connection: Connection,
-    host_uuid: str,
-    enrollment_id: str | None,
-    enrolled_at: datetime | None,
-) -> None:
+def _deliver_to(connection: Connection, host_uuid: str, enrollment_id: str | None) -> None:
     some = host_profile.c.host_uuid == host_uuid
-    values = {"enrollment_id": enrollment_id, "enrolled_at": enrolled_at}
-    connection.execute(update(host_profile).where(some).values(values))
+    connection.execute(update(host_profile).where(some).values(enrollment_id=enrollment_id))
+
+
+def _mark_enrolled(connection: Connection, host_uuid: str, at: datetime) -> None:
+    some = host_profile.c.host_uuid == host_uuid
+    connection.execute(update(host_profile).where(some).values(enrolled_at=at))
 
 
 def _pin_only(connection: Connection, enrollment_id: str, certificate_sha256: str) -> None:

@@ -40,6 +40,7 @@ def assign_targets(connection: Connection, some: ColumnElement[bool], now: datet
     :param some: narrows the pairs of ``enrollment`` and ``profile``.
     """
     values = {
+        "enrolled_at": enrollment.c.enrolled_at,
         "host_uuid": enrollment.c.host_uuid,
         "profile_uuid": profile.c.uuid,
         "operation": literal(FIRST_ASSIGNED.operation.value),
@@ -52,7 +53,6 @@ def assign_targets(connection: Connection, some: ColumnElement[bool], now: datet
         "changed_at": literal(now, UTCDateTime),
         "profile_identifier": profile.c.identifier,
         "enrollment_id": enrollment.c.id,
-        "enrolled_at": enrollment.c.enrolled_at,
     }
     pairs = (
         select(*values.values())
@@ -72,6 +72,18 @@ def enabled_device(connection: Connection, host_uuid: str) -> str | None:
     )
     id: str | None = connection.scalar(one)
     return id
+
+
+def device_enrolled_at(connection: Connection, host_uuid: str) -> datetime | None:
+    """
+    When the host's enabled device enrollment began, if it has one.
+    """
+    found = enrollment.alias()
+    one = select(func.min(found.c.enrolled_at)).where(
+        found.c.host_uuid == host_uuid, found.c.kind.in_(DEVICE_KINDS), found.c.enabled.is_(True)
+    )
+    at: datetime | None = connection.scalar(one)
+    return at
 
 
 def first_ca_name(connection: Connection, profile_uuid: str) -> str | None:

@@ -22,6 +22,9 @@ class SQLLeaseStore:
     """
     Implements :class:`~scepd.ports.LeaseStore`.
 
+    Leases need not outlast a power cut: who held one that was forgotten with it is refused, as its
+    writes look for their owner and epoch.
+
     :param now: tells when a lease has ended; None: the database's clock, as those of several
         machines may differ. It is asked within the unit: one that waited long for the database must
         not count with an old time.
@@ -37,6 +40,8 @@ class SQLLeaseStore:
         """
 
         def unit(connection: Connection) -> Lease | None:
+            if self._is_of_another(connection, name, owner):
+                return None
             held = _find(connection, name)
             # Now that nobody else can change it.
             now = database_now(connection, self._now)
@@ -59,7 +64,20 @@ class SQLLeaseStore:
             )
             return lease
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, durable=False)
+
+    def _is_of_another(self, connection: Connection, name: str, owner: str) -> bool:
+        """
+        Whether another holds it, without a wait for what that one does under it just now: units of
+        devices would wait, too, that share this transaction.
+        """
+        columns = tables.lease.c
+        one = select(columns.owner, columns.expires_at).where(columns.name == name)
+        row = connection.execute(one).first()
+        if row is None or row.owner == owner:
+            return False
+        expires_at: datetime = row.expires_at
+        return expires_at > database_now(connection, self._now)
 
     async def give_lease_back(self, lease: Lease, seconds: float = 0.0) -> None:
         """
@@ -76,7 +94,7 @@ class SQLLeaseStore:
             until = database_now(connection, self._now) + timedelta(seconds=seconds)
             connection.execute(update(tables.lease).where(held).values(expires_at=until))
 
-        await self._database.write(unit)
+        await self._database.write(unit, durable=False)
 
 
 def refuse_lost(

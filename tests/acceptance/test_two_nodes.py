@@ -18,8 +18,8 @@ from tests.support.daemon import SAMPLE_PROFILE, Daemon
 from tests.support.postgresql_server import the_server
 from tests.support.two_nodes import TwoNodes
 
-_DEVICES = 8
-_ABSENT = 2000
+_DEVICES = 6
+_ABSENT = 1500
 _LEASE = 2.0
 _PATIENCE = 60.0
 _OK, _UNAVAILABLE = 200, 503

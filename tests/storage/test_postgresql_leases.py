@@ -1,11 +1,12 @@
 """
-Tests that leases on a PostgreSQL server end by its clock: those of its clients may differ.
+Tests of what two processes that use one PostgreSQL server see of each other's leases.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import psycopg
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
@@ -16,12 +17,26 @@ from scepd.storage.leases import SQLLeaseStore
 from tests.support.postgresql_server import MigratedServer
 
 
-class ClockTests(MigratedServer, TestCase):
+class LeaseTests(MigratedServer, TestCase):
     """
-    A process whose clock is wrong.
+    Two processes, of which one writes for long, or has a wrong clock.
     """
 
     timeout = 20
+
+    async def test_nobody_waits_for_the_owner(self) -> None:
+        """
+        While its owner writes under a lease, others hear at once that it is held.
+        """
+        database = self.make_database()
+        database.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(database.stop()))
+        leases = SQLLeaseStore(database)
+        await leases.take_lease("one", "me", 60)
+        with psycopg.connect(self.url) as owner:
+            owner.execute("SELECT * FROM lease FOR UPDATE")
+            # One that waits for the row is refused after 5 s.
+            self.assertIsNone(await leases.take_lease("one", "another", 60))
 
     async def test_server_tells_the_time(self) -> None:
         """

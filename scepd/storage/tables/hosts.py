@@ -65,7 +65,7 @@ host_profile = Table(
     # Of the newest certificate, so that the search for renewals reads no older ones.
     Column("renew_at", UTCDateTime),
     Column("expires_at", UTCDateTime),
-    # When that enrollment began, so that a tick finds those of hosts that enrolled just now.
+    # When the host's enrollment began, so that a tick finds those of hosts that enrolled just now.
     Column("enrolled_at", UTCDateTime),
     # From then on operators have to know, unless a (newer) certificate is seen before.
     Column("overdue_at", UTCDateTime),
