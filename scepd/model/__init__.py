@@ -15,10 +15,12 @@ from scepd.model.breaker import BreakerSettings as BreakerSettings
 from scepd.model.breaker import BreakerState as BreakerState
 from scepd.model.challenges import ChallengeUse as ChallengeUse
 from scepd.model.challenges import DeliveryChallenge as DeliveryChallenge
+from scepd.model.inventories import USER_PROFILE_LIST as USER_PROFILE_LIST
 from scepd.model.inventories import HostInventory as HostInventory
 from scepd.model.inventories import InventoryAsk as InventoryAsk
 from scepd.model.inventories import InventoryTaken as InventoryTaken
 from scepd.model.inventories import UnprovedDelivery as UnprovedDelivery
+from scepd.model.inventories import list_name as list_name
 from scepd.model.issuing import REVOCATION_REASONS as REVOCATION_REASONS
 from scepd.model.issuing import CARole as CARole
 from scepd.model.issuing import CAState as CAState

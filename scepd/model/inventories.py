@@ -10,6 +10,19 @@ from datetime import datetime
 
 from scepd.model.mdm import QueuedCommand
 
+USER_PROFILE_LIST = "ProfileList of the user"
+"""
+The name of the ProfileList that goes by a user channel; all others go by their request type.
+"""
+
+
+def list_name(command: QueuedCommand, host_uuid: str) -> str:
+    """
+    The name of the list that a command asks a host for.
+    """
+    # The enrollment of the device itself has the host's uuid as its id.
+    return command.request_type if command.enrollment_id == host_uuid else USER_PROFILE_LIST
+
 
 @dataclass(frozen=True, slots=True)
 class HostInventory:
@@ -27,7 +40,10 @@ class HostInventory:
     :param unreadable: certificates of that list that can't be read.
     :param profile_list: uuid of the newest ProfileList, also when it is answered.
     :param certificate_list: likewise of CertificateList.
-    :param waiting: which of these two wait for their answer.
+    :param waiting: the names of the lists (see :func:`list_name`) that were asked for and did not
+        come yet.
+    :param user_channel: the enrollment by which profiles go to its user; None: none do.
+    :param user_profile_list: uuid of the newest ProfileList that went there.
     """
 
     host_uuid: str
@@ -45,6 +61,8 @@ class HostInventory:
     profile_list: str | None = None
     certificate_list: str | None = None
     waiting: frozenset[str] = frozenset()
+    user_channel: str | None = None
+    user_profile_list: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +70,8 @@ class InventoryAsk:
     """
     What becomes of a host that is due.
 
-    :param commands: ProfileList, CertificateList; one of a kind that still waits is not queued
-        again, and what was answered before is forgotten.
+    :param commands: one for each list; where one still waits none is queued again, and what was
+        answered before is forgotten.
     :param again_at: when it is due next; None: not by time.
     :param agent_until: as in :class:`HostInventory`.
     """

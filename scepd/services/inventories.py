@@ -170,20 +170,22 @@ class Inventories:
 
     def _asked(self, state: HostInventory, now: datetime) -> InventoryAsk:
         again_at = self._schedule.again(now, self._ports.random())
-        kinds = (PROFILE_LIST, CERTIFICATE_LIST)
-        commands = self._commands(state.host_uuid, kinds, now)
+        # The enrollment of the device itself has the host's uuid as its id.
+        wanted = [(state.host_uuid, PROFILE_LIST), (state.host_uuid, CERTIFICATE_LIST)]
+        if state.user_channel is not None:
+            wanted.append((state.user_channel, PROFILE_LIST))
+        commands = self._commands(wanted, now)
         return InventoryAsk(state.host_uuid, commands, again_at, state.agent_until)
 
     def _commands(
-        self, host_uuid: str, kinds: Iterable[str], now: datetime
+        self, wanted: Iterable[tuple[str, str]], now: datetime
     ) -> Sequence[QueuedCommand]:
         found = []
-        for order, kind in enumerate(kinds):
+        for order, (enrollment_id, kind) in enumerate(wanted):
             uuid = self._ports.new_id()
             body = _MAKERS[kind](uuid)
             priority = INVENTORY_PRIORITY + order
-            # The enrollment of the device itself has the host's uuid as its id.
-            found.append(QueuedCommand(uuid, host_uuid, kind, None, body, priority, now))
+            found.append(QueuedCommand(uuid, enrollment_id, kind, None, body, priority, now))
         return found
 
     # -- what nobody proves ------------------------------------------------------------------------

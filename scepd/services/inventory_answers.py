@@ -5,13 +5,14 @@ What devices answer to the questions for their inventory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from twisted.logger import Logger
 
 from scepd.mdm.commands import CERTIFICATE_LIST, PROFILE_LIST
 from scepd.mdm.results import CommandResult, ResultStatus
 from scepd.metrics import Metrics, counter
-from scepd.model import QueuedCommand
+from scepd.model import USER_PROFILE_LIST, QueuedCommand, list_name
 from scepd.ports import InventoryStore, Workers
 from scepd.services.inventories import is_inventory
 from scepd.services.inventory_schedule import MDM
@@ -78,6 +79,8 @@ class InventoryAnswers:
                 command=command.uuid,
             )
             return "unreadable"
+        if list_name(command, host_uuid) == USER_PROFILE_LIST:
+            inventory = replace(inventory, profiles=None, user_profiles=inventory.profiles)
         if inventory.unreadable:
             self._metrics.unreadable_certificates.inc(inventory.unreadable)
         await self._verification.take(host_uuid, inventory)
@@ -85,7 +88,12 @@ class InventoryAnswers:
 
     async def _waits(self, command: QueuedCommand, host_uuid: str) -> bool:
         state = await self._store.inventory(host_uuid)
-        if state is None or command.request_type not in state.waiting:
+        name = list_name(command, host_uuid)
+        if state is None or name not in state.waiting:
             return False
-        newest = {PROFILE_LIST: state.profile_list, CERTIFICATE_LIST: state.certificate_list}
-        return newest[command.request_type] == command.uuid
+        newest = {
+            PROFILE_LIST: state.profile_list,
+            CERTIFICATE_LIST: state.certificate_list,
+            USER_PROFILE_LIST: state.user_profile_list,
+        }
+        return newest[name] == command.uuid

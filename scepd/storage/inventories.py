@@ -20,12 +20,14 @@ from sqlalchemy import (
 
 from scepd.mdm.commands import CERTIFICATE_LIST, PROFILE_LIST
 from scepd.model import (
+    USER_PROFILE_LIST,
     Activity,
     HostInventory,
     InventoryAsk,
     Lease,
     QueuedCommand,
     UnprovedDelivery,
+    list_name,
 )
 from scepd.storage import tables
 from scepd.storage.activities import insert_activity
@@ -39,7 +41,12 @@ from scepd.storage.tables import command, enrollment, host, host_profile
 _COLUMNS = tables.inventory.c
 _PROFILES = command.alias("profile_list")
 _CERTIFICATES = command.alias("certificate_list")
-_OF_TYPE = {PROFILE_LIST: _COLUMNS.profile_list, CERTIFICATE_LIST: _COLUMNS.certificate_list}
+_USER_PROFILES = command.alias("user_profile_list")
+_COLUMN_OF = {
+    PROFILE_LIST: "profile_list",
+    CERTIFICATE_LIST: "certificate_list",
+    USER_PROFILE_LIST: "user_profile_list",
+}
 # The condition of the index of what waits for its proof, word for word.
 _IS_VERIFYING = text("status = 'verifying'")
 
@@ -152,19 +159,21 @@ def _ask(connection: Connection, ask: InventoryAsk, now: datetime) -> list[Queue
     The commands that are to be queued now; what they replace is forgotten.
     """
     begin_inventory(connection, ask.host_uuid)
-    one = select(_COLUMNS.profile_list, _COLUMNS.certificate_list).where(
-        _COLUMNS.host_uuid == ask.host_uuid
-    )
+    one = select(tables.inventory).where(_COLUMNS.host_uuid == ask.host_uuid)
     row = connection.execute(one).first()
     if row is None:
         return []
-    newest = {PROFILE_LIST: row.profile_list, CERTIFICATE_LIST: row.certificate_list}
-    new = [each for each in ask.commands if _forget_answered(connection, newest[each.request_type])]
+    columns = {each.uuid: _COLUMN_OF[list_name(each, ask.host_uuid)] for each in ask.commands}
+    new = [
+        each
+        for each in ask.commands
+        if _forget_answered(connection, getattr(row, columns[each.uuid]))
+    ]
     values: dict[str, object] = {"mdm_due_at": ask.again_at, "agent_until": ask.agent_until}
     if ask.commands:
         values["mdm_asked_at"] = now
     for each in new:
-        values[_OF_TYPE[each.request_type].name] = each.uuid
+        values[columns[each.uuid]] = each.uuid
     change = update(tables.inventory).where(_COLUMNS.host_uuid == ask.host_uuid)
     connection.execute(change.values(values))
     return new
@@ -189,6 +198,16 @@ def _forget_answered(connection: Connection, uuid: str | None) -> bool:
 
 
 def _looks() -> Select[tuple[object, ...]]:
+    # What goes by another enrollment than the device's own goes to its user.
+    user_channel = (
+        select(host_profile.c.enrollment_id)
+        .where(
+            host_profile.c.host_uuid == _COLUMNS.host_uuid,
+            host_profile.c.enrollment_id != _COLUMNS.host_uuid,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
     return (
         select(
             tables.inventory,
@@ -196,6 +215,8 @@ def _looks() -> Select[tuple[object, ...]]:
             enrollment.c.enabled,
             _PROFILES.c.uuid.label("waiting_profiles"),
             _CERTIFICATES.c.uuid.label("waiting_certificates"),
+            _USER_PROFILES.c.uuid.label("waiting_user_profiles"),
+            user_channel.label("user_channel"),
         )
         .join(host, host.c.uuid == _COLUMNS.host_uuid)
         # The enrollment of the device itself has the host's uuid as its id.
@@ -209,6 +230,11 @@ def _looks() -> Select[tuple[object, ...]]:
             (_CERTIFICATES.c.uuid == _COLUMNS.certificate_list)
             & _CERTIFICATES.c.finished_at.is_(None),
         )
+        .outerjoin(
+            _USER_PROFILES,
+            (_USER_PROFILES.c.uuid == _COLUMNS.user_profile_list)
+            & _USER_PROFILES.c.finished_at.is_(None),
+        )
     )
 
 
@@ -220,6 +246,7 @@ def _record(row: Row[tuple[object, ...]]) -> HostInventory:
     waiting = {
         PROFILE_LIST: row.waiting_profiles,
         CERTIFICATE_LIST: row.waiting_certificates,
+        USER_PROFILE_LIST: row.waiting_user_profiles,
     }
     return HostInventory(
         row.host_uuid,
@@ -236,5 +263,7 @@ def _record(row: Row[tuple[object, ...]]) -> HostInventory:
         row.unreadable,
         row.profile_list,
         row.certificate_list,
-        frozenset(kind for kind, uuid in waiting.items() if uuid is not None),
+        frozenset(name for name, uuid in waiting.items() if uuid is not None),
+        row.user_channel,
+        row.user_profile_list,
     )

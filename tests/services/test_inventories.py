@@ -17,17 +17,33 @@ from scepd.errors import Conflict, NotFound, StorageUnavailable
 from scepd.mdm.commands import parse_command
 from scepd.mdm.results import CommandResult, command_result
 from scepd.metrics import Metrics
-from scepd.model import Enrollment, HostInventory, QueuedCommand, UnprovedDelivery
+from scepd.model import (
+    USER_PROFILE_LIST,
+    Delivery,
+    Enrollment,
+    HostInventory,
+    QueuedCommand,
+    UnprovedDelivery,
+)
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
 from scepd.services.inventories import AskingSettings, Inventories, InventoryPorts, is_inventory
 from scepd.services.inventory_schedule import InventorySchedule
 from scepd.services.leases import Leases
+from scepd.services.rendering import ProfileRendering
 from scepd.services.results import LARGEST_KEPT
 from scepd.services.verification_mdm import mdm_inventory
-from tests.support.fake_inventories import FakeInventories
+from tests.support.fake_inventories import FakeInventories, make_answers, make_verification
 from tests.support.fake_mdm import FakeCheckIns, FakeDeliveries, FakeLeases
-from tests.support.fake_mdm_world import NOW, MDMWorld, host, report
+from tests.support.fake_mdm_world import (
+    EXTERNAL_URL,
+    KEYRING,
+    NOW,
+    MDMWorld,
+    host,
+    report,
+    scep_profile,
+)
 from tests.support.fakes import FakeHosts
 from tests.support.pki import party
 
@@ -118,6 +134,16 @@ class AskingTests(SynchronousTestCase):
             self.assertEqual(parse_command(each.body or b"").uuid, each.uuid)
         self.assertEqual(ask.again_at, NOW + HOUR)
         self.assertEqual((self.woken, self.leases.taken[0][0]), (1, "inventories"))
+
+    def test_user(self) -> None:
+        """
+        A user to whom profiles went is asked for the list of his own.
+        """
+        self.due(platform="macos", agent_at=NOW, user_channel="UDID-1:501")
+        self.run_once()
+        asked = [(each.enrollment_id, each.request_type) for each in self.store.asked[-1].commands]
+        device = [("UDID-1", PROFILE_LIST), ("UDID-1", CERTIFICATE_LIST)]
+        self.assertEqual(asked, [*device, ("UDID-1:501", PROFILE_LIST)])
 
     def test_new_mac(self) -> None:
         """
@@ -331,6 +357,43 @@ class AnswerTests(SynchronousTestCase):
         sent = self.world.send(report("Acknowledged", PROFILE_LIST, ProfileList=[]))
         self.failureResultOf(sent, StorageUnavailable)
         self.assertEqual(self.world.commands.finished, [])
+
+    def test_user(self) -> None:
+        """
+        What a user lists are his profiles, and says nothing of the device's.
+        """
+        world, now = self.world, utc_now(self.world.clock)
+        own = QueuedCommand("user's", "UDID-1:501", PROFILE_LIST, None, None, 252, now)
+        world.inventories.states["UDID-1"] = HostInventory(
+            *("UDID-1", "macos", True),
+            waiting=frozenset({USER_PROFILE_LIST}),
+            user_profile_list="user's",
+        )
+        profile = scep_profile()
+        world.verification.of_host["UDID-1"] = [
+            Delivery(
+                *(profile.uuid, profile.identifier, profile.content, None, "verifying"),
+                *(now, now, None, False, frozenset()),
+                scope=scope,
+            )
+            for scope in ("System", "User")
+        ]
+        said = result(ProfileList=[{"PayloadIdentifier": profile.identifier}])
+        taken = make_answers(
+            make_verification(
+                world.verification,
+                world.inventories,
+                world.hosts,
+                ProfileRendering(world.authorities, lambda: KEYRING, world.workers, EXTERNAL_URL),
+                world.authorities,
+                world.clock,
+            ),
+            world.inventories,
+        ).take(own, said, "UDID-1")
+        self.successResultOf(Deferred.fromCoroutine(taken))
+        [event] = world.verification.events
+        self.assertEqual(event.event, Event.INVENTORY_PROVED)
+        self.assertEqual(self.taken(), [(False, False, 0)])
 
     def test_whose(self) -> None:
         """

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy import update
+
 from scepd.errors import Conflict
-from scepd.model import HostInventory
+from scepd.model import USER_PROFILE_LIST, HostInventory
 from scepd.profiles.lifecycle import Event
+from scepd.storage.tables import host_profile
 from tests.storage import records
 from tests.storage.base import StorageTestCase
 from tests.storage.records import HOUR, NOON, SECOND
@@ -123,6 +126,38 @@ class InventoryContract(StorageTestCase):
         await self.inventories.ask([records.ask(4)], NOON, None)
         uuids = {one.uuid for one in await self.commands.commands("H-1")}
         self.assertEqual(uuids, {"c-a-1-H-1", "profiles-4", "certificates-3"})
+
+    async def test_user_channel(self) -> None:
+        """
+        Where profiles go to a user, by an enrollment of his, he is asked for his own list.
+        """
+        await self.acknowledge()
+        self.assertIsNone((await self.look()).user_channel)
+        await self.enroll("H-1:501")
+        await self.add_corp_profile("a-2")
+        await self.send_by("a-2", "H-1:501")
+        self.assertEqual((await self.look()).user_channel, "H-1:501")
+        for_user = replace(records.ask(7).commands[0], enrollment_id="H-1:501")
+        ask = records.ask(1, commands=[*records.ask(1).commands, for_user])
+        self.assertEqual(await self.inventories.ask([ask], NOON, None), 1)
+        found = await self.look()
+        self.assertEqual(found.waiting, LISTS | {USER_PROFILE_LIST})
+        self.assertEqual(
+            (found.profile_list, found.user_profile_list), ("profiles-1", "profiles-7")
+        )
+        command = await self.commands.next_command("H-1:501", after_not_now=False)
+        self.assertEqual(command, for_user)
+
+    async def send_by(self, profile_uuid: str, enrollment_id: str) -> None:
+        """
+        Let an assignment of H-1 go by another enrollment.
+        """
+        change = (
+            update(host_profile)
+            .where(host_profile.c.profile_uuid == profile_uuid)
+            .values(enrollment_id=enrollment_id)
+        )
+        await self.database.write(lambda connection: connection.execute(change))
 
     async def test_lost_lease(self) -> None:
         """

@@ -29,5 +29,6 @@ inventory = Table(
     # The newest command of each kind: the one before it is forgotten when it comes.
     Column("profile_list", Text),
     Column("certificate_list", Text),
+    Column("user_profile_list", Text),
     Index(None, "mdm_due_at"),
 )

@@ -37,7 +37,8 @@ class InventoryView(BaseModel):
         description="when it is asked over MDM next, unless its agent tells all by then"
     )
     waiting: list[str] = Field(
-        description="what it was asked and has not answered: ProfileList, CertificateList"
+        description="what it was asked and has not answered: ProfileList, CertificateList, "
+        "ProfileList of the user"
     )
 
     @classmethod

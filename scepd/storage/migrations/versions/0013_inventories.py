@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("unreadable", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("profile_list", sa.Text()),
         sa.Column("certificate_list", sa.Text()),
+        sa.Column("user_profile_list", sa.Text()),
         sa.PrimaryKeyConstraint("host_uuid", name="pk_inventory"),
     )
     op.create_index("ix_inventory_mdm_due_at", "inventory", ["mdm_due_at"])
