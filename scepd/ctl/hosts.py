@@ -89,7 +89,7 @@ _SECTIONS = (
 @click.group("host")
 def hosts() -> None:
     """
-    Hosts: list, show, push.
+    Hosts: list, show, push, label, fact.
     """
 
 

@@ -53,5 +53,10 @@ from scepd.model.pushes import SweptPushes as SweptPushes
 from scepd.model.pushes import TokenDied as TokenDied
 from scepd.model.pushes import WishedPush as WishedPush
 from scepd.model.pushes import WishState as WishState
+from scepd.model.targets import ALL_HOSTS as ALL_HOSTS
+from scepd.model.targets import DeviceDetails as DeviceDetails
+from scepd.model.targets import FactsChange as FactsChange
+from scepd.model.targets import TargetCount as TargetCount
+from scepd.model.targets import Targets as Targets
 from scepd.model.verification import Delivery as Delivery
 from scepd.model.verification import ManagedCertificate as ManagedCertificate

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from scepd.errors import InvalidInput, MessageError
-from scepd.model import Delivery, Host, Profile
+from scepd.model import ALL_HOSTS, Delivery, Host, Profile
 from scepd.ports import CertificateAuthorityStore, Workers
 from scepd.profiles.matching import ExpectedCertificate, expected_certificate
 from scepd.services.rendering import ProfileRendering, apple_values
@@ -80,7 +80,7 @@ def _profile(delivery: Delivery) -> Profile:
         content=delivery.content,
         sha256="",
         scope="System",
-        target_label=None,
+        targets=ALL_HOSTS,
         ca_names=() if delivery.ca_name is None else (delivery.ca_name,),
         created_at=delivery.delivered_at,
     )

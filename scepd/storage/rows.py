@@ -24,7 +24,7 @@ from scepd.profiles.lifecycle import (
 )
 from scepd.profiles.transitions import transition
 from scepd.storage.breakers import is_open
-from scepd.storage.first_assignments import first_ca_name
+from scepd.storage.first_assignments import ProfileContent, profile_content
 from scepd.storage.row_columns import (
     AssignmentRow,
     delivery_columns,
@@ -37,6 +37,8 @@ from scepd.storage.tables import host, host_profile
 _ACTOR = "scepd"
 # While its breaker is not open: too few failures to tell whether it is out, or a trial under way.
 _AUTHORITY_PAUSE = timedelta(seconds=60)
+# With these an install takes what the profile holds now: another authority, perhaps.
+_TAKE_CONTENT = frozenset({Event.CONTENT_CHANGED, Event.ENROLLED_ANEW})
 
 
 def is_of(host_uuid: str, profile_uuid: str) -> ColumnElement[bool]:
@@ -115,6 +117,7 @@ class RowChanges:
         self._settings = settings
         self._writes = RowWrites()
         self._changed: set[tuple[str, str]] = set()
+        self._contents: dict[str, ProfileContent] = {}
 
     def happen(
         self,
@@ -221,7 +224,7 @@ class RowChanges:
         return {
             "row_host": row.host_uuid,
             "row_profile": row.profile_uuid,
-            "ca_name": self._ca_name(row, change),
+            **self._content_columns(row, change, event.event),
             "due_at": self._due_at(row, change),
             "changed_at": self._now,
             **event_columns(row, change, event),
@@ -229,15 +232,29 @@ class RowChanges:
             **renewal_columns(row, event.event),
         }
 
-    def _ca_name(self, row: AssignmentRow, change: Transition) -> object:
+    def _content_columns(
+        self, row: AssignmentRow, change: Transition, event: Event
+    ) -> dict[str, object]:
         """
-        The certificate authority that the operation needs: a removal needs none.
+        The certificate authority that the operation needs, and of which content it is: a removal
+        needs neither.
         """
         if change.operation is Operation.REMOVE:
-            return None
-        if row.operation == Operation.INSTALL.value:
-            return row.ca_name
-        return first_ca_name(self._connection, row.profile_uuid)
+            return {"ca_name": None, "content_sha256": row.content_sha256}
+        installed = row.operation == Operation.INSTALL.value
+        content = None if installed and event not in _TAKE_CONTENT else self._content(row)
+        if content is None or (installed and content.sha256 == row.content_sha256):
+            return {"ca_name": row.ca_name, "content_sha256": row.content_sha256}
+        return {"ca_name": content.ca_name, "content_sha256": content.sha256}
+
+    def _content(self, row: AssignmentRow) -> ProfileContent | None:
+        uuid = row.profile_uuid
+        if uuid not in self._contents:
+            found = profile_content(self._connection, uuid)
+            if found is None:
+                return None
+            self._contents[uuid] = found
+        return self._contents[uuid]
 
     def _due_at(self, row: AssignmentRow, change: Transition) -> datetime | None:
         kept: datetime | None = row.due_at

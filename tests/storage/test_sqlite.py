@@ -14,8 +14,10 @@ from tests.storage import (
     delivery_contract,
     exchange_contract,
     history_contract,
+    host_change_contract,
     issuing_contract,
     lifecycle_contract,
+    profile_change_contract,
     profile_contract,
     push_contract,
     silence_contract,
@@ -258,4 +260,40 @@ class TokenTests(MigratedFile, breaker_contract.TokenContract):
 class TopicTests(MigratedFile, topic_contract.TopicContract):
     """
     PushTopics on SQLite.
+    """
+
+
+class ProfileChangeTests(MigratedFile, profile_change_contract.ProfileChangeContract):
+    """
+    Profiles that change on SQLite.
+    """
+
+
+class FormerProfileTests(MigratedFile, profile_change_contract.FormerProfileContract):
+    """
+    Profiles that come again on SQLite.
+    """
+
+
+class SweepingTests(MigratedFile, profile_change_contract.SweepingContract):
+    """
+    Changes that reach hosts step by step on SQLite.
+    """
+
+
+class LabelTests(MigratedFile, host_change_contract.LabelContract):
+    """
+    The labels of HostChangeStore on SQLite.
+    """
+
+
+class FactTests(MigratedFile, host_change_contract.FactContract):
+    """
+    The facts of HostChangeStore on SQLite.
+    """
+
+
+class DetailTests(MigratedFile, host_change_contract.DetailContract):
+    """
+    What HostChangeStore learns of devices on SQLite.
     """

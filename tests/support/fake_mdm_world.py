@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from scepd.model import (
+    ALL_HOSTS,
     CertificateAuthority,
     Host,
     HostProfile,
@@ -122,7 +123,7 @@ def _stored(
         }
     )
     digest = sha256(content).hexdigest()
-    return Profile(uuid, identifier, "Example", content, digest, scope, None, ca_names, NOW)
+    return Profile(uuid, identifier, "Example", content, digest, scope, ALL_HOSTS, ca_names, NOW)
 
 
 def signed(body: bytes, signer: Party) -> bytes:

@@ -26,6 +26,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.ca_keys import CAKeys
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.enrolling import Enrolling
+from scepd.services.host_changes import HostChanges
 from scepd.services.host_commands import HostCommandPorts, HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.issuing_settings import IssuingSettings
@@ -52,6 +53,7 @@ from tests.support.fakes import (
     FakeCommandRecords,
     FakeEnrollments,
     FakeHealth,
+    FakeHostChanges,
     FakeHosts,
     FakeProfiles,
     FakeUpstream,
@@ -137,6 +139,7 @@ class Server:
         self.clock.advance(NOW.timestamp())
         self.authorities = FakeCertificateAuthorities(self.activities)
         self.profiles = FakeProfiles(self.activities)
+        self.host_changes = FakeHostChanges(self.hosts, self.activities)
         self.upstream.answers = {
             b"operation=GetCACert": (b"application/x-x509-ca-cert", der(certificate())),
             b"operation=GetCACaps": (b"text/plain", b"POSTPKIOperation\nAES\nSHA-256\n"),
@@ -189,6 +192,7 @@ class Server:
                 self.check_ins,
                 self.pushes,
             ),
+            host_changes=HostChanges(self.host_changes, self.hosts, self.clock),
             commands=HostCommands(
                 HostCommandPorts(
                     self.commands,
