@@ -82,7 +82,7 @@ class ProfileStore(Protocol):
     async def unfinished_sweeps(self) -> Sequence[str]:
         """
         The uuids of the profiles, also of former ones, a change of which has not reached all their
-        hosts; the oldest change first, at most 1,000.
+        hosts; at most 1,000.
         """
 
     async def advance_sweep(self, uuid: str, now: datetime) -> bool:
@@ -141,8 +141,9 @@ class HostChangeStore(Protocol):
 
     async def learn(self, host_uuid: str, details: DeviceDetails, now: datetime) -> bool:
         """
-        Keep what a device says that it is; what it does not say stays. Automatic labels and the
-        values of its variables follow, and its profiles with them.
+        Keep what a device says that it is; what it does not say stays, and so do a platform and a
+        serial number that are known. Automatic labels and the values of its variables follow, and
+        its profiles with them.
 
         :returns: whether that changed anything; never when the host is not known.
         """

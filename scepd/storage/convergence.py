@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
 
 from scepd.model import RowEvent
 from scepd.profiles.lifecycle import Event, Operation, RetrySettings
@@ -104,9 +104,9 @@ def _last_of_page(connection: Connection, profile_uuid: str, after: str, limit: 
         # A profile that is gone matters only where it has rows.
         uuid = _ROWS.host_uuid
         of_page = select(uuid).where(_ROWS.profile_uuid == profile_uuid)
-    page = of_page.where(uuid > after).order_by(uuid).limit(limit).subquery()
-    count, last = connection.execute(select(func.count(), func.max(page.c[0]))).one()
-    return last if count == limit else None
+    page = of_page.where(uuid > after).order_by(uuid)
+    last: str | None = connection.scalar(page.limit(1).offset(limit - 1))
+    return last
 
 
 def _is_between(uuid: ColumnElement[str], after: str, last: str | None) -> ColumnElement[bool]:

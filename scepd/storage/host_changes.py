@@ -76,8 +76,9 @@ class SQLHostChangeStore:
 
     async def learn(self, host_uuid: str, details: DeviceDetails, now: datetime) -> bool:
         """
-        Keep what a device says that it is; what it does not say stays. Automatic labels and the
-        values of its variables follow, and its profiles with them.
+        Keep what a device says that it is; what it does not say stays, and so do a platform and a
+        serial number that are known. Automatic labels and the values of its variables follow, and
+        its profiles with them.
 
         :returns: whether that changed anything; never when the host is not known.
         """
@@ -86,8 +87,8 @@ class SQLHostChangeStore:
             known = connection.execute(select(host).where(host.c.uuid == host_uuid)).first()
             if known is None:
                 return False
-            told = _told(details)
-            if all(getattr(known, name) == value for name, value in told.items()):
+            told = _told(details, known)
+            if not told:
                 return False
             connection.execute(update(host).where(host.c.uuid == host_uuid).values(told))
             after = _host(connection, host_uuid)
@@ -152,14 +153,16 @@ class SQLHostChangeStore:
         changes.write()
 
 
-def _told(details: DeviceDetails) -> dict[str, str]:
-    said = {
-        "platform": details.platform,
-        "serial_number": details.serial_number,
-        "model": details.model,
-        "os_version": details.os_version,
-    }
-    return {name: value for name, value in said.items() if value}
+def _told(details: DeviceDetails, known: Row[tuple[object, ...]]) -> dict[str, str]:
+    """
+    What is new of it. Platform and serial number of a device never change, whoever says so.
+    """
+    said = {"model": details.model, "os_version": details.os_version}
+    if not known.platform:
+        said["platform"] = details.platform
+    if not known.serial_number:
+        said["serial_number"] = details.serial_number
+    return {name: value for name, value in said.items() if value not in ("", getattr(known, name))}
 
 
 def _host(connection: Connection, host_uuid: str) -> Row[tuple[object, ...]]:

@@ -171,12 +171,12 @@ class SQLProfileStore:
     async def unfinished_sweeps(self) -> Sequence[str]:
         """
         The uuids of the profiles, also of former ones, a change of which has not reached all their
-        hosts; the oldest change first, at most 1,000.
+        hosts; at most 1,000.
         """
-        oldest = select(profile_sweep.c.profile_uuid).order_by(profile_sweep.c.started_at)
+        some = select(profile_sweep.c.profile_uuid).order_by(profile_sweep.c.profile_uuid)
 
         def query(connection: Connection) -> list[str]:
-            return list(connection.scalars(oldest.limit(_MOST_SWEEPS)))
+            return list(connection.scalars(some.limit(_MOST_SWEEPS)))
 
         return await self._database.read(query)
 
@@ -194,11 +194,15 @@ class SQLProfileStore:
 
 
 def _refuse_taken(connection: Connection, new: Profile) -> None:
-    taken = select(profile.c.identifier).where(
+    taken = select(profile.c.uuid).where(
         (profile.c.identifier == new.identifier) | (profile.c.uuid == new.uuid)
     )
-    if connection.execute(taken).first() is not None:
-        raise Conflict(f"there is a profile {new.identifier!r} already")
+    uuid = connection.scalar(taken)
+    if uuid is not None:
+        raise Conflict(
+            f"there is a profile {new.identifier!r} already; "
+            f"replace {uuid} to give it other content"
+        )
 
 
 def _refuse_other(connection: Connection, new: Profile) -> None:
@@ -212,7 +216,7 @@ def _refuse_other(connection: Connection, new: Profile) -> None:
 
 def _refuse_missing(connection: Connection, ca_names: Sequence[str]) -> None:
     names = [name for name in ca_names if name != EMBEDDED_CA]
-    missing = missing_certificate_authorities(connection, names)
+    missing = missing_certificate_authorities(connection, names) if names else ()
     if missing:
         raise Conflict(f"there is no certificate authority {', '.join(map(repr, missing))}")
 

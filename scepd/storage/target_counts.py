@@ -17,15 +17,16 @@ def target_count(connection: Connection, profile_uuid: str) -> TargetCount:
     """
     Count the hosts that should have a profile, and those that are still to lose it.
     """
-    by_operation = (
-        select(host_profile.c.operation, func.count())
-        .where(host_profile.c.profile_uuid == profile_uuid)
-        .group_by(host_profile.c.operation)
-    )
-    counts = {row[0]: row[1] for row in connection.execute(by_operation)}
     sweep = select(profile_sweep.c.after).where(profile_sweep.c.profile_uuid == profile_uuid)
     return TargetCount(
-        counts.get(Operation.INSTALL.value, 0),
-        counts.get(Operation.REMOVE.value, 0),
+        _count(connection, profile_uuid, Operation.INSTALL),
+        _count(connection, profile_uuid, Operation.REMOVE),
         connection.scalar(sweep) is None,
     )
+
+
+def _count(connection: Connection, profile_uuid: str, operation: Operation) -> int:
+    some = select(func.count()).where(
+        host_profile.c.profile_uuid == profile_uuid, host_profile.c.operation == operation.value
+    )
+    return connection.scalar(some) or 0

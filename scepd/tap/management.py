@@ -234,6 +234,7 @@ class Management:
                 stores.windows,
                 stores.verification,
                 self._around.reactor,
+                stores.host_changes,
             )
         )
 
@@ -244,6 +245,7 @@ class Management:
             lambda: self._secrets.osquery or "",
             around.reactor,
             around.random_bytes,
+            stores.host_changes,
         )
         verification = Verification(
             stores.verification,

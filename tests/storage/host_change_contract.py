@@ -274,6 +274,18 @@ class DetailContract(StorageTestCase):
         self.assertEqual((await self.row("H-1", "a-2")).due_at, NOON + HOUR)
         self.assertEqual(await self.row("H-1", "a-3"), before)
 
+    async def test_what_never_changes(self) -> None:
+        """
+        A platform and a serial number that are known stay, whatever is said.
+        """
+        await self.enroll(os_version="15.3")
+        details = DeviceDetails("ios", "OTHER", "Mac16,1", "15.4")
+        self.assertTrue(await self.host_changes.learn("H-1", details, NOON))
+        found = await self.hosts.host("H-1")
+        assert found is not None
+        self.assertEqual((found.platform, found.serial_number), ("macos", "C02"))
+        self.assertEqual((found.model, found.os_version), ("Mac16,1", "15.4"))
+
     async def test_newer_system(self) -> None:
         """
         With another system the host leaves the targets of the former one.

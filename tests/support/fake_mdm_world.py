@@ -43,6 +43,7 @@ from tests.support.fakes import (
     FakeAssignments,
     FakeCertificateAuthorities,
     FakeEnrollments,
+    FakeHostChanges,
     FakeHosts,
     FakeProfiles,
     InlineWorkers,
@@ -215,6 +216,7 @@ class MDMWorld:
         self.profile = scep_profile()
         self.profiles = FakeProfiles(by_uuid={self.profile.uuid: self.profile})
         self.hosts = FakeHosts(by_uuid={"UDID-1": host()})
+        self.host_changes = FakeHostChanges(self.hosts)
         self.keyring = KEYRING
         self.workers = InlineWorkers()
         self.woken = 0
@@ -290,7 +292,12 @@ class MDMWorld:
             lambda count: bytes(range(count)),
         )
         result_ports = ResultPorts(
-            self.commands, self.assignments, self.exchanges, self.verification, self.clock
+            self.commands,
+            self.assignments,
+            self.exchanges,
+            self.verification,
+            self.clock,
+            self.host_changes,
         )
         messages = CheckInMessages(
             self.check_ins,
