@@ -224,12 +224,12 @@ class RowChanges:
         return {
             "row_host": row.host_uuid,
             "row_profile": row.profile_uuid,
-            **self._content_columns(row, change, event.event),
             "due_at": self._due_at(row, change),
             "changed_at": self._now,
             **event_columns(row, change, event),
             **delivery_columns(row, change, event.event, command, self._now),
             **renewal_columns(row, event.event),
+            **self._content_columns(row, change, event.event),
         }
 
     def _content_columns(
@@ -245,7 +245,11 @@ class RowChanges:
         content = None if installed and event not in _TAKE_CONTENT else self._content(row)
         if content is None or (installed and content.sha256 == row.content_sha256):
             return {"ca_name": row.ca_name, "content_sha256": row.content_sha256}
-        return {"ca_name": content.ca_name, "content_sha256": content.sha256}
+        taken: dict[str, object] = {"ca_name": content.ca_name, "content_sha256": content.sha256}
+        if content.ca_name is None:
+            # What asks for no certificate is not delivered again for one that it had before.
+            taken |= {"renew_at": None, "expires_at": None}
+        return taken
 
     def _content(self, row: AssignmentRow) -> ProfileContent | None:
         uuid = row.profile_uuid

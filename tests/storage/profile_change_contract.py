@@ -94,6 +94,21 @@ class ProfileChangeContract(StorageTestCase):
         await self.host_changes.change_labels("H-1", {"more"}, (), records.activity())
         self.assertEqual(await self.row(), before)
 
+    async def test_replaced_without_certificate(self) -> None:
+        """
+        Content that asks for no certificate is not renewed for the one that it had before; other
+        content that asks for one is, until there is a newer.
+        """
+        await self.hand_over()
+        proved = [records.event(Event.INVENTORY_PROVED)]
+        await self.verification.prove("H-1", [records.certificate()], proved, NOON)
+        late, lease = NOON + 400 * 24 * HOUR, await self.lease()
+        for sha256, names, renewed in (("cd" * 32, ("corp",), 1), ("ef" * 32, (), 0)):
+            new = records.profile(sha256=sha256, ca_names=names)
+            await self.profiles.replace_profile(new, records.activity())
+            await self.verification.prove("H-1", [], proved, NOON)
+            self.assertEqual(len(await self.verification.renew_due(late, 10, lease)), renewed)
+
     async def test_replaced_while_not_enrolled(self) -> None:
         """
         A host that left meanwhile gets the new content, from its authority, when it is back.
