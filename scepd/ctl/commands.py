@@ -17,9 +17,11 @@ from scepd.ctl.doctor import doctor
 from scepd.ctl.embedded_ca import certificates, requests, roll_over
 from scepd.ctl.enrollment_tokens import enrollment_tokens
 from scepd.ctl.failures import EXIT_CODES
+from scepd.ctl.host_changes import facts, labels
 from scepd.ctl.host_commands import commands
 from scepd.ctl.hosts import hosts
 from scepd.ctl.options import with_options
+from scepd.ctl.profile_changes import replace, targets
 from scepd.ctl.profiles import profiles
 from scepd.ctl.pushes import push, pushes
 from scepd.ctl.records import activities, exchanges, status
@@ -85,5 +87,7 @@ for _command in (
 ):
     main.add_command(_command)
 authorities.add_command(roll_over)
-hosts.add_command(push)
-profiles.add_command(resend)
+for _command in (push, labels, facts):
+    hosts.add_command(_command)
+for _command in (replace, resend, targets):
+    profiles.add_command(_command)

@@ -21,6 +21,10 @@ DEFAULT_SERVER = "http://127.0.0.1:8081"
 DEFAULT_TOKEN_FILE = Path("etc/admin.token")
 
 JSONObject: TypeAlias = dict[str, JsonValue]
+Parameters: TypeAlias = Mapping[str, str | list[str]]
+"""
+Of a query; one with a list is given several times.
+"""
 
 # The live check of a certificate authority may be configured to take up to 300 seconds.
 _TIMEOUT = httpx.Timeout(10.0, read=330.0)
@@ -40,7 +44,7 @@ class Connection:
     token_file: Path = DEFAULT_TOKEN_FILE
     transport: httpx.BaseTransport | None = None
 
-    def get(self, *path: str, parameters: Mapping[str, str] | None = None) -> JSONObject:
+    def get(self, *path: str, parameters: Parameters | None = None) -> JSONObject:
         """
         Read a JSON object.
 
@@ -54,7 +58,7 @@ class Connection:
         *path: str,
         content: bytes | None = None,
         json: JsonValue = None,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Parameters | None = None,
     ) -> JSONObject:
         """
         Send bytes, or ``json``, and read a JSON object.
@@ -72,7 +76,15 @@ class Connection:
         """
         return _object(self.send("PATCH", *path, json=json))
 
-    def delete(self, *path: str, parameters: Mapping[str, str] | None = None) -> None:
+    def put(self, *path: str, content: bytes | None = None, json: JsonValue = None) -> JSONObject:
+        """
+        Send bytes, or ``json``, in place of what is there, and read a JSON object.
+
+        :raises click.ClickException: as :meth:`get`.
+        """
+        return _object(self.send("PUT", *path, content=content, json=json))
+
+    def delete(self, *path: str, parameters: Parameters | None = None) -> None:
         """
         Delete something.
 
@@ -89,9 +101,7 @@ class Connection:
         with self._client() as client:
             return _object(self._request(client, "GET", "/readyz"))
 
-    def items(
-        self, *path: str, parameters: Mapping[str, str] | None = None
-    ) -> Iterator[JSONObject]:
+    def items(self, *path: str, parameters: Parameters | None = None) -> Iterator[JSONObject]:
         """
         Everything that a list holds, page after page.
 
@@ -110,7 +120,7 @@ class Connection:
         *path: str,
         content: bytes | None = None,
         json: JsonValue = None,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Parameters | None = None,
     ) -> httpx.Response:
         """
         Send a request and return the good answer to it.
@@ -132,7 +142,7 @@ class Connection:
         url: str,
         content: bytes | None = None,
         json: JsonValue = None,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Parameters | None = None,
     ) -> httpx.Response:
         try:
             return client.request(method, url, content=content, json=json, params=parameters)

@@ -108,7 +108,7 @@ _SECTIONS = (
 @click.group("host")
 def hosts() -> None:
     """
-    Hosts: list, show, push, verify.
+    Hosts: list, show, push, label, fact, verify.
     """
 
 

@@ -9,15 +9,17 @@ from pathlib import Path
 import click
 
 from scepd.ctl.connection import Connection
-from scepd.ctl.failures import Refused
 from scepd.ctl.options import as_json, reaches_server
-from scepd.ctl.output import show_fields, show_json, show_table, show_warnings
+from scepd.ctl.output import show_json, show_table, show_warnings
+from scepd.ctl.profile_output import profile_content, show_profile, targets_sentence
 from scepd.ctl.record_tables import show_records
+from scepd.ctl.target_options import targets_of, with_targets
 
 _ADD_EXAMPLES = """\b
 Examples:
   scepctl profile add wifi.mobileconfig
-  scepctl profile add wifi.mobileconfig --label staff
+  scepctl profile add wifi.mobileconfig --labels-any staff --labels-any vip
+  scepctl profile add vpn.mobileconfig --labels-all platform:macos --labels-none kiosk
 """
 _SHOW_EXAMPLES = """\b
 Examples:
@@ -45,33 +47,39 @@ _STATUS_KEYS = (
 @click.group("profile")
 def profiles() -> None:
     """
-    Configuration profiles: add, list, show, status, resend, delete.
+    Configuration profiles: add, replace, targets, list, show, status, resend, remove.
     """
 
 
 @profiles.command("add", epilog=_ADD_EXAMPLES)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--label", help="Only hosts with this label get it. [default: all hosts]")
+@click.option("--label", "label", hidden=True)
+@with_targets
 @as_json
 @reaches_server
-def add(connection: Connection, file: Path, label: str | None, as_json: bool) -> None:
+def add(
+    connection: Connection,
+    file: Path,
+    label: str | None,
+    labels_any: tuple[str, ...],
+    labels_all: tuple[str, ...],
+    labels_none: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """
     Check the profile in FILE (.mobileconfig, XML or binary) and store it.
 
-    Every mistake in it is told, with the path of its payload and key.
+    Every mistake in it is told, with the path of its payload and key. All hosts get it, or those
+    that the options name by their labels; all the options must hold.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise Refused(f"{file}: can't be read: {error.strerror}") from None
-    parameters = {"label": label} if label else None
-    answer = connection.post("profiles", content=content, parameters=parameters)
+    any_of = (*labels_any, label) if label else labels_any
+    targets = targets_of(any_of, labels_all, labels_none)
+    content = profile_content(file)
+    answer = connection.post("profiles", content=content, parameters=targets)
     if as_json:
         show_json(answer)
         return
-    profile = answer.get("profile")
-    if isinstance(profile, dict):
-        show_fields([(key.replace("_", " "), value) for key, value in profile.items()])
+    show_profile(answer.get("profile"))
     show_warnings(answer.get("warnings"))
 
 
@@ -86,10 +94,17 @@ def list_all(connection: Connection, as_json: bool) -> None:
     if as_json:
         show_json([*items])
         return
-    keys = ("uuid", "identifier", "display_name", "target_label", "certificate_authorities")
+    keys = ("uuid", "identifier", "display_name")
     show_table(
-        ("UUID", "IDENTIFIER", "NAME", "LABEL", "CERTIFICATE AUTHORITIES"),
-        [[item.get(key) for key in keys] for item in items],
+        ("UUID", "IDENTIFIER", "NAME", "HOSTS", "CERTIFICATE AUTHORITIES"),
+        [
+            [
+                *(item.get(key) for key in keys),
+                targets_sentence(item.get("targets")),
+                item.get("certificate_authorities"),
+            ]
+            for item in items
+        ],
         "There are no profiles; `scepctl profile add --help` tells how to add one.",
     )
 
@@ -111,7 +126,7 @@ def show(connection: Connection, uuid: str, host: str | None, as_json: bool) -> 
     if as_json:
         show_json(found)
     else:
-        show_fields([(key.replace("_", " "), value) for key, value in found.items()])
+        show_profile(found)
 
 
 @profiles.command("status", epilog=_STATUS_EXAMPLES)
@@ -129,12 +144,23 @@ def status(connection: Connection, uuid: str, as_json: bool) -> None:
         show_records("", _STATUS_KEYS, items, "No host has this profile, or should have it.")
 
 
-@profiles.command("delete")
+@profiles.command("remove")
 @click.argument("uuid")
 @reaches_server
-def delete(connection: Connection, uuid: str) -> None:
+def remove(connection: Connection, uuid: str) -> None:
     """
     Remove the profile UUID; the hosts that have it lose it.
+
+    `scepctl profile status UUID` tells which have not lost it yet. A profile of the same identifier
+    may be added meanwhile: it gets the same UUID, and devices keep it instead.
     """
     connection.delete("profiles", uuid)
     click.echo(f"Removed {uuid}.", err=True)
+
+
+# Its former name.
+profiles.add_command(
+    click.Command(
+        "delete", callback=remove.callback, params=remove.params, help=remove.help, hidden=True
+    )
+)

@@ -67,5 +67,10 @@ from scepd.model.renewal import CertificateState as CertificateState
 from scepd.model.renewal import OverdueCase as OverdueCase
 from scepd.model.renewal import WatchedCertificate as WatchedCertificate
 from scepd.model.resending import ResendPace as ResendPace
+from scepd.model.targets import ALL_HOSTS as ALL_HOSTS
+from scepd.model.targets import DeviceDetails as DeviceDetails
+from scepd.model.targets import FactsChange as FactsChange
+from scepd.model.targets import TargetCount as TargetCount
+from scepd.model.targets import Targets as Targets
 from scepd.model.verification import Delivery as Delivery
 from scepd.model.verification import ManagedCertificate as ManagedCertificate

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from scepd.model.targets import Targets
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -19,8 +21,10 @@ class Profile:
     :param content: the original bytes, with variables.
     :param sha256: of the content, hex.
     :param scope: PayloadScope, ``System`` or ``User``.
-    :param target_label: hosts with this label get it; None: all hosts.
+    :param targets: the hosts that get it.
     :param ca_names: the certificate authorities that its variables name.
+    :param host_variables: the variables in it that stand for something of the host, sorted,
+        without ``FLEET_VAR_``.
     """
 
     uuid: str
@@ -29,9 +33,10 @@ class Profile:
     content: bytes = field(repr=False)
     sha256: str
     scope: str
-    target_label: str | None
+    targets: Targets
     ca_names: tuple[str, ...]
     created_at: datetime
+    host_variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Host:
 
     :param uuid: Apple's UDID.
     :param platform: ``macos``, ``ios`` or ``ipados``.
-    :param labels: the labels it has, sorted.
+    :param labels: the labels it has, sorted; automatic ones are among them.
     :param model: Apple's model name or identifier, where the device told it.
     :param facts: what operators said of it, by the variable's name without ``FLEET_VAR_``.
     """

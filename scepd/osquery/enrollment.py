@@ -26,11 +26,17 @@ class EnrollRequest:
     :param host_identifier: what the agent calls its host: a UUID or a host name.
     :param hardware_uuid: ``host_details.system_info.uuid``, as sent: Apple's UDID but for case;
         the host identifier when there is none.
+    :param hardware_serial: ``host_details.system_info.hardware_serial``; empty: not told.
+    :param os_platform: ``host_details.os_version.platform``, such as ``darwin``; empty: not told.
+    :param os_version: ``host_details.os_version.version``, such as ``15.3.1``; empty: not told.
     """
 
     enroll_secret: str = field(repr=False)
     host_identifier: str
     hardware_uuid: str
+    hardware_serial: str = ""
+    os_platform: str = ""
+    os_version: str = ""
 
 
 def parse_enroll_request(body: bytes) -> EnrollRequest:
@@ -45,8 +51,16 @@ def parse_enroll_request(body: bytes) -> EnrollRequest:
     root = read_object(body)
     secret = required_text(root, "enroll_secret")
     identifier = _name(root.get("host_identifier"))
-    system = object_in(object_in(root, "host_details"), "system_info")
-    return EnrollRequest(secret, identifier, _name(system.get("uuid")) or identifier)
+    details = object_in(root, "host_details")
+    system, version = object_in(details, "system_info"), object_in(details, "os_version")
+    return EnrollRequest(
+        secret,
+        identifier,
+        _name(system.get("uuid")) or identifier,
+        _name(system.get("hardware_serial")),
+        _name(version.get("platform")),
+        _name(version.get("version")),
+    )
 
 
 def parse_node_key(body: bytes, *, max_size: int = LARGEST_BODY) -> str:

@@ -197,7 +197,7 @@ def resolve_variables(
         elif name in RENEWAL_NAMES:
             value = renewal_marker(profile_uuid)
         else:
-            value = _host_value(name, host) or None
+            value = host_value(name, host) or None
         if value is None:
             faults.append(Fault(spelled(name), _missing(name, authority, host)))
         else:
@@ -216,9 +216,13 @@ def _authority_value(name: str, authority: AuthorityValues | None) -> str | None
     return authority.challenge if name.startswith(CHALLENGE_PREFIX) else authority.proxy_url
 
 
-def _host_value(name: str, host: HostValues) -> str:
+def host_value(name: str, host: HostValues) -> str:
     """
-    Find what a host's variable stands for, or nothing.
+    Find what a host's variable stands for.
+
+    :param name: the variable's name.
+    :param host: what is known of the host.
+    :returns: the value; nothing when it is not known, or the variable is none of the host's.
     """
     if name in FACTS:
         value = host.facts.get(FACTS[name], "")

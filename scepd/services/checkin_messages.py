@@ -20,6 +20,7 @@ from scepd.mdm.checkin import (
     UnknownMessage,
     UserAuthenticate,
 )
+from scepd.mdm.device_information import platform_of
 from scepd.model import Enrollment, Host, KnownIdentity, PushAddress, push_place
 from scepd.pki.keyring import Keyring, RandomBytes
 from scepd.ports import CheckInStore
@@ -168,21 +169,9 @@ def _host(message: Authenticate, identity: KnownIdentity) -> Host:
     return Host(
         uuid=message.enrollment.device,
         serial_number=message.serial_number,
-        platform=_platform(message),
+        platform=platform_of(message.product_name, message.model_name, message.model),
         labels=identity.labels,
         facts={},
         model=message.model_name or message.product_name or message.model,
         os_version=message.os_version,
     )
-
-
-def _platform(message: Authenticate) -> str:
-    """
-    The platform by what the device calls itself; empty when that says nothing.
-    """
-    names = f"{message.product_name} {message.model_name} {message.model}".lower()
-    if "ipad" in names:
-        return "ipados"
-    if "iphone" in names or "ipod" in names:
-        return "ios"
-    return "macos" if "mac" in names else ""

@@ -20,6 +20,7 @@ from scepd.mdm.enrollment import EnrollmentProfile, build_enrollment_profile, co
 from scepd.model import Activity, EnrollmentChallenge, EnrollmentToken
 from scepd.pki.keyring import RandomBytes
 from scepd.ports import EnrollmentTokenStore
+from scepd.profiles.labels import label_faults
 from scepd.services.clock import utc_now
 
 DEFAULT_VALIDITY = 7 * 86_400
@@ -38,7 +39,6 @@ _SECRET_BYTES = 24
 _ID_LENGTH = 16
 _LONGEST_VALIDITY = 365 * 86_400
 _MOST_USES = 1_000_000
-_MOST_LABELS = 100
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
 _UNKNOWN = "the enrollment link is not known"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
@@ -225,10 +225,7 @@ def _faults_of(new: NewEnrollmentToken) -> list[Fault]:
     faults = []
     if not _TEXT.fullmatch(new.name):
         faults.append(Fault("name", text))
-    if len(new.labels) > _MOST_LABELS:
-        faults.append(Fault("labels", f"At most {_MOST_LABELS} are allowed."))
-    if not all(_TEXT.fullmatch(label) for label in new.labels):
-        faults.append(Fault("labels", text))
+    faults += label_faults("labels", new.labels, by_hand=True)
     if new.uses is not None and not 1 <= new.uses <= _MOST_USES:
         faults.append(Fault("uses", f"1 to {_MOST_USES} are allowed."))
     if not 1 <= new.valid_for <= _LONGEST_VALIDITY:

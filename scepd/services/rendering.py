@@ -13,13 +13,12 @@ from hashlib import sha256
 from scepd.model import CertificateAuthority, ChallengeMode, Host, Profile, challenge_place
 from scepd.pki.keyring import Keyring, RandomBytes
 from scepd.ports import CertificateAuthorityStore, Workers
+from scepd.profiles.facts import host_values
 from scepd.profiles.mobileconfig import is_signed
 from scepd.profiles.rendering import plain_variables, render
 from scepd.profiles.requested_names import RequestedNames, requested_names
 from scepd.profiles.variables import (
-    FACTS,
     AuthorityValues,
-    HostValues,
     authority_of,
     resolve_variables,
 )
@@ -95,7 +94,10 @@ class ProfileRendering:
                 for name, challenge in challenges.items()
             }
             return resolve_variables(
-                names, host=_host_values(host), profile_uuid=profile.uuid, authorities=authorities
+                names,
+                host=host_values(host.uuid, host.serial_number, host.platform, host.facts),
+                profile_uuid=profile.uuid,
+                authorities=authorities,
             )
 
         return values
@@ -144,7 +146,10 @@ class ProfileRendering:
             for ca in await self._known(names)
         }
         return resolve_variables(
-            names, host=_host_values(host), profile_uuid=profile.uuid, authorities=authorities
+            names,
+            host=host_values(host.uuid, host.serial_number, host.platform, host.facts),
+            profile_uuid=profile.uuid,
+            authorities=authorities,
         )
 
     async def _known(self, names: Iterable[str]) -> list[CertificateAuthority]:
@@ -193,8 +198,3 @@ def _rendered(
         names = requested_names(content, apple_values(host))
         challenge = MadeChallenge(sha256(text.encode()).hexdigest(), ca_name, names)
     return RenderedProfile(content, challenge)
-
-
-def _host_values(host: Host) -> HostValues:
-    facts = {FACTS[name]: value for name, value in host.facts.items() if name in FACTS}
-    return HostValues(host.uuid, host.serial_number, host.platform, facts)

@@ -11,9 +11,23 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE
+from scepd.mdm.device_information import DEVICE_INFORMATION, device_information_of
 from scepd.mdm.results import CommandResult, ResultStatus
-from scepd.model import CommandAnswer, HostProfile, QueuedCommand, RowEvent, SCEPExchange
-from scepd.ports import AssignmentStore, CommandStore, EnrollmentStore, VerificationStore
+from scepd.model import (
+    CommandAnswer,
+    DeviceDetails,
+    HostProfile,
+    QueuedCommand,
+    RowEvent,
+    SCEPExchange,
+)
+from scepd.ports import (
+    AssignmentStore,
+    CommandStore,
+    EnrollmentStore,
+    HostChangeStore,
+    VerificationStore,
+)
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
 from scepd.services.inventories import is_inventory
@@ -34,6 +48,8 @@ _log = Logger()
 class ResultPorts:
     """
     What results need from outside.
+
+    :param host_changes: keeps what devices tell of themselves; None: nobody does.
     """
 
     commands: CommandStore
@@ -42,6 +58,7 @@ class ResultPorts:
     verification: VerificationStore
     clock: IReactorTime
     inventories: InventoryAnswers
+    host_changes: HostChangeStore | None = None
 
 
 class Results:
@@ -67,6 +84,8 @@ class Results:
         await self._ports.inventories.take(command, result, host_uuid)
         event = await self._event(command, result, host_uuid)
         acknowledged = result.status is ResultStatus.ACKNOWLEDGED
+        if acknowledged and command.request_type == DEVICE_INFORMATION:
+            await self._learn(result, host_uuid)
         counted = await self._ports.commands.finish(
             command.uuid,
             enrollment_id,
@@ -84,6 +103,19 @@ class Results:
         if delivered:
             self._ports.inventories.acknowledged()
         return delivered
+
+    async def _learn(self, result: CommandResult, host_uuid: str) -> None:
+        """
+        Keep what the device says that it is. Before the result is recorded: a device that is not
+        answered sends it again.
+        """
+        store = self._ports.host_changes
+        if store is None:
+            return
+        told = device_information_of(result.content)
+        details = DeviceDetails(told.platform, told.serial_number, told.model, told.os_version)
+        if await store.learn(host_uuid, details, utc_now(self._ports.clock)):
+            _log.info("Host {host} tells other details of itself", host=host_uuid)
 
     async def _event(
         self, command: QueuedCommand, result: CommandResult, host_uuid: str

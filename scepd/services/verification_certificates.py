@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from scepd.errors import InvalidInput, MessageError
-from scepd.model import Delivery, Host, Profile
+from scepd.model import ALL_HOSTS, Delivery, Host, Profile
 from scepd.ports import CertificateAuthorityStore, Workers
 from scepd.profiles.certificate_candidates import CandidateCertificate
 from scepd.profiles.matching import (
@@ -100,7 +100,7 @@ def _profile(delivery: Delivery) -> Profile:
         content=delivery.content,
         sha256="",
         scope="System",
-        target_label=None,
+        targets=ALL_HOSTS,
         ca_names=() if delivery.ca_name is None else (delivery.ca_name,),
         created_at=delivery.delivered_at,
     )

@@ -106,7 +106,10 @@ class OsqueryAgent:
         return {
             "enroll_secret": self._secret,
             "host_identifier": hardware.udid,
-            "host_details": {"system_info": system},
+            "host_details": {
+                "system_info": system,
+                "os_version": {"platform": "darwin", "version": hardware.os_version},
+            },
         }
 
     def _post(self, path: str, message: Mapping[str, object]) -> dict[str, object]:

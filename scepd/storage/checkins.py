@@ -14,6 +14,7 @@ from scepd.model import AFTER_ENROLLING, Enrollment, Host, KnownIdentity, PushAd
 from scepd.profiles.lifecycle import Event, RetrySettings
 from scepd.storage import tables
 from scepd.storage.chunks import chunks
+from scepd.storage.convergence import converge_host
 from scepd.storage.database import Database
 from scepd.storage.enrollments import (
     DEVICE_KINDS,
@@ -25,7 +26,6 @@ from scepd.storage.enrollments import (
     refuse_enabled,
     refuse_pinned,
 )
-from scepd.storage.first_assignments import assign_targets
 from scepd.storage.hosts import put_enrolled_host
 from scepd.storage.outbox import anything_waits, cancel_queue, drop_pushes, wish_pushes
 from scepd.storage.rows import apply_to_rows
@@ -147,10 +147,14 @@ class SQLCheckInStore:
             if row is None:
                 raise _not_found(enrollment_id)
             connection.execute(update(tables.enrollment).where(same).values(values))
-            if row.kind in DEVICE_KINDS and not row.enabled:
+            is_device = row.kind in DEVICE_KINDS
+            if is_device and not row.enabled:
                 _deliver_to(connection, row.host_uuid, enrollment_id)
                 _mark_enrolled(connection, row.host_uuid, row.enrolled_at)
-                assign_targets(connection, same, now)
+            if is_device:
+                # Its labels may be others than when it enrolled: its token's, or its system's.
+                converge_host(connection, row.host_uuid, now, self._settings)
+            if is_device and not row.enabled:
                 wish_pushes(connection, [enrollment_id], push_due, AFTER_ENROLLING)
             elif anything_waits(connection, enrollment_id):
                 # What came or comes of a push to the token before counts no more.

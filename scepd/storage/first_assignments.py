@@ -6,6 +6,7 @@ These run inside a caller's unit of work.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
@@ -15,7 +16,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    or_,
     select,
     true,
 )
@@ -25,11 +25,11 @@ from scepd.storage.columns import UTCDateTime
 from scepd.storage.enrollments import DEVICE_KINDS
 from scepd.storage.tables import (
     enrollment,
-    host_label,
     host_profile,
     profile,
     profile_certificate_authority,
 )
+from scepd.storage.targets import is_target
 
 
 def assign_targets(connection: Connection, some: ColumnElement[bool], now: datetime) -> None:
@@ -57,7 +57,7 @@ def assign_targets(connection: Connection, some: ColumnElement[bool], now: datet
     pairs = (
         select(*values.values())
         .select_from(enrollment.join(profile, true()))
-        .where(some, _is_enabled_device(), _is_target(), ~_is_assigned())
+        .where(some, _is_enabled_device(), is_target(enrollment.c.host_uuid), ~_is_assigned())
     )
     connection.execute(insert(host_profile).from_select(list(values), pairs))
 
@@ -86,14 +86,25 @@ def device_enrolled_at(connection: Connection, host_uuid: str) -> datetime | Non
     return at
 
 
-def first_ca_name(connection: Connection, profile_uuid: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class ProfileContent:
     """
-    The certificate authority that the profile's certificate comes from, if any.
+    What an assignment remembers of its profile's content.
+
+    :param ca_name: the certificate authority that its certificate comes from, if any.
     """
-    names = profile_certificate_authority
-    one = select(names.c.ca_name).where(names.c.profile_uuid == profile_uuid)
-    name: str | None = connection.scalar(one.order_by(names.c.position).limit(1))
-    return name
+
+    sha256: str
+    ca_name: str | None
+
+
+def profile_content(connection: Connection, profile_uuid: str) -> ProfileContent | None:
+    """
+    What an assignment of the profile is to remember; None: there is no such profile.
+    """
+    one = select(profile.c.sha256, _first_ca_name()).where(profile.c.uuid == profile_uuid)
+    row = connection.execute(one).first()
+    return None if row is None else ProfileContent(*row)
 
 
 def _first_ca_name() -> ScalarSelect[str]:
@@ -113,14 +124,6 @@ def _is_enabled_device() -> ColumnElement[bool]:
         other.c.enabled.is_(True),
     )
     return enrollment.c.id == first.scalar_subquery()
-
-
-def _is_target() -> ColumnElement[bool]:
-    label = select(host_label.c.label).where(
-        host_label.c.label == profile.c.target_label,
-        host_label.c.host_uuid == enrollment.c.host_uuid,
-    )
-    return or_(profile.c.target_label.is_(None), label.exists())
 
 
 def _is_assigned() -> ColumnElement[bool]:

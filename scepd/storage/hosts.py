@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from scepd.model import Host
+from scepd.profiles.labels import is_automatic
 from scepd.storage.chunks import chunks
 from scepd.storage.database import Database
+from scepd.storage.host_labels import change_host_labels, set_automatic_labels
 from scepd.storage.tables import host, host_label
 
 
@@ -63,22 +66,26 @@ class SQLHostStore:
 def put_enrolled_host(connection: Connection, new: Host) -> None:
     """
     Store a host that enrolls: of one that is known facts and labels are kept, labels are added,
-    and what the device does not tell this time stays.
+    and what the device does not tell this time stays. Automatic labels follow what is known of it.
     """
     known = connection.execute(select(host).where(host.c.uuid == new.uuid)).first()
+    # A token that was made before labels were automatic may have one that only looks so.
+    given = {label for label in new.labels if not is_automatic(label)}
     if known is None:
-        _put(connection, new)
+        _put(connection, replace(new, labels=tuple(given)))
+        set_automatic_labels(connection, new.uuid, new.platform, new.os_version)
         return
+    platform, os_version = new.platform or known.platform, new.os_version or known.os_version
     values = {
         "serial_number": new.serial_number or known.serial_number,
-        "platform": new.platform or known.platform,
+        "platform": platform,
         "model": new.model or known.model,
-        "os_version": new.os_version or known.os_version,
+        "os_version": os_version,
         "last_seen": new.last_seen or known.last_seen,
     }
     connection.execute(update(host).where(host.c.uuid == new.uuid).values(values))
-    had = connection.scalars(select(host_label.c.label).where(host_label.c.host_uuid == new.uuid))
-    _insert_labels(connection, new.uuid, set(new.labels) - set(had))
+    change_host_labels(connection, new.uuid, given, ())
+    set_automatic_labels(connection, new.uuid, platform, os_version)
 
 
 def _put(connection: Connection, new: Host) -> None:

@@ -6,26 +6,33 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, literal_column, select
+from sqlalchemy import Connection, RowMapping, Select, delete, insert, select, update
 
 from scepd.errors import Conflict, NotFound
-from scepd.model import EMBEDDED_CA, Activity, Profile
-from scepd.profiles.lifecycle import Event, Operation, RetrySettings
+from scepd.model import EMBEDDED_CA, Activity, Profile, TargetCount, Targets
+from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage import tables
 from scepd.storage.activities import insert_activity
 from scepd.storage.certificate_authorities import missing_certificate_authorities
+from scepd.storage.convergence import SWEPT_AT_ONCE, advance_sweep, begin_sweep
 from scepd.storage.database import Database
 from scepd.storage.first_assignments import assign_targets
-from scepd.storage.row_columns import AssignmentRow
-from scepd.storage.rows import apply_to_rows
+from scepd.storage.former_profiles import keep_former, take_former
 from scepd.storage.tables import (
     enrollment_window,
-    host_profile,
     profile,
     profile_certificate_authority,
+    profile_sweep,
+    profile_variable,
 )
+from scepd.storage.target_counts import target_count
+from scepd.storage.targets import put_targets, targets_of
 from scepd.storage.windows import close_windows
+
+_MOST_SWEEPS = 1000
 
 
 class SQLProfileStore:
@@ -33,29 +40,45 @@ class SQLProfileStore:
     Implements :class:`~scepd.ports.ProfileStore`.
 
     :param settings: how failures are tried again.
+    :param step: hosts that a change reaches in one unit of work.
     """
 
-    def __init__(self, database: Database, settings: RetrySettings | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: RetrySettings | None = None,
+        step: int = SWEPT_AT_ONCE,
+    ) -> None:
         self._database = database
         self._settings = settings or RetrySettings()
+        self._step = step
 
-    async def add_profile(self, profile: Profile, activity: Activity) -> None:
+    async def add_profile(self, profile: Profile, activity: Activity) -> str:
         """
         Store a new one, and assign it to every host with an enabled device enrollment that it
-        targets, due now: at the activity's time.
+        targets, due now: at the activity's time. While hosts still have to lose a former one of
+        the same identifier it takes that one's place, and its uuid.
 
-        :raises Conflict: its identifier (or uuid) is taken, or still being removed from a host; or
-            one of its certificate authorities is gone.
+        :returns: the uuid that it got.
+        :raises Conflict: its identifier (or uuid) is taken, or a former one of another scope is
+            still being removed; or one of its certificate authorities is gone.
         """
 
-        def unit(connection: Connection) -> None:
+        def unit(connection: Connection) -> str:
             _refuse_taken(connection, profile)
-            _refuse_missing(connection, profile)
-            _insert(connection, profile)
-            assign_targets(connection, tables.profile.c.uuid == profile.uuid, activity.at)
+            _refuse_missing(connection, profile.ca_names)
+            former = take_former(connection, profile)
+            new = replace(profile, uuid=former or profile.uuid)
+            connection.execute(insert(tables.profile).values(_values(new)))
+            _put_parts(connection, new)
+            if former is None:
+                assign_targets(connection, tables.profile.c.uuid == new.uuid, activity.at)
+            else:
+                begin_sweep(connection, former, activity.at, self._settings, self._step)
             insert_activity(connection, activity)
+            return new.uuid
 
-        await self._database.write(unit)
+        return await self._database.write(unit)
 
     async def profile(self, uuid: str) -> Profile | None:
         """
@@ -73,84 +96,178 @@ class SQLProfileStore:
         page = select(profile).where(identifier > after).order_by(identifier).limit(limit)
         return await self._database.read(lambda connection: _records(connection, page))
 
-    async def remove_profile(self, uuid: str, activity: Activity) -> None:
+    async def replace_profile(self, new: Profile, activity: Activity) -> None:
         """
-        Remove it; windows of it are closed. UNASSIGNED happens to its assignments (or
-        UNASSIGNED_UNOFFERED, where no device was ever handed it), so that devices lose it too.
+        Store other content of the profile of the same uuid; targets stay. CONTENT_CHANGED happens
+        to its assignments: at once, or where there are many step by step, by ``advance_sweep``.
 
         :raises NotFound: there is none of that uuid.
+        :raises Conflict: identifier or scope are others; or one of its certificate authorities is
+            gone.
         """
-        names = profile_certificate_authority
-        some = host_profile.c.profile_uuid == uuid
+        values = _values(new)
+        del values["uuid"], values["created_at"]
 
         def unit(connection: Connection) -> None:
-            connection.execute(delete(names).where(names.c.profile_uuid == uuid))
-            if not connection.execute(delete(profile).where(profile.c.uuid == uuid)).rowcount:
-                raise NotFound(f"there is no profile {uuid!r}")
-            close_windows(connection, enrollment_window.c.profile_uuid == uuid)
-            apply_to_rows(connection, some, _unassigned, activity.at, self._settings)
+            _refuse_other(connection, new)
+            _refuse_missing(connection, new.ca_names)
+            same = tables.profile.c.uuid == new.uuid
+            connection.execute(update(tables.profile).where(same).values(values))
+            _delete_parts(connection, new.uuid)
+            _put_contents(connection, new)
+            begin_sweep(connection, new.uuid, activity.at, self._settings, self._step)
             insert_activity(connection, activity)
 
         await self._database.write(unit)
 
+    async def set_targets(self, uuid: str, targets: Targets, activity: Activity) -> None:
+        """
+        Aim a profile at other hosts: those that it did not have get it, and those that are no
+        longer meant lose it; at once, or step by step as in :meth:`replace_profile`.
 
-def _unassigned(row: AssignmentRow) -> Event:
-    return Event.UNASSIGNED if row.offered else Event.UNASSIGNED_UNOFFERED
+        :raises NotFound: there is none of that uuid.
+        """
+        one = select(profile.c.uuid).where(profile.c.uuid == uuid)
+
+        def unit(connection: Connection) -> None:
+            if connection.scalar(one) is None:
+                raise _not_found(uuid)
+            put_targets(connection, uuid, targets)
+            begin_sweep(connection, uuid, activity.at, self._settings, self._step)
+            insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+    async def remove_profile(self, uuid: str, activity: Activity) -> None:
+        """
+        Remove it; windows of it are closed. UNASSIGNED happens to its assignments (or
+        UNASSIGNED_UNOFFERED, where no device was ever handed it), so that devices lose it too; at
+        once, or step by step as in :meth:`replace_profile`.
+
+        :raises NotFound: there is none of that uuid.
+        """
+        same = profile.c.uuid == uuid
+
+        def unit(connection: Connection) -> None:
+            found = connection.execute(select(profile).where(same)).first()
+            if found is None:
+                raise _not_found(uuid)
+            keep_former(connection, found.uuid, found.identifier, found.scope, activity.at)
+            put_targets(connection, uuid, Targets())
+            _delete_parts(connection, uuid)
+            connection.execute(delete(profile).where(same))
+            close_windows(connection, enrollment_window.c.profile_uuid == uuid)
+            begin_sweep(connection, uuid, activity.at, self._settings, self._step)
+            insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+    async def target_count(self, uuid: str) -> TargetCount:
+        """
+        How many hosts have, or are to lose, the profile of that uuid, whether it is there or not.
+        """
+        return await self._database.read(lambda connection: target_count(connection, uuid))
+
+    async def unfinished_sweeps(self) -> Sequence[str]:
+        """
+        The uuids of the profiles, also of former ones, a change of which has not reached all their
+        hosts; at most 1,000.
+        """
+        some = select(profile_sweep.c.profile_uuid).order_by(profile_sweep.c.profile_uuid)
+
+        def query(connection: Connection) -> list[str]:
+            return list(connection.scalars(some.limit(_MOST_SWEEPS)))
+
+        return await self._database.read(query)
+
+    async def advance_sweep(self, uuid: str, now: datetime) -> bool:
+        """
+        Let the last change of a profile reach the next of its hosts.
+
+        :returns: whether there are more of them.
+        """
+
+        def unit(connection: Connection) -> bool:
+            return advance_sweep(connection, uuid, now, self._settings, self._step)
+
+        return await self._database.write(unit)
 
 
 def _refuse_taken(connection: Connection, new: Profile) -> None:
-    taken = select(profile.c.identifier).where(
+    taken = select(profile.c.uuid).where(
         (profile.c.identifier == new.identifier) | (profile.c.uuid == new.uuid)
     )
-    if connection.execute(taken).first() is not None:
-        raise Conflict(f"there is a profile {new.identifier!r} already")
-    # A device can't tell two profiles of one identifier apart: the old one's removal would take
-    # the new one away.
-    leaving = select(func.count()).where(
-        host_profile.c.profile_identifier == new.identifier,
-        # Spelled out, so that the index of removals serves.
-        host_profile.c.operation == literal_column(f"'{Operation.REMOVE.value}'"),
-        host_profile.c.enrollment_id.is_not(None),
-    )
-    count = connection.scalar(leaving)
-    if count:
+    uuid = connection.scalar(taken)
+    if uuid is not None:
         raise Conflict(
-            f"a former profile {new.identifier!r} is still being removed from {count} host(s)"
+            f"there is a profile {new.identifier!r} already; "
+            f"replace {uuid} to give it other content"
         )
 
 
-def _refuse_missing(connection: Connection, new: Profile) -> None:
-    names = [name for name in new.ca_names if name != EMBEDDED_CA]
-    missing = missing_certificate_authorities(connection, names)
+def _refuse_other(connection: Connection, new: Profile) -> None:
+    one = select(profile.c.identifier, profile.c.scope).where(profile.c.uuid == new.uuid)
+    found = connection.execute(one).first()
+    if found is None:
+        raise _not_found(new.uuid)
+    if (found.identifier, found.scope) != (new.identifier, new.scope):
+        raise Conflict(f"the profile {new.uuid!r} has another identifier or scope")
+
+
+def _refuse_missing(connection: Connection, ca_names: Sequence[str]) -> None:
+    names = [name for name in ca_names if name != EMBEDDED_CA]
+    missing = missing_certificate_authorities(connection, names) if names else ()
     if missing:
         raise Conflict(f"there is no certificate authority {', '.join(map(repr, missing))}")
 
 
-def _insert(connection: Connection, new: Profile) -> None:
-    connection.execute(
-        insert(profile).values(
-            uuid=new.uuid,
-            identifier=new.identifier,
-            display_name=new.display_name,
-            content=new.content,
-            sha256=new.sha256,
-            scope=new.scope,
-            target_label=new.target_label,
-            created_at=new.created_at,
-        )
-    )
+def _values(new: Profile) -> dict[str, object]:
+    return {
+        "uuid": new.uuid,
+        "identifier": new.identifier,
+        "display_name": new.display_name,
+        "content": new.content,
+        "sha256": new.sha256,
+        "scope": new.scope,
+        "created_at": new.created_at,
+    }
+
+
+def _put_parts(connection: Connection, new: Profile) -> None:
+    put_targets(connection, new.uuid, new.targets)
+    _put_contents(connection, new)
+
+
+def _put_contents(connection: Connection, new: Profile) -> None:
+    """
+    Store what is known of its content.
+    """
     names = [
         {"profile_uuid": new.uuid, "position": position, "ca_name": name}
         for position, name in enumerate(new.ca_names)
     ]
     if names:
         connection.execute(insert(profile_certificate_authority), names)
+    variables = [{"profile_uuid": new.uuid, "name": name} for name in new.host_variables]
+    if variables:
+        connection.execute(insert(profile_variable), variables)
+
+
+def _delete_parts(connection: Connection, uuid: str) -> None:
+    for table in (profile_certificate_authority, profile_variable):
+        connection.execute(delete(table).where(table.c.profile_uuid == uuid))
 
 
 def _records(connection: Connection, some: Select[tuple[object, ...]]) -> list[Profile]:
     rows = connection.execute(some).mappings().all()
-    names = _ca_names(connection, [row["uuid"] for row in rows])
-    return [_record(row, names[row["uuid"]]) for row in rows]
+    uuids = [row["uuid"] for row in rows]
+    names = _ca_names(connection, uuids)
+    variables = _variables(connection, uuids)
+    targets = targets_of(connection, uuids)
+    return [
+        _record(row, names[row["uuid"]], targets[row["uuid"]], variables[row["uuid"]])
+        for row in rows
+    ]
 
 
 def _ca_names(connection: Connection, uuids: Sequence[str]) -> dict[str, list[str]]:
@@ -162,5 +279,22 @@ def _ca_names(connection: Connection, uuids: Sequence[str]) -> dict[str, list[st
     return names
 
 
-def _record(row: RowMapping, ca_names: Sequence[str]) -> Profile:
-    return Profile(ca_names=tuple(ca_names), **row)
+def _variables(connection: Connection, uuids: Sequence[str]) -> dict[str, list[str]]:
+    table = profile_variable
+    some = select(table).where(table.c.profile_uuid.in_(uuids)).order_by(table.c.name)
+    names: dict[str, list[str]] = defaultdict(list)
+    for row in connection.execute(some):
+        names[row.profile_uuid].append(row.name)
+    return names
+
+
+def _record(
+    row: RowMapping, ca_names: Sequence[str], targets: Targets, variables: Sequence[str]
+) -> Profile:
+    return Profile(
+        ca_names=tuple(ca_names), targets=targets, host_variables=tuple(variables), **row
+    )
+
+
+def _not_found(uuid: str) -> NotFound:
+    return NotFound(f"there is no profile {uuid!r}")

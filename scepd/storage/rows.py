@@ -26,7 +26,7 @@ from scepd.profiles.lifecycle import (
 from scepd.profiles.transitions import transition
 from scepd.storage.breakers import is_open
 from scepd.storage.chunks import chunks
-from scepd.storage.first_assignments import first_ca_name
+from scepd.storage.first_assignments import ProfileContent, profile_content
 from scepd.storage.row_columns import (
     AssignmentRow,
     delivery_columns,
@@ -42,6 +42,8 @@ _ACTOR = "scepd"
 _AUTHORITY_PAUSE = timedelta(seconds=60)
 # To make it anew for each row costs more than to run it.
 _ONE_ROW = select(host_profile).where(IS_ROW)
+# With these an install takes what the profile holds now: another authority, perhaps.
+_TAKE_CONTENT = frozenset({Event.CONTENT_CHANGED, Event.ENROLLED_ANEW})
 
 
 def is_of(host_uuid: str, profile_uuid: str) -> ColumnElement[bool]:
@@ -123,6 +125,7 @@ class RowChanges:
         self._writes = RowWrites()
         self._changed: set[RowKey] = set()
         self._ahead: dict[RowKey, AssignmentRow] = {}
+        self._contents: dict[str, ProfileContent] = {}
 
     def look_ahead(self, keys: Iterable[RowKey]) -> None:
         """
@@ -254,23 +257,41 @@ class RowChanges:
         return {
             "row_host": row.host_uuid,
             "row_profile": row.profile_uuid,
-            "ca_name": self._ca_name(row, change),
             "due_at": self._due_at(row, change, event.event),
             "changed_at": self._now,
             **event_columns(row, change, event),
             **delivery_columns(row, change, event.event, command, self._now),
             **renewal_columns(row, event.event, self._now, self._settings.overdue),
+            **self._content_columns(row, change, event.event),
         }
 
-    def _ca_name(self, row: AssignmentRow, change: Transition) -> object:
+    def _content_columns(
+        self, row: AssignmentRow, change: Transition, event: Event
+    ) -> dict[str, object]:
         """
-        The certificate authority that the operation needs: a removal needs none.
+        The certificate authority that the operation needs, and of which content it is: a removal
+        needs neither.
         """
         if change.operation is Operation.REMOVE:
-            return None
-        if row.operation == Operation.INSTALL.value:
-            return row.ca_name
-        return first_ca_name(self._connection, row.profile_uuid)
+            return {"ca_name": None, "content_sha256": row.content_sha256}
+        installed = row.operation == Operation.INSTALL.value
+        content = None if installed and event not in _TAKE_CONTENT else self._content(row)
+        if content is None or (installed and content.sha256 == row.content_sha256):
+            return {"ca_name": row.ca_name, "content_sha256": row.content_sha256}
+        taken: dict[str, object] = {"ca_name": content.ca_name, "content_sha256": content.sha256}
+        if content.ca_name is None:
+            # What asks for no certificate is not delivered again for one that it had before.
+            taken |= {"renew_at": None, "expires_at": None, "overdue_at": None}
+        return taken
+
+    def _content(self, row: AssignmentRow) -> ProfileContent | None:
+        uuid = row.profile_uuid
+        if uuid not in self._contents:
+            found = profile_content(self._connection, uuid)
+            if found is None:
+                return None
+            self._contents[uuid] = found
+        return self._contents[uuid]
 
     def _due_at(self, row: AssignmentRow, change: Transition, event: Event) -> datetime | None:
         kept: datetime | None = row.due_at

@@ -22,6 +22,7 @@ from scepd.services.ca_answers import CAAnswers
 from scepd.services.ca_directory import CADirectory
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
+from scepd.services.host_changes import HostChanges
 from scepd.services.host_commands import HostCommandPorts, HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.managed_certificates import ManagedCertificates
@@ -255,6 +256,7 @@ class Composition:
             ),
             certificates=ManagedCertificates(stores.renewals, stores.breakers, around.reactor),
             inventories=self.management.verifying.inventories,
+            host_changes=HostChanges(stores.host_changes, stores.hosts, around.reactor),
             commands=self._make_host_commands(),
             pushes=Pushes(
                 stores.pushes,
@@ -323,6 +325,7 @@ class Composition:
             around.random_bytes,
             around.in_thread,
             self._configuration.profiles,
+            self.management.profiles_changed,
         )
 
     def _count_batch(self, units: int, seconds: float) -> None:

@@ -24,6 +24,7 @@ from scepd.services.enrolling import Enrolling
 from scepd.services.last_seen import LastSeen
 from scepd.services.leases import Leases
 from scepd.services.periodic import Periodic
+from scepd.services.profile_sweeps import ProfileSweeps
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal, RenewalRunSettings
 from scepd.services.results import ResultPorts, Results
@@ -41,6 +42,8 @@ from scepd.web.mdm import make_mdm_endpoint
 _LAST_SEEN_SECONDS = 5.0
 _PRUNING_SECONDS = 3600.0
 _COUNTING_SECONDS = 60.0
+# A change wakes it; this is for what a process that ended has left.
+_SWEEPING_SECONDS = 60.0
 # One transaction of a batch of this size holds the database for about a tenth of a second.
 _BATCH = 200
 
@@ -85,7 +88,15 @@ class Management:
         self.verifying = Verifying(
             around, stores, rendering, secrets, self._leases, self.pushing, metrics
         )
-        self._periodic = self._make_periodic()
+        sweeps = ProfileSweeps(stores.profiles, self._leases, around.reactor)
+        self._sweeping = Periodic(
+            around.reactor,
+            "bringing changes of profiles to hosts",
+            _SWEEPING_SECONDS,
+            sweeps.run,
+            around.jitter,
+        )
+        self._periodic = [*self._make_periodic(), self._sweeping]
 
     # -- its life ----------------------------------------------------------------------------------
 
@@ -107,6 +118,12 @@ class Management:
         await self.pushing.stop()
         await self.last_seen.flush()
         self.issuing.stop()
+
+    def profiles_changed(self) -> None:
+        """
+        A change of a profile may have to be brought to more hosts.
+        """
+        self._sweeping.wake()
 
     # -- what devices ask --------------------------------------------------------------------------
 
@@ -226,6 +243,7 @@ class Management:
                 stores.verification,
                 self._around.reactor,
                 self.verifying.answers,
+                stores.host_changes,
             )
         )
 

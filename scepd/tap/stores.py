@@ -25,6 +25,7 @@ from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
+from scepd.storage.host_changes import SQLHostChangeStore
 from scepd.storage.hosts import SQLHostStore
 from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.issued_certificates import SQLCertificateStore
@@ -53,6 +54,7 @@ class Stores:
         self.authorities: CertificateAuthorityStore = self.added_authorities
         self.profiles = SQLProfileStore(database, retries)
         self.hosts = SQLHostStore(database)
+        self.host_changes = SQLHostChangeStore(database, retries)
         self.assignments = SQLAssignmentStore(database)
         self.windows = SQLEnrollmentStore(database)
         self.api_tokens = SQLAPITokenStore(database)

@@ -97,6 +97,7 @@ class Verifying:
             lambda: self._secrets.osquery or "",
             around.reactor,
             around.random_bytes,
+            self._stores.host_changes,
         )
         return OsqueryAPI(agents, self._verification, around.in_thread)
 

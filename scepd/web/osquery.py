@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 
+from scepd.model import DeviceDetails
 from scepd.osquery.distributed import (
     QUERIES,
     parse_distributed_write,
@@ -64,7 +65,13 @@ class OsqueryAPI:
         Give a node key to an agent that knows the enroll secret.
         """
         asked = parse_enroll_request(body)
-        node_key = await self._agents.enroll(asked.enroll_secret, asked.hardware_uuid)
+        details = DeviceDetails(
+            # osquery runs on no other devices of Apple's than Macs.
+            platform="macos" if asked.os_platform == "darwin" else "",
+            serial_number=asked.hardware_serial,
+            os_version=asked.os_version,
+        )
+        node_key = await self._agents.enroll(asked.enroll_secret, asked.hardware_uuid, details)
         return node_invalid_answer() if node_key is None else enroll_answer(node_key)
 
     async def config(self, body: bytes) -> bytes:

@@ -202,7 +202,7 @@ class ProfileCommandTests(SynchronousTestCase):
         self.assertEqual(result.exit_code, 0, result.output)
         (request,) = self.server.requests
         self.assertEqual(request.content, b"\x00profile")
-        self.assertEqual(dict(request.url.params), {"label": "staff & co"})
+        self.assertEqual(dict(request.url.params), {"labels_any": "staff & co"})
         self.assertIn("com.example", result.stdout)
         self.assertEqual(result.stderr, "Warning: Keysize is small.\n")
 
@@ -230,11 +230,11 @@ class ProfileCommandTests(SynchronousTestCase):
         Profiles are shown, listed and deleted.
         """
         self.server.answers = [
-            answer(200, {"uuid": "a1", "target_label": None}),
+            answer(200, {"uuid": "a1", "display_name": None}),
             answer(200, {"items": [{"uuid": "a1", "certificate_authorities": ["x", "y"]}]}),
             answer(204),
         ]
-        self.assertIn("target label  -", self.server.run("profile", "show", "a1").stdout)
+        self.assertIn("display name  -", self.server.run("profile", "show", "a1").stdout)
         self.assertIn("x, y", self.server.run("profile", "list").stdout)
         self.assertEqual(self.server.run("profile", "delete", "a1").exit_code, 0)
 

@@ -62,6 +62,26 @@ class EnrollTests(SynchronousTestCase):
         self.assertEqual(found, EnrollRequest("hush", "mac.local", _UUID))
         self.assertNotIn("hush", repr(found))
 
+    def test_details(self) -> None:
+        """
+        Serial number and system are taken where they are told; odd ones count as not told.
+        """
+        system = {"uuid": _UUID, "hardware_serial": "C02"}
+        version = {"platform": "darwin", "version": "15.3.1", "major": "15"}
+        details: dict[str, object] = {"system_info": system, "os_version": version}
+        request = body(enroll_secret="x", host_identifier="m", host_details=details)
+        expected = EnrollRequest("x", "m", _UUID, "C02", "darwin", "15.3.1")
+        self.assertEqual(parse_enroll_request(request), expected)
+        odd: tuple[object, ...] = (
+            *(None, [], "15"),
+            {"version": 15, "platform": "a\nb"},
+            {"version": "1" * 256},
+        )
+        for details["os_version"] in odd:
+            request = body(enroll_secret="x", host_identifier="m", host_details=details)
+            found = parse_enroll_request(request)
+            self.assertEqual((found.os_platform, found.os_version), ("", ""))
+
     def test_without_details(self) -> None:
         """
         Without system_info, or with an odd one, the host identifier stands for the hardware UUID.

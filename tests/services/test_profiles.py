@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.config import ProfilesSection
 from scepd.errors import Conflict, InvalidInput, NotFound, SecretUnreadable
-from scepd.model import Activity, CertificateAuthority, Host, challenge_place
+from scepd.model import Activity, CertificateAuthority, Host, Targets, challenge_place
 from scepd.pki.keyring import Keyring
 from scepd.services.profiles import Profiles, UploadedProfile
 from scepd.services.rendering import ProfileRendering
@@ -106,7 +106,15 @@ class ProfilesTests(SynchronousTestCase):
             lambda count: b"\x07" * count,
             self.workers,
             ProfilesSection(),
+            self.count_change,
         )
+        self.changes = 0
+
+    def count_change(self) -> None:
+        """
+        A change may not have reached all hosts.
+        """
+        self.changes += 1
 
     def begin(self, work: Coroutine[Deferred[T], object, T]) -> Deferred[T]:
         """
@@ -122,9 +130,10 @@ class ProfilesTests(SynchronousTestCase):
 
     def upload(self, content: bytes, label: str | None = None) -> UploadedProfile:
         """
-        Upload a profile.
+        Upload a profile, for the hosts with a label if there is one.
         """
-        uploaded: UploadedProfile = self.done(self.service.upload(content, label, "alice"))
+        targets = Targets((label,)) if label is not None else None
+        uploaded: UploadedProfile = self.done(self.service.upload(content, targets, "alice"))
         return uploaded
 
     def test_upload(self) -> None:
@@ -137,7 +146,7 @@ class ProfilesTests(SynchronousTestCase):
         self.assertEqual(stored.content, content)
         self.assertEqual(stored.sha256, sha256(content).hexdigest())
         self.assertEqual((stored.identifier, stored.scope), ("com.example.scep", "System"))
-        self.assertEqual(stored.target_label, "staff")
+        self.assertEqual(stored.targets, Targets(("staff",)))
         self.assertEqual(stored.ca_names, ("Test_SCEP",))
         self.assertEqual(stored.created_at, NOW)
         self.assertEqual(
@@ -149,7 +158,7 @@ class ProfilesTests(SynchronousTestCase):
         """
         Without a label the profile is for all hosts.
         """
-        self.assertIsNone(self.upload(profile()).profile.target_label)
+        self.assertEqual(self.upload(profile()).profile.targets, Targets())
 
     def test_steps(self) -> None:
         """
@@ -184,10 +193,109 @@ class ProfilesTests(SynchronousTestCase):
         """
         A label that is empty, too long or has control characters is refused.
         """
-        for label in ("", "x" * 256, "a\nb"):
-            work = self.service.upload(profile(), label, "alice")
+        for label in ("", "x" * 256, "a\nb", " a"):
+            targets = Targets((label,), (label,), (label + "1",))
+            work = self.service.upload(profile(), targets, "alice")
             error = self.failureResultOf(self.begin(work), InvalidInput).value
-            self.assertEqual([fault.field for fault in error.faults], ["label"])
+            fields = [fault.field for fault in error.faults]
+            self.assertEqual(fields[:2], ["labels_any", "labels_all"])
+        self.assertEqual(self.store.by_uuid, {})
+
+    def test_targets(self) -> None:
+        """
+        Labels are stored once each, sorted; automatic ones are welcome. One that a host must have
+        and must not have is refused.
+        """
+        targets = Targets(("b", "a", "b"), ("os:15",), ("c",))
+        stored = self.done(self.service.upload(profile(), targets, "alice")).profile
+        self.assertEqual(stored.targets, Targets(("a", "b"), ("os:15",), ("c",)))
+        work = self.service.aim(UUID, Targets(("a",), (), ("a", "b")), "alice")
+        error = self.failureResultOf(self.begin(work), InvalidInput).value
+        self.assertEqual([fault.field for fault in error.faults], ["labels_none"])
+        self.assertIn("'a'", str(error))
+
+    def test_in_place_of_a_former_one(self) -> None:
+        """
+        A profile that takes the place of one that is being removed is told with that one's uuid.
+        """
+        self.store.former["com.example.scep"] = "a-former"
+        self.assertEqual(self.upload(profile()).profile.uuid, "a-former")
+
+    def test_replace(self) -> None:
+        """
+        Other content is stored under the same uuid, with the same targets and time; it is an
+        activity, and hosts are told.
+        """
+        before = self.upload(profile(), "staff").profile
+        self.changes = 0
+        content = profile(Name="$FLEET_VAR_HOST_UUID")
+        replaced = self.done(self.service.replace(UUID, content, "bob"))
+        self.assertTrue(replaced.is_changed)
+        expected = replace(
+            before,
+            content=content,
+            sha256=sha256(content).hexdigest(),
+            host_variables=("HOST_UUID",),
+        )
+        self.assertEqual(replaced.profile, expected)
+        self.assertEqual(self.store.by_uuid, {UUID: expected})
+        self.assertEqual(
+            self.store.activities.records[-1],
+            Activity(NOW, "bob", "replaced profile", "com.example.scep"),
+        )
+        self.assertEqual(self.changes, 1)
+
+    def test_replace_with_the_same(self) -> None:
+        """
+        The same content changes nothing, and says so.
+        """
+        before = self.upload(profile(), "staff").profile
+        self.changes = 0
+        replaced = self.done(self.service.replace(UUID, profile(), "bob"))
+        self.assertFalse(replaced.is_changed)
+        self.assertEqual(replaced.profile, before)
+        self.assertEqual(len(self.store.activities.records), 1)
+        self.assertEqual(self.changes, 0)
+
+    def test_replace_with_another(self) -> None:
+        """
+        One of another identifier and scope is refused, with both faults; so is one with faults of
+        its own, and one in place of nothing.
+        """
+        before = self.upload(profile()).profile
+        other = profile(identifier="com.example.other").replace(
+            b"<key>PayloadType</key>\n\t<string>Configuration",
+            b"<key>PayloadScope</key><string>User</string>"
+            b"<key>PayloadType</key>\n\t<string>Configuration",
+        )
+        for content, fields in (
+            (other, ["PayloadIdentifier", "PayloadScope"]),
+            (b"junk", ["profile"]),
+        ):
+            work = self.service.replace(UUID, content, "bob")
+            error = self.failureResultOf(self.begin(work), InvalidInput).value
+            self.assertEqual([fault.field for fault in error.faults], fields)
+        self.assertEqual(self.store.by_uuid, {UUID: before})
+        work = self.service.replace("a-none", profile(), "bob")
+        self.failureResultOf(self.begin(work), NotFound)
+
+    def test_aim(self) -> None:
+        """
+        Other targets are stored, which is an activity; the same ones change nothing.
+        """
+        before = self.upload(profile(), "staff").profile
+        self.changes = 0
+        targets = Targets((), (), ("kiosk",))
+        aimed = self.done(self.service.aim(UUID, targets, "bob"))
+        self.assertEqual(aimed, replace(before, targets=targets))
+        self.assertEqual(self.store.by_uuid, {UUID: aimed})
+        expected = Activity(NOW, "bob", "aimed profile", "com.example.scep")
+        self.assertEqual(self.store.activities.records[-1], expected)
+        self.done(self.service.aim(UUID, targets, "bob"))
+        self.assertEqual(len(self.store.activities.records), 2)
+        self.assertEqual(self.changes, 1)
+        work = self.service.aim("a-none", targets, "bob")
+        self.failureResultOf(self.begin(work), NotFound)
 
     def test_identifier_is_taken(self) -> None:
         """

@@ -9,7 +9,13 @@ from datetime import timedelta
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.model import CommandAnswer, ManagedCertificate, SCEPExchange, WindowOutcome
+from scepd.model import (
+    CommandAnswer,
+    DeviceDetails,
+    ManagedCertificate,
+    SCEPExchange,
+    WindowOutcome,
+)
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
 from scepd.services.results import LARGEST_KEPT
@@ -353,3 +359,28 @@ class AnswerTests(ResultsTestCase):
         answer = self.world.commands.answers["command-1"]
         self.assertGreater(answer.size, 100)
         self.assertIsNone(answer.plist)
+
+
+class DetailTests(ResultsTestCase):
+    """
+    What devices tell of themselves.
+    """
+
+    def test_device_information(self) -> None:
+        """
+        The answer to DeviceInformation is kept of the host, that of other commands is not; nor is
+        that of a command that is not known.
+        """
+        responses = {"OSVersion": "15.3", "ModelName": "MacBook Pro", "SerialNumber": "C02"}
+        for uuid, kind, status in (
+            ("command-2", "SecurityInfo", "Acknowledged"),
+            ("command-3", "DeviceInformation", "Error"),
+            ("command-4", "DeviceInformation", "Acknowledged"),
+        ):
+            self.world.queue(uuid, None, kind)
+            sent = report(status, uuid, QueryResponses=responses)
+            self.successResultOf(self.world.send(sent))
+        sent = report("Acknowledged", "command-9", QueryResponses={"OSVersion": "1"})
+        self.successResultOf(self.world.send(sent))
+        expected = DeviceDetails("macos", "C02", "MacBook Pro", "15.3")
+        self.assertEqual(self.world.host_changes.learned, [("UDID-1", expected)])

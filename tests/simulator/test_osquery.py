@@ -168,7 +168,8 @@ class AgentTests(SynchronousTestCase):
                         "computer_name": "A Mac",
                         "hardware_model": "Mac16,1",
                         "hardware_serial": "C02SIMULATED",
-                    }
+                    },
+                    "os_version": {"platform": "darwin", "version": HARDWARE.os_version},
                 },
             },
         )

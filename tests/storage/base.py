@@ -38,6 +38,7 @@ from scepd.ports import (
     EnrollmentStore,
     EnrollmentTokenStore,
     Health,
+    HostChangeStore,
     HostStore,
     InventoryStore,
     IssuingStore,
@@ -66,6 +67,7 @@ from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
+from scepd.storage.host_changes import SQLHostChangeStore
 from scepd.storage.hosts import SQLHostStore
 from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.issued_certificates import SQLCertificateStore
@@ -110,6 +112,7 @@ class StorageTestCase(TestCase):
         self.authorities: CertificateAuthorityStore = SQLCertificateAuthorityStore(database)
         self.profiles: ProfileStore = SQLProfileStore(database)
         self.hosts: HostStore = SQLHostStore(database)
+        self.host_changes: HostChangeStore = SQLHostChangeStore(database)
         self.assignments: AssignmentStore = SQLAssignmentStore(database)
         self.enrollment: EnrollmentStore = SQLEnrollmentStore(database)
         self.tokens: APITokenStore = SQLAPITokenStore(database)

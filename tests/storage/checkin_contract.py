@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scepd.errors import Conflict, NotFound
-from scepd.model import Admission, KnownIdentity
+from scepd.model import Admission, KnownIdentity, Targets
 from tests.storage import records
 from tests.storage.base import StorageTestCase, reserve
 from tests.storage.records import HOUR, NOON, SECOND
@@ -191,7 +191,7 @@ class CheckInContract(StorageTestCase):
         expected = records.host(
             serial_number="D01",
             platform="ios",
-            labels=("berlin", "new", "sales"),
+            labels=("berlin", "new", "os:15", "platform:ios", "sales"),
             model="Mac16,1",
             os_version="15.3",
         )
@@ -221,7 +221,7 @@ class CheckInContract(StorageTestCase):
         that is enabled already gets neither.
         """
         for uuid, label in (("a-1", None), ("a-2", "new"), ("a-3", "other")):
-            new = records.profile(uuid, target_label=label)
+            new = records.profile(uuid, targets=Targets((label,) if label else ()))
             await self.profiles.add_profile(new, records.activity())
         await self.checkins.authenticate(
             records.host(labels=("new",)), records.enrollment(), "id-1"

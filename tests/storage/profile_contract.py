@@ -23,7 +23,7 @@ class ProfileContract(StorageTestCase):
         """
         for name in ("a", "b"):
             await self.authorities.add_certificate_authority(records.ca(name), records.activity())
-        added = records.profile(ca_names=("b", "a"), target_label="sales", scope="User")
+        added = records.profile(ca_names=("b", "a"), scope="User")
         await self.profiles.add_profile(added, records.activity("a-1"))
         self.assertEqual(await self.profiles.profile("a-1"), added)
         self.assertIsNone(await self.profiles.profile("a-2"))

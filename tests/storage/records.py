@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from scepd.model import (
+    ALL_HOSTS,
     Activity,
     APIToken,
     CAState,
@@ -79,7 +80,7 @@ def profile(uuid: str = "a-1", **changes: object) -> Profile:
         content=b"<?xml\x00\xff",
         sha256="ab" * 32,
         scope="System",
-        target_label=None,
+        targets=ALL_HOSTS,
         ca_names=(),
         created_at=NOON,
     )
@@ -88,13 +89,13 @@ def profile(uuid: str = "a-1", **changes: object) -> Profile:
 
 def host(uuid: str = "H-1", **changes: object) -> Host:
     """
-    A Mac with two labels and one fact.
+    A Mac with two labels of operators, the automatic one, and one fact.
     """
     whole = Host(
         uuid=uuid,
         serial_number="C02",
         platform="macos",
-        labels=("berlin", "sales"),
+        labels=("berlin", "platform:macos", "sales"),
         facts={"HOST_END_USER_EMAIL": "zoë@example.com"},
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
@@ -197,8 +198,9 @@ def delivery_of(row: DueRow, at: datetime) -> QueuedCommand:
     """
     The command that delivers a due assignment.
     """
-    kind = "InstallProfile" if row.operation == "install" else "RemoveProfile"
-    uuid = f"c-{row.profile_uuid}-{row.host_uuid}"
+    installs = row.operation == "install"
+    kind = "InstallProfile" if installs else "RemoveProfile"
+    uuid = f"{'c' if installs else 'r'}-{row.profile_uuid}-{row.host_uuid}"
     return QueuedCommand(uuid, row.enrollment_id, kind, row.profile_uuid, None, 50, at)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, Table, insert
 
 from scepd.errors import Conflict
-from scepd.model import Admission
+from scepd.model import Admission, Targets
 from scepd.pki.keyring import SealedSecret
 from scepd.profiles.lifecycle import Event
 from scepd.storage import tables
@@ -88,7 +88,9 @@ class TargetContract(StorageTestCase):
         """
         await self.enroll("H-1", labels=("new", "sales"))
         await self.enroll("H-2", labels=("old",))
-        await self.profiles.add_profile(records.profile(target_label="new"), records.activity())
+        await self.profiles.add_profile(
+            records.profile(targets=Targets(("new",))), records.activity()
+        )
         self.assertEqual(await self.hosts_with(), ["H-1"])
 
     async def test_none_when_refused(self) -> None:
@@ -156,21 +158,6 @@ class TargetContract(StorageTestCase):
         self.assertIsNone((await self.row()).ca_name)
         await self.delivery.happen([records.event(Event.ASSIGNED)], NOON + HOUR, None)
         self.assertEqual(await self.row(), records.assignment(due_at=NOON + HOUR))
-
-    async def test_identifier_again(self) -> None:
-        """
-        While a device still has to lose a profile, no other one gets its identifier: the removal
-        would take that one away. A device that is gone for good is not waited for.
-        """
-        await self.hand_over()
-        await self.profiles.remove_profile("a-1", records.activity())
-        again = records.profile("a-2", identifier="com.example.a-1")
-        with self.assertRaises(Conflict) as caught:
-            await self.profiles.add_profile(again, records.activity())
-        self.assertIn("still being removed from 1 host(s)", str(caught.exception))
-        self.assertIsNone(await self.profiles.profile("a-2"))
-        await self.checkins.check_out("H-1", NOON)
-        await self.profiles.add_profile(again, records.activity())
 
     async def test_authority_is_back(self) -> None:
         """

@@ -12,7 +12,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.model import Lease, WindowOutcome
+from scepd.model import DeviceDetails, FactsChange, Lease, Targets, WindowOutcome
 from scepd.profiles.lifecycle import Event
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.assignments import SQLAssignmentStore
@@ -25,6 +25,7 @@ from scepd.storage.commands import SQLCommandStore
 from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
+from scepd.storage.host_changes import SQLHostChangeStore
 from scepd.storage.hosts import SQLHostStore
 from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.issued_certificates import SQLCertificateStore
@@ -173,6 +174,28 @@ class GrowthTests(SynchronousTestCase):
         await inventories.unproved(NOON, 10)
         await inventories.count_unproved(NOON)
 
+    async def changes(self) -> None:
+        """
+        What operators change of profiles and hosts.
+        """
+        profiles = SQLProfileStore(self.database, step=2)
+        hosts = SQLHostChangeStore(self.database)
+        targets = Targets(("x",), ("y",), ("z",))
+        done = records.activity()
+        await profiles.add_profile(records.profile("c-1", targets=targets), done)
+        await profiles.set_targets("c-1", Targets(), done)
+        await profiles.replace_profile(records.profile("c-1", sha256="cd" * 32), done)
+        await profiles.unfinished_sweeps()
+        await profiles.advance_sweep("c-1", NOON)
+        await profiles.target_count("c-1")
+        await hosts.change_labels("H-1", {"x"}, {"berlin"}, done)
+        told = FactsChange("H-1", (("HOST_END_USER_IDP_USERNAME", "ann"),))
+        await hosts.change_facts([told], done)
+        await hosts.learn("H-1", DeviceDetails(os_version="26.0"), NOON)
+        await hosts.uuids_of(["H-1", "C02"])
+        await profiles.remove_profile("c-1", done)
+        await profiles.add_profile(records.profile("c-1"), done)
+
     async def issuing(self) -> None:
         """
         What the embedded certificate authority does.
@@ -237,8 +260,9 @@ class GrowthTests(SynchronousTestCase):
         """
         self.run_now(self.proxy_and_administration())
         self.run_now(self.management())
+        self.run_now(self.changes())
         self.run_now(self.issuing())
-        self.assertEqual(self.scans, [])
+        self.assertEqual(self.scans, [], "\n".join(self.scans))
 
     def test_tick(self) -> None:
         """

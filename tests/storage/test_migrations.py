@@ -300,6 +300,83 @@ class EighthRevisionCertificateTests(SQLiteFile):
         self.assertEqual(dict(found.fetchall()), {"01": 20, "02": 30, "03": None, "04": None})
 
 
+class EighthRevisionTargetTests(SQLiteFile):
+    """
+    A database of the eighth revision, with labels and variables, is brought to the newest one.
+    """
+
+    def setUp(self) -> None:
+        """
+        Fill it and bring it there.
+        """
+        _migrate(self.path, "0008")
+        connection = self.second_connection()
+        connection.execute("PRAGMA foreign_keys = OFF")
+        text = "$FLEET_VAR_HOST_END_USER_IDP_USERNAME_LOCAL_PART and ${FLEET_VAR_HOST_PLATFORM}"
+        for uuid, label, content in (
+            ("a-1", "sales", text.encode()),
+            ("a-2", None, text.encode("utf-16")),
+            ("a-3", None, b"\x5f\x10\x14$FLEET_VAR_HOST_UUID_\x10\x02no"),
+            ("a-4", None, b"FLEET_VAR_HOST_UUID $FLEET_VAR_SCEP_RENEWAL_ID"),
+        ):
+            values = (uuid, f"com.example.{uuid}", "x", content, "ab", "System", label, _AT)
+            connection.execute("INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        for uuid, platform, version in (("H-1", "macos", "15.3.1"), ("H-2", "", "")):
+            connection.execute(
+                "INSERT INTO host (uuid, serial_number, platform, facts, os_version) "
+                "VALUES (?, 'C02', ?, '{}', ?)",
+                (uuid, platform, version),
+            )
+        for uuid, label in (("H-1", "berlin"), ("H-1", "os:3"), ("H-2", "platform:mine")):
+            connection.execute("INSERT INTO host_label VALUES (?, ?)", (uuid, label))
+        for profile in ("a-1", "a-9"):
+            connection.execute(
+                "INSERT INTO host_profile (host_uuid, profile_uuid, operation, status, detail, "
+                "content_sha256, attempts, changed_at, profile_identifier) "
+                "VALUES ('H-1', ?, 'remove', 'pending', '', 'ab', 0, ?, 'com.example.gone')",
+                (profile, _AT),
+            )
+        _migrate(self.path, "head")
+        self.connection = connection
+
+    def test_targets(self) -> None:
+        """
+        A label that was aimed at is one of any; other profiles are for all hosts.
+        """
+        found = self.connection.execute("SELECT * FROM profile_label").fetchall()
+        self.assertEqual(found, [("a-1", "any", "sales")])
+
+    def test_variables(self) -> None:
+        """
+        Those of each profile are known, whatever form it has: never one too few.
+        """
+        expected = {
+            ("a-1", "HOST_END_USER_IDP_USERNAME"),
+            ("a-1", "HOST_END_USER_IDP_USERNAME_LOCAL_PART"),
+            ("a-1", "HOST_PLATFORM"),
+            ("a-2", "HOST_END_USER_IDP_USERNAME"),
+            ("a-2", "HOST_END_USER_IDP_USERNAME_LOCAL_PART"),
+            ("a-2", "HOST_PLATFORM"),
+            ("a-3", "HOST_UUID"),
+        }
+        found = set(self.connection.execute("SELECT profile_uuid, name FROM profile_variable"))
+        self.assertEqual(found, expected)
+
+    def test_labels(self) -> None:
+        """
+        Hosts have automatic labels, in place of those that only looked so.
+        """
+        found = set(self.connection.execute("SELECT host_uuid, label FROM host_label"))
+        self.assertEqual(found, {("H-1", "berlin"), ("H-1", "os:15"), ("H-1", "platform:macos")})
+
+    def test_former_profiles(self) -> None:
+        """
+        Removed profiles that hosts still have to lose are known by their identifiers.
+        """
+        found = self.connection.execute("SELECT * FROM former_profile").fetchall()
+        self.assertEqual(found, [("a-9", "com.example.gone", "System", _AT)])
+
+
 _AT = 1772366400123456
 _FIRST_ROWS: tuple[tuple[str, tuple[object, ...]], ...] = (
     (

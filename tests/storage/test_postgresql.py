@@ -14,9 +14,11 @@ from tests.storage import (
     delivery_contract,
     exchange_contract,
     history_contract,
+    host_change_contract,
     inventory_contract,
     issuing_contract,
     lifecycle_contract,
+    profile_change_contract,
     profile_contract,
     push_contract,
     renewal_contract,
@@ -292,4 +294,40 @@ class CommandHistoryTests(MigratedServer, history_contract.CommandHistoryContrac
 class InventoryTests(MigratedServer, inventory_contract.InventoryContract):
     """
     InventoryStore on PostgreSQL.
+    """
+
+
+class ProfileChangeTests(MigratedServer, profile_change_contract.ProfileChangeContract):
+    """
+    Profiles that change on PostgreSQL.
+    """
+
+
+class FormerProfileTests(MigratedServer, profile_change_contract.FormerProfileContract):
+    """
+    Profiles that come again on PostgreSQL.
+    """
+
+
+class SweepingTests(MigratedServer, profile_change_contract.SweepingContract):
+    """
+    Changes that reach hosts step by step on PostgreSQL.
+    """
+
+
+class LabelTests(MigratedServer, host_change_contract.LabelContract):
+    """
+    The labels of HostChangeStore on PostgreSQL.
+    """
+
+
+class FactTests(MigratedServer, host_change_contract.FactContract):
+    """
+    The facts of HostChangeStore on PostgreSQL.
+    """
+
+
+class DetailTests(MigratedServer, host_change_contract.DetailContract):
+    """
+    What HostChangeStore learns of devices on PostgreSQL.
     """

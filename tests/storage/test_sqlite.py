@@ -14,9 +14,11 @@ from tests.storage import (
     delivery_contract,
     exchange_contract,
     history_contract,
+    host_change_contract,
     inventory_contract,
     issuing_contract,
     lifecycle_contract,
+    profile_change_contract,
     profile_contract,
     push_contract,
     renewal_contract,
@@ -285,4 +287,40 @@ class TopicTests(MigratedFile, topic_contract.TopicContract):
 class InventoryTests(MigratedFile, inventory_contract.InventoryContract):
     """
     InventoryStore on SQLite.
+    """
+
+
+class ProfileChangeTests(MigratedFile, profile_change_contract.ProfileChangeContract):
+    """
+    Profiles that change on SQLite.
+    """
+
+
+class FormerProfileTests(MigratedFile, profile_change_contract.FormerProfileContract):
+    """
+    Profiles that come again on SQLite.
+    """
+
+
+class SweepingTests(MigratedFile, profile_change_contract.SweepingContract):
+    """
+    Changes that reach hosts step by step on SQLite.
+    """
+
+
+class LabelTests(MigratedFile, host_change_contract.LabelContract):
+    """
+    The labels of HostChangeStore on SQLite.
+    """
+
+
+class FactTests(MigratedFile, host_change_contract.FactContract):
+    """
+    The facts of HostChangeStore on SQLite.
+    """
+
+
+class DetailTests(MigratedFile, host_change_contract.DetailContract):
+    """
+    What HostChangeStore learns of devices on SQLite.
     """

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from scepd.model import (
+    ALL_HOSTS,
     CertificateAuthority,
     Host,
     HostProfile,
@@ -43,6 +44,7 @@ from tests.support.fakes import (
     FakeAssignments,
     FakeCertificateAuthorities,
     FakeEnrollments,
+    FakeHostChanges,
     FakeHosts,
     FakeProfiles,
     InlineWorkers,
@@ -123,7 +125,7 @@ def _stored(
         }
     )
     digest = sha256(content).hexdigest()
-    return Profile(uuid, identifier, "Example", content, digest, scope, None, ca_names, NOW)
+    return Profile(uuid, identifier, "Example", content, digest, scope, ALL_HOSTS, ca_names, NOW)
 
 
 def signed(body: bytes, signer: Party) -> bytes:
@@ -215,6 +217,7 @@ class MDMWorld:
         self.profile = scep_profile()
         self.profiles = FakeProfiles(by_uuid={self.profile.uuid: self.profile})
         self.hosts = FakeHosts(by_uuid={"UDID-1": host()})
+        self.host_changes = FakeHostChanges(self.hosts)
         self.keyring = KEYRING
         self.workers = InlineWorkers()
         self.woken = 0
@@ -306,6 +309,7 @@ class MDMWorld:
                 ),
                 self.inventories,
             ),
+            self.host_changes,
         )
         messages = CheckInMessages(
             self.check_ins,

@@ -18,12 +18,16 @@ from scepd.model import (
     APIToken,
     CertificateAuthority,
     CommandRecord,
+    DeviceDetails,
     EnrollmentWindow,
+    FactsChange,
     Host,
     HostProfile,
     Profile,
     Reservation,
     SCEPExchange,
+    TargetCount,
+    Targets,
     WindowOutcome,
 )
 from scepd.ports import (
@@ -198,20 +202,72 @@ class FakeProfiles:
     A ProfileStore.
 
     :param assignments: told of removed profiles, when given.
+    :param former: uuids of profiles that are still being removed, by their identifiers.
+    :param counts: what is answered of the hosts of a profile.
+    :param steps: for each profile, how many steps its last change has yet to make.
+    :param advanced: the profiles whose change made a step.
     """
 
     activities: FakeActivities = field(default_factory=FakeActivities)
     by_uuid: dict[str, Profile] = field(default_factory=dict)
     assignments: FakeAssignments | None = None
+    former: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, TargetCount] = field(default_factory=dict)
+    steps: dict[str, int] = field(default_factory=dict)
+    advanced: list[str] = field(default_factory=list)
 
-    async def add_profile(self, profile: Profile, activity: Activity) -> None:
+    async def add_profile(self, profile: Profile, activity: Activity) -> str:
         """
         As the port says.
         """
         if any(known.identifier == profile.identifier for known in self.by_uuid.values()):
             raise Conflict(f"a profile {profile.identifier!r} exists already")
-        self.by_uuid[profile.uuid] = profile
+        uuid = self.former.pop(profile.identifier, profile.uuid)
+        self.by_uuid[uuid] = replace(profile, uuid=uuid)
         self.activities.records.append(activity)
+        return uuid
+
+    async def replace_profile(self, new: Profile, activity: Activity) -> None:
+        """
+        As the port says.
+        """
+        known = self.by_uuid.get(new.uuid)
+        if known is None:
+            raise NotFound(f"there is no profile {new.uuid!r}")
+        self.by_uuid[new.uuid] = replace(new, targets=known.targets)
+        self.activities.records.append(activity)
+
+    async def set_targets(self, uuid: str, targets: Targets, activity: Activity) -> None:
+        """
+        As the port says.
+        """
+        if uuid not in self.by_uuid:
+            raise NotFound(f"there is no profile {uuid!r}")
+        self.by_uuid[uuid] = replace(self.by_uuid[uuid], targets=targets)
+        self.activities.records.append(activity)
+
+    async def target_count(self, uuid: str) -> TargetCount:
+        """
+        As the port says; no hosts when nothing was prepared.
+        """
+        return self.counts.get(uuid, TargetCount(0, 0, is_applied=True))
+
+    async def unfinished_sweeps(self) -> Sequence[str]:
+        """
+        As the port says.
+        """
+        return list(self.steps)
+
+    async def advance_sweep(self, uuid: str, now: datetime) -> bool:
+        """
+        As the port says.
+        """
+        self.advanced.append(uuid)
+        self.steps[uuid] -= 1
+        if self.steps[uuid]:
+            return True
+        del self.steps[uuid]
+        return False
 
     async def profile(self, uuid: str) -> Profile | None:
         """
@@ -269,6 +325,70 @@ class FakeHosts:
         As the port says.
         """
         return [self.by_uuid[uuid] for uuid in sorted(self.by_uuid) if uuid > after][:limit]
+
+
+@dataclass
+class FakeHostChanges:
+    """
+    A HostChangeStore over the hosts of a FakeHosts.
+
+    :param learned: what hosts told of themselves.
+    """
+
+    hosts: FakeHosts
+    activities: FakeActivities = field(default_factory=FakeActivities)
+    learned: list[tuple[str, DeviceDetails]] = field(default_factory=list)
+
+    async def change_labels(
+        self, host_uuid: str, add: Collection[str], remove: Collection[str], activity: Activity
+    ) -> bool:
+        """
+        As the port says.
+        """
+        known = self._host(host_uuid)
+        labels = (set(known.labels) - set(remove)) | set(add)
+        if labels == set(known.labels):
+            return False
+        self.hosts.by_uuid[host_uuid] = replace(known, labels=tuple(sorted(labels)))
+        self.activities.records.append(activity)
+        return True
+
+    async def change_facts(self, changes: Sequence[FactsChange], activity: Activity) -> int:
+        """
+        As the port says.
+        """
+        changed = 0
+        for change in changes:
+            known = self._host(change.host_uuid)
+            told = dict(known.facts) | dict(change.facts)
+            facts = {name: value for name, value in told.items() if value is not None}
+            changed += facts != known.facts
+            self.hosts.by_uuid[change.host_uuid] = replace(known, facts=facts)
+        if changed:
+            self.activities.records.append(activity)
+        return changed
+
+    async def learn(self, host_uuid: str, details: DeviceDetails, now: datetime) -> bool:
+        """
+        As the port says, but that it is only remembered.
+        """
+        self.learned.append((host_uuid, details))
+        return True
+
+    async def uuids_of(self, names: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """
+        As the port says.
+        """
+        found: dict[str, list[str]] = {}
+        for host in self.hosts.by_uuid.values():
+            for name in {host.uuid, host.serial_number} & set(names):
+                found.setdefault(name, []).append(host.uuid)
+        return found
+
+    def _host(self, uuid: str) -> Host:
+        if uuid not in self.hosts.by_uuid:
+            raise NotFound(f"there is no host {uuid!r}")
+        return self.hosts.by_uuid[uuid]
 
 
 @dataclass

@@ -17,7 +17,6 @@ from tests.storage.inline import InlineDatabase
 from tests.support.fake_mdm_world import chain_item
 from tests.support.lifecycle_model import ModelHost, ModelRow
 from tests.support.lifecycle_world import (
-    FACT,
     NOT_FOUND,
     PLAIN,
     SCEP,
@@ -89,7 +88,7 @@ class LifecycleComparison:
         self.hosts = {uuid: ModelHost() for uuid in HOSTS}
         self.rows: dict[tuple[str, str], ModelRow] = {}
         self.devices = {uuid: Device() for uuid in HOSTS}
-        self.issued = 0
+        self.issued = self.changes = 0
         self.has_ca, self.is_out = True, False
 
     @property
@@ -107,7 +106,7 @@ class LifecycleComparison:
         self.world.add_profiles()
         for uuid in HOSTS:
             self.world.authenticate(uuid)
-            self.world.set_label(uuid, wanted=True, offered=False, enabled=False)
+            self.world.set_label(uuid, wanted=True)
             self.enable(uuid)
         for uuid, beginning in zip(HOSTS, beginnings, strict=True):
             self.get_to(uuid, beginning)
@@ -157,7 +156,7 @@ class LifecycleComparison:
         if action == "resend":
             self.resend(uuid, profile)
         elif action == "content":
-            self.change_content(uuid, profile)
+            self.change_content(profile)
         elif action in ("fact", "no fact"):
             self.change_fact(uuid, action == "fact")
         else:
@@ -222,21 +221,28 @@ class LifecycleComparison:
         """
         self.happen(Event.RESENT, uuid, profile, lambda row: row.deliver_anew(self.now))
 
-    def change_content(self, uuid: str, profile: str) -> None:
+    def change_content(self, profile: str) -> None:
         """
         The profile has new content.
         """
-        self.happen(Event.CONTENT_CHANGED, uuid, profile, self.renew_install)
+        self.pass_time()
+        self.changes += 1
+        self.world.replace(next(one for one in PROFILES if one.uuid == profile), self.changes)
+        for (_, uuid), row in self.rows.items():
+            if uuid == profile and row.host.enabled:
+                self.renew_install(row)
 
     def change_fact(self, uuid: str, has_fact: bool) -> None:
         """
         A fact that a profile uses comes, goes or changes.
         """
         self.pass_time()
-        self.world.set_facts(uuid, {FACT: "zoe@example.com"} if has_fact else {})
-        self.hosts[uuid].has_fact = has_fact
-        row = self.rows.get((uuid, PLAIN.uuid))
-        if row is not None:
+        self.changes += 1
+        host, row = self.hosts[uuid], self.rows.get((uuid, PLAIN.uuid))
+        is_changed = has_fact or host.has_fact
+        self.world.set_fact(uuid, f"{self.changes}@example.com" if has_fact else None)
+        host.has_fact = has_fact
+        if is_changed and row is not None and host.enabled:
             self.renew_install(row)
 
     def change_label(self, uuid: str, wanted: bool) -> None:
@@ -246,18 +252,16 @@ class LifecycleComparison:
         self.pass_time()
         host, key = self.hosts[uuid], (uuid, PLAIN.uuid)
         row = self.rows.get(key)
-        self.world.set_label(
-            uuid,
-            wanted=wanted,
-            offered=row is not None and row.offered,
-            enabled=host.enabled,
-        )
+        self.world.set_label(uuid, wanted=wanted)
+        if wanted == host.wanted:
+            return
         host.wanted = wanted
         if row is None:
             if wanted and host.enabled:
                 self.rows[key] = ModelRow(host, False, self.now)
         elif wanted:
-            row.assign(self.now)
+            if host.enabled:
+                row.assign(self.now)
         elif row.unassign(self.now):
             del self.rows[key]
 

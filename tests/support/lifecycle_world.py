@@ -9,7 +9,7 @@ import plistlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha1
+from hashlib import sha1, sha256
 
 from twisted.internet.task import Clock
 
@@ -20,10 +20,13 @@ from scepd.model import (
     Breaker,
     BreakerSettings,
     BreakerState,
+    FactsChange,
     HostProfile,
     ManagedCertificate,
+    Profile,
     RowEvent,
     SCEPExchange,
+    Targets,
     WindowOutcome,
 )
 from scepd.ports import SignedBy, Subject
@@ -74,7 +77,8 @@ SCEP = scep_profile("aSCEP", CA)
 PLAIN = replace(
     plain_profile("aPLAIN"),
     content=plain_profile("aPLAIN").content.replace(b"Example", f"$FLEET_VAR_{FACT}".encode(), 1),
-    target_label=WANTED,
+    targets=Targets(labels_any=(WANTED,)),
+    host_variables=(FACT,),
 )
 NOT_FOUND = chain_item("MDMErrorDomain", 12075, "The profile is not installed")
 _VALIDITY = timedelta(days=90)
@@ -165,32 +169,30 @@ class LifecycleWorld:
             activity = records.activity(profile.uuid, at=self.now)
             at_once(self.stores.profiles.add_profile(profile, activity))
 
-    def set_facts(self, uuid: str, facts: dict[str, str]) -> None:
+    def set_fact(self, uuid: str, value: str | None) -> None:
         """
-        Set the facts of a host.
+        Set the fact of a host, or take it away.
         """
-        known = at_once(self.stores.hosts.host(uuid))
-        assert known is not None
-        at_once(self.stores.hosts.put_host(replace(known, facts=facts)))
-        self.happen(Event.HOST_FACT_CHANGED, uuid, PLAIN.uuid)
+        change = FactsChange(uuid, ((FACT, value),))
+        activity = records.activity(at=self.now)
+        at_once(self.stores.host_changes.change_facts([change], activity))
 
-    def set_label(self, uuid: str, *, wanted: bool, offered: bool, enabled: bool) -> None:
+    def set_label(self, uuid: str, *, wanted: bool) -> None:
         """
         Give a host the label, or take it away.
-
-        :param offered: whether it was handed the profile.
-        :param enabled: whether it is enrolled.
         """
-        known = at_once(self.stores.hosts.host(uuid))
-        assert known is not None
-        labels = (WANTED,) if wanted else ()
-        at_once(self.stores.hosts.put_host(replace(known, labels=labels)))
-        if self.row(uuid, PLAIN.uuid) is not None:
-            left = Event.UNASSIGNED if offered else Event.UNASSIGNED_UNOFFERED
-            self.happen(Event.ASSIGNED if wanted else left, uuid, PLAIN.uuid)
-        elif wanted and enabled:
-            new = records.assignment(uuid, PLAIN.uuid, ca_name=None, due_at=self.now)
-            at_once(self.stores.assignments.assign(replace(new, profile_identifier="")))
+        add, remove = ((WANTED,), ()) if wanted else ((), (WANTED,))
+        activity = records.activity(at=self.now)
+        at_once(self.stores.host_changes.change_labels(uuid, add, remove, activity))
+
+    def replace(self, profile: Profile, number: int) -> None:
+        """
+        Give a profile other content.
+        """
+        content = profile.content.replace(b"Example", f"Example {number}".encode(), 1)
+        new = replace(profile, content=content, sha256=sha256(content).hexdigest())
+        activity = records.activity(profile.uuid, at=self.now)
+        at_once(self.stores.profiles.replace_profile(new, activity))
 
     def happen(self, event: Event, host_uuid: str, profile_uuid: str, detail: str = "") -> None:
         """

@@ -51,6 +51,7 @@ from scepd.storage.commands import SQLCommandStore
 from scepd.storage.database import Database
 from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.enrollment import SQLEnrollmentStore
+from scepd.storage.host_changes import SQLHostChangeStore
 from scepd.storage.hosts import SQLHostStore
 from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.leases import SQLLeaseStore
@@ -104,6 +105,7 @@ class Stores:
         self.authorities = SQLCertificateAuthorityStore(database, retries)
         self.profiles = SQLProfileStore(database, retries)
         self.hosts = SQLHostStore(database)
+        self.host_changes = SQLHostChangeStore(database, retries)
         self.assignments = SQLAssignmentStore(database)
         self.enrollment = SQLEnrollmentStore(database)
         self.check_ins = SQLCheckInStore(database, retries)

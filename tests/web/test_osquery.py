@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
-from scepd.model import Delivery
+from scepd.model import Delivery, DeviceDetails
 from scepd.osquery.distributed import CERTIFICATES, PROFILES, QUERIES
 from scepd.profiles.lifecycle import Event
 from scepd.services.rendering import ProfileRendering
@@ -30,7 +30,12 @@ from tests.support.fake_mdm_world import (
     host,
     scep_profile,
 )
-from tests.support.fakes import FakeCertificateAuthorities, FakeHosts, InlineWorkers
+from tests.support.fakes import (
+    FakeCertificateAuthorities,
+    FakeHostChanges,
+    FakeHosts,
+    InlineWorkers,
+)
 from tests.support.http_device import DeviceEnd, HTTPAnswer
 
 SECRET = "enroll-secret"
@@ -62,7 +67,14 @@ class OsqueryTestCase(SynchronousTestCase):
             authorities,
             self.clock,
         )
-        agents = Agents(self.store, lambda: self.secret, self.clock, lambda count: b"k" * count)
+        self.host_changes = FakeHostChanges(FakeHosts())
+        agents = Agents(
+            self.store,
+            lambda: self.secret,
+            self.clock,
+            lambda count: b"k" * count,
+            self.host_changes,
+        )
         osquery = OsqueryAPI(agents, verification, workers)
         root, api, first = Resource(), Resource(), Resource()
         root.putChild(b"api", api)
@@ -127,6 +139,21 @@ class AgentTests(OsqueryTestCase):
         key = self.node_key()
         self.assertEqual(len(key), 32)
         self.assertEqual(self.store.agents, {sha256(key.encode()).hexdigest(): "UDID-1"})
+
+    def test_details(self) -> None:
+        """
+        What the agent tells of its host is kept, by the UUID that MDM knows; of an agent that is
+        refused nothing is.
+        """
+        details = {
+            "system_info": {"uuid": "udid-1", "hardware_serial": "C02"},
+            "os_version": {"platform": "darwin", "version": "15.3.1"},
+        }
+        self.post("enroll", enroll_secret="wrong", host_identifier="x", host_details=details)
+        self.assertEqual(self.host_changes.learned, [])
+        self.post("enroll", enroll_secret=SECRET, host_identifier="x", host_details=details)
+        expected = DeviceDetails("macos", "C02", "", "15.3.1")
+        self.assertEqual(self.host_changes.learned, [("UDID-1", expected)])
 
     def test_refused(self) -> None:
         """

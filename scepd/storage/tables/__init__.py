@@ -28,9 +28,13 @@ from scepd.storage.tables.issuing import issued_certificate as issued_certificat
 from scepd.storage.tables.issuing import pending_request as pending_request
 from scepd.storage.tables.naming import metadata as metadata
 from scepd.storage.tables.profiles import certificate_authority as certificate_authority
+from scepd.storage.tables.profiles import former_profile as former_profile
 from scepd.storage.tables.profiles import profile as profile
 from scepd.storage.tables.profiles import (
     profile_certificate_authority as profile_certificate_authority,
 )
+from scepd.storage.tables.profiles import profile_label as profile_label
+from scepd.storage.tables.profiles import profile_sweep as profile_sweep
+from scepd.storage.tables.profiles import profile_variable as profile_variable
 from scepd.storage.tables.proxy import enrollment_window as enrollment_window
 from scepd.storage.tables.proxy import scep_exchange as scep_exchange

@@ -25,6 +25,7 @@ host = Table(
     Column("node_key_sha256", Text),
     Column("inventory_due_at", UTCDateTime),
     Index(None, "node_key_sha256", unique=True),
+    Index(None, "serial_number"),
 )
 
 host_label = Table(

@@ -56,7 +56,6 @@ profile = Table(
     Column("content", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("scope", Text, nullable=False),
-    Column("target_label", Text),
     Column("created_at", UTCDateTime, nullable=False),
 )
 
@@ -67,4 +66,42 @@ profile_certificate_authority = Table(
     Column("position", Integer, primary_key=True),
     Column("ca_name", Text, nullable=False),
     Index(None, "ca_name", "profile_uuid"),
+)
+
+# The labels of its targets; without any the profile is for all hosts. The rule is any, all or none.
+profile_label = Table(
+    "profile_label",
+    metadata,
+    Column("profile_uuid", ForeignKey(profile.c.uuid, ondelete="CASCADE"), primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("label", Text, primary_key=True),
+)
+
+# What of a host it depends on, so that nothing is parsed when a fact of a host changes.
+profile_variable = Table(
+    "profile_variable",
+    metadata,
+    Column("profile_uuid", ForeignKey(profile.c.uuid, ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Index(None, "name", "profile_uuid"),
+)
+
+# A change of a profile that has not reached all its hosts: how far it got, by their uuids.
+profile_sweep = Table(
+    "profile_sweep",
+    metadata,
+    Column("profile_uuid", Text, primary_key=True),
+    Column("after", Text, nullable=False),
+    Column("started_at", UTCDateTime, nullable=False),
+)
+
+# Profiles that were removed, so that one of the same identifier takes their place on devices.
+former_profile = Table(
+    "former_profile",
+    metadata,
+    Column("uuid", Text, primary_key=True),
+    Column("identifier", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("removed_at", UTCDateTime, nullable=False),
+    Index(None, "identifier"),
 )

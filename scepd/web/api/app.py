@@ -22,6 +22,7 @@ from scepd.services.access import Access
 from scepd.services.api_tokens import APITokens
 from scepd.services.authorities import CertificateAuthorities
 from scepd.services.enrolling import Enrolling
+from scepd.services.host_changes import HostChanges
 from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.inventories import Inventories
@@ -35,6 +36,7 @@ from scepd.web.api.certificate_authorities import CertificateAuthorityEndpoints
 from scepd.web.api.challenges import ChallengeEndpoints
 from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
+from scepd.web.api.host_changes import HostChangeEndpoints
 from scepd.web.api.host_commands import HostCommandEndpoints
 from scepd.web.api.hosts import HostEndpoints
 from scepd.web.api.inventories import InventoryEndpoints
@@ -54,6 +56,7 @@ def make_api(
     profiles: Profiles,
     hosts: Hosts,
     certificates: ManagedCertificates,
+    host_changes: HostChanges,
     commands: HostCommands,
     pushes: Pushes,
     resending: Resending,
@@ -81,6 +84,7 @@ def make_api(
     ProfileEndpoints(profiles, hosts).add_to(routes)
     HostEndpoints(hosts).add_to(routes)
     ManagedCertificateEndpoints(certificates).add_to(routes)
+    HostChangeEndpoints(host_changes).add_to(routes)
     HostCommandEndpoints(commands).add_to(routes)
     PushEndpoints(pushes).add_to(routes)
     ResendEndpoints(resending, profiles).add_to(routes)

@@ -89,15 +89,16 @@ class Call:
         values = arguments.get(name.encode(), [])
         if len(values) > 1:
             raise _wrong(name, "It is given more than once.")
-        if not values or not values[0]:
-            return None
-        try:
-            text = values[0].decode()
-        except UnicodeDecodeError:
-            raise _wrong(name, "It is not UTF-8.") from None
-        if len(text) > _LONGEST_PARAMETER:
-            raise _wrong(name, f"At most {_LONGEST_PARAMETER} characters are allowed.")
-        return text
+        return _text(name, values[0]) if values and values[0] else None
+
+    def parameters(self, name: str) -> tuple[str, ...]:
+        """
+        A query parameter that may be given several times; those that are empty don't count.
+
+        :raises InvalidInput: one is too long, or not UTF-8.
+        """
+        arguments: dict[bytes, list[bytes]] = self.request.args or {}
+        return tuple(_text(name, value) for value in arguments.get(name.encode(), []) if value)
 
     def flag(self, name: str) -> bool:
         """
@@ -203,6 +204,16 @@ def given_request_id(request: Request) -> str | None:
     """
     value = request.requestHeaders.getRawHeaders(b"x-request-id", [b""])[0]
     return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else None
+
+
+def _text(name: str, value: bytes) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise _wrong(name, "It is not UTF-8.") from None
+    if len(text) > _LONGEST_PARAMETER:
+        raise _wrong(name, f"At most {_LONGEST_PARAMETER} characters are allowed.")
+    return text
 
 
 def _wrong(name: str, message: str) -> InvalidInput:

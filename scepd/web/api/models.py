@@ -11,10 +11,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scepd.model import EMBEDDED_CA, Activity, Breaker, CertificateAuthority, Profile, SCEPExchange
+from scepd.model import EMBEDDED_CA, Activity, Breaker, CertificateAuthority, SCEPExchange
 from scepd.services.authority_check import CheckReport, own_certificate
 from scepd.services.authority_input import DEFAULT_CONCURRENCY, MASK, NewCertificateAuthority
-from scepd.services.profiles import UploadedProfile
 from scepd.web.api.authority_models import CACertificateView
 from scepd.web.api.breaker_models import BreakerView
 
@@ -178,64 +177,6 @@ class CertificateAuthorityCheck(BaseModel):
             previous_sha256=report.previous_sha256,
             certificates=[CACertificateView.of(der) for der in report.certificates.ders],
         )
-
-
-class ProfileView(BaseModel):
-    """
-    A stored configuration profile, without its content.
-    """
-
-    uuid: str
-    identifier: str
-    display_name: str
-    scope: str = Field(description="System or User")
-    sha256: str = Field(description="of its content, hex")
-    size: int = Field(description="of its content, in bytes")
-    target_label: str | None = Field(description="hosts with this label get it; null: all hosts")
-    certificate_authorities: list[str] = Field(description="those that its variables name")
-    created_at: datetime
-
-    @classmethod
-    def of(cls, profile: Profile) -> ProfileView:
-        """
-        The view of a stored record.
-        """
-        return cls(
-            uuid=profile.uuid,
-            identifier=profile.identifier,
-            display_name=profile.display_name,
-            scope=profile.scope,
-            sha256=profile.sha256,
-            size=len(profile.content),
-            target_label=profile.target_label,
-            certificate_authorities=list(profile.ca_names),
-            created_at=profile.created_at,
-        )
-
-
-class ProfileList(BaseModel):
-    """
-    A page of profiles, by identifier.
-    """
-
-    items: list[ProfileView]
-    next: str | None = Field(description="the `after` of the next page; null at the end")
-
-
-class ProfileUpload(BaseModel):
-    """
-    A profile that was stored.
-    """
-
-    profile: ProfileView
-    warnings: list[str] = Field(description="sentences about what works but is unwise")
-
-    @classmethod
-    def of(cls, uploaded: UploadedProfile) -> ProfileUpload:
-        """
-        The view of what the service answered.
-        """
-        return cls(profile=ProfileView.of(uploaded.profile), warnings=list(uploaded.warnings))
 
 
 class ExchangeView(BaseModel):

@@ -5,12 +5,19 @@
 from __future__ import annotations
 
 from scepd.errors import Fault, InvalidInput
+from scepd.model import Targets
 from scepd.services.hosts import Hosts
 from scepd.services.profiles import Profiles
 from scepd.web.api.call import Call
 from scepd.web.api.host_models import ProfileStatusList, ProfileStatusView
-from scepd.web.api.models import ProfileList, ProfileUpload, ProfileView
-from scepd.web.api.openapi import Endpoint
+from scepd.web.api.openapi import JSON, Endpoint
+from scepd.web.api.profile_models import (
+    ProfileDetails,
+    ProfileList,
+    ProfileUpload,
+    ProfileView,
+    TargetsModel,
+)
 from scepd.web.api.routes import Routes
 
 MOBILECONFIG = "application/x-apple-aspen-config"
@@ -39,6 +46,8 @@ class ProfileEndpoints:
             (_CONTENT, self.content),
             (_PREVIEW, self.preview),
             (_STATUS, self.status),
+            (_REPLACE, self.replace),
+            (_TARGETS, self.aim),
             (_DELETE, self.delete),
         ):
             routes.add(endpoint, function)
@@ -57,16 +66,32 @@ class ProfileEndpoints:
         """
         Check and store the body.
         """
-        label = call.parameter("label")
-        uploaded = await self._service.upload(call.body(), label, call.actor)
-        call.created(f"{_ALL}/{uploaded.profile.uuid}")
-        return ProfileUpload.of(uploaded)
+        uploaded = await self._service.upload(call.body(), _targets(call), call.actor)
+        uuid = uploaded.profile.uuid
+        call.created(f"{_ALL}/{uuid}")
+        return ProfileUpload.of(uploaded, await self._service.count(uuid))
 
-    async def show(self, call: Call, uuid: str) -> ProfileView:
+    async def replace(self, call: Call, uuid: str) -> ProfileUpload:
+        """
+        Check the body and store it in place of the profile.
+        """
+        uploaded = await self._service.replace(uuid, call.body(), call.actor)
+        return ProfileUpload.of(uploaded, await self._service.count(uuid))
+
+    async def aim(self, call: Call, uuid: str) -> ProfileDetails:
+        """
+        Aim it at other hosts.
+        """
+        targets = call.json(TargetsModel).value()
+        profile = await self._service.aim(uuid, targets, call.actor)
+        return ProfileDetails.counted(profile, await self._service.count(uuid))
+
+    async def show(self, call: Call, uuid: str) -> ProfileDetails:
         """
         One of them, without its content.
         """
-        return ProfileView.of(await self._service.show(uuid))
+        profile = await self._service.show(uuid)
+        return ProfileDetails.counted(profile, await self._service.count(uuid))
 
     async def content(self, call: Call, uuid: str) -> bytes:
         """
@@ -105,6 +130,14 @@ class ProfileEndpoints:
         await self._service.remove(uuid, call.actor)
 
 
+def _targets(call: Call) -> Targets:
+    """
+    The targets in a request's parameters.
+    """
+    any_of = call.parameters("labels_any") + call.parameters("label")
+    return Targets(any_of, call.parameters("labels_all"), call.parameters("labels_none"))
+
+
 _LIST = Endpoint(
     "GET",
     _ALL,
@@ -119,9 +152,29 @@ _UPLOAD = Endpoint(
     status=201,
     answer=ProfileUpload,
     body_type=MOBILECONFIG,
-    parameters={"label": "only hosts with this label get it; all hosts when left out"},
+    parameters={
+        "labels_any": "only hosts with one of these labels get it; may be given several times",
+        "labels_all": "only hosts with every one of these labels get it; likewise",
+        "labels_none": "only hosts with none of these labels get it; likewise",
+        "label": "the same as labels_any",
+    },
 )
-_SHOW = Endpoint("GET", _ONE, "One profile, without its content", answer=ProfileView)
+_REPLACE = Endpoint(
+    "PUT",
+    _ONE,
+    "Check a profile of the same identifier and store it in place of this one: its hosts get it",
+    answer=ProfileUpload,
+    body_type=MOBILECONFIG,
+)
+_TARGETS = Endpoint(
+    "PUT",
+    f"{_ONE}/targets",
+    "Aim a profile at other hosts: those that leave its targets lose it",
+    answer=ProfileDetails,
+    body=TargetsModel,
+    body_type=JSON,
+)
+_SHOW = Endpoint("GET", _ONE, "One profile, without its content", answer=ProfileDetails)
 _CONTENT = Endpoint(
     "GET", f"{_ONE}/content", "The profile as it was uploaded", answer_type=MOBILECONFIG
 )

@@ -26,6 +26,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.ca_keys import CAKeys
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.enrolling import Enrolling
+from scepd.services.host_changes import HostChanges
 from scepd.services.host_commands import HostCommandPorts, HostCommands
 from scepd.services.hosts import Hosts
 from scepd.services.inventories import Inventories, InventoryPorts
@@ -67,6 +68,7 @@ from tests.support.fakes import (
     FakeCommandRecords,
     FakeEnrollments,
     FakeHealth,
+    FakeHostChanges,
     FakeHosts,
     FakeProfiles,
     FakeUpstream,
@@ -155,6 +157,7 @@ class Server:
         self.clock.advance(NOW.timestamp())
         self.authorities = FakeCertificateAuthorities(self.activities)
         self.profiles = FakeProfiles(self.activities)
+        self.host_changes = FakeHostChanges(self.hosts, self.activities)
         self.upstream.answers = {
             b"operation=GetCACert": (b"application/x-x509-ca-cert", der(certificate())),
             b"operation=GetCACaps": (b"text/plain", b"POSTPKIOperation\nAES\nSHA-256\n"),
@@ -226,6 +229,7 @@ class Server:
             ),
             certificates=ManagedCertificates(self.renewals, self.breakers, self.clock),
             inventories=self._inventories(),
+            host_changes=HostChanges(self.host_changes, self.hosts, self.clock),
             commands=HostCommands(
                 HostCommandPorts(
                     self.commands,

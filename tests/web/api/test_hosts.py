@@ -9,7 +9,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.model import Host, HostInventory, Profile, PushState
+from scepd.model import Host, HostInventory, Profile, PushState, Targets
 from tests.services.ca_certificates import NOW
 from tests.services.test_hosts import (
     HOST,
@@ -278,7 +278,7 @@ class ProfileStatusTests(SynchronousTestCase):
         """
         self.server = Server()
         self.server.profiles.by_uuid[PROFILE] = Profile(
-            PROFILE, "com.example.scep", "SCEP", b"", "", "System", None, (), NOW
+            PROFILE, "com.example.scep", "SCEP", b"", "", "System", Targets(), (), NOW
         )
 
     def assign(self, *uuids: str) -> None:

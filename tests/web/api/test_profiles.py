@@ -9,7 +9,7 @@ from datetime import timedelta
 from pydantic import JsonValue
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.model import Activity, Host, SCEPExchange
+from scepd.model import Activity, Host, SCEPExchange, TargetCount, Targets
 from tests.services.ca_certificates import NOW
 from tests.services.test_profiles import authority, profile
 from tests.web.api.server import Answer, Server
@@ -50,7 +50,9 @@ class ProfileEndpointTests(SynchronousTestCase):
         assert isinstance(view, dict)
         self.assertEqual(view["uuid"], UUID)
         self.assertEqual(view["size"], len(content))
-        self.assertEqual(view["target_label"], "staff")
+        self.assertEqual(
+            view["targets"], {"labels_any": ["staff"], "labels_all": [], "labels_none": []}
+        )
         self.assertEqual(view["certificate_authorities"], ["Test_SCEP"])
 
     def test_any_content_type(self) -> None:
@@ -87,11 +89,72 @@ class ProfileEndpointTests(SynchronousTestCase):
         A profile is shown, and listed, without its content.
         """
         self.upload(profile())
+        self.server.profiles.counts[UUID] = TargetCount(7, 2, is_applied=False)
         shown = self.server.request("GET", f"/profiles/{UUID}").json
         self.assertEqual(shown["identifier"], "com.example.scep")
         self.assertNotIn("content", shown)
+        hosts = shown.pop("hosts")
+        self.assertEqual(hosts, {"targeted": 7, "leaving": 2, "applied": False})
         listed = self.server.request("GET", "/profiles").json
         self.assertEqual(listed, {"items": [shown], "next": None})
+
+    def test_targets_of_an_upload(self) -> None:
+        """
+        Each kind of labels may be given several times; faults name the parameter.
+        """
+        query = "?labels_any=a&labels_any=b&labels_all=os:15&labels_none=c%2Cd&labels_none="
+        self.assertEqual(self.upload(profile(), query).status, 201)
+        stored = self.server.profiles.by_uuid[UUID]
+        self.assertEqual(stored.targets, Targets(("a", "b"), ("os:15",), ("c,d",)))
+        answer = self.upload(profile(identifier="com.example.b"), "?labels_all=%0A")
+        self.assertEqual(answer.status, 400)
+        self.assertIn("labels_all", str(answer.faults))
+        answer = self.upload(profile(identifier="com.example.b"), "?labels_all=%FF")
+        self.assertIn("It is not UTF-8.", str(answer.faults))
+
+    def test_replace(self) -> None:
+        """
+        Another content is stored in place; the answer says whether it is another, and warns.
+        """
+        self.upload(profile(), "?label=staff")
+        path = f"/profiles/{UUID}"
+        content = profile(**{"Key Type": "ECSECPrimeRandom"})
+        answer = self.server.request("PUT", path, content)
+        self.assertEqual((answer.status, answer.json["changed"]), (200, True))
+        self.assertIn("Key Type", str(answer.json["warnings"]))
+        view = answer.json["profile"]
+        assert isinstance(view, dict)
+        self.assertEqual(view["size"], len(content))
+        self.assertEqual(self.server.profiles.by_uuid[UUID].targets, Targets(("staff",)))
+        self.assertFalse(self.server.request("PUT", path, content).json["changed"])
+        other = self.server.request("PUT", path, profile(identifier="com.example.b"))
+        self.assertEqual(other.status, 400)
+        self.assertIn("PayloadIdentifier", str(other.faults))
+        self.assertEqual(self.server.request("PUT", "/profiles/none", content).status, 404)
+
+    def test_aim(self) -> None:
+        """
+        Targets are set whole: what is left out is empty. Unknown fields and odd labels are refused.
+        """
+        self.upload(profile(), "?label=staff")
+        path = f"/profiles/{UUID}/targets"
+        answer = self.server.request("PUT", path, {"labels_none": ["kiosk"]})
+        self.assertEqual(answer.status, 200)
+        expected = {"labels_any": [], "labels_all": [], "labels_none": ["kiosk"]}
+        self.assertEqual(answer.json["targets"], expected)
+        self.assertEqual(self.server.profiles.by_uuid[UUID].targets, Targets((), (), ("kiosk",)))
+        wrong: tuple[tuple[dict[str, JsonValue], str], ...] = (
+            ({"labels": ["a"]}, "labels"),
+            ({"labels_any": [""]}, "labels_any"),
+            ({"labels_any": "a"}, "labels_any"),
+        )
+        for body, field in wrong:
+            refused = self.server.request("PUT", path, body)
+            self.assertEqual(refused.status, 400)
+            self.assertIn(field, str(refused.faults))
+        self.assertEqual(self.server.request("PUT", path, {}).status, 200)
+        self.assertEqual(self.server.profiles.by_uuid[UUID].targets, Targets())
+        self.assertEqual(self.server.request("PUT", "/profiles/none/targets", {}).status, 404)
 
     def test_content(self) -> None:
         """

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 
 _VERIFYING = sa.text("status = 'verifying'")
 # Whoever has acknowledged something; NULL is never due, so that the time comes with what they do.
