@@ -86,7 +86,7 @@ def build_enrollment_profile(profile: EnrollmentProfile) -> bytes:
     """
     Write an enrollment profile; the same input always gives the same bytes.
 
-    Its ServerCapabilities let a Mac hand over its bootstrap token; they name no user channels.
+    Its ServerCapabilities let a Mac hand over its bootstrap token, and open a user channel.
 
     :param profile: what to put into it.
     :returns: the unsigned profile in XML.
@@ -140,7 +140,10 @@ def _mdm_payload(profile: EnrollmentProfile) -> dict[str, object]:
         "SignMessage": True,
         "AccessRights": ALL_RIGHTS,
         "CheckOutWhenRemoved": True,
-        "ServerCapabilities": ["com.apple.mdm.bootstraptoken"],
+        "ServerCapabilities": [
+            "com.apple.mdm.per-user-connections",
+            "com.apple.mdm.bootstraptoken",
+        ],
     }
 
 

@@ -44,6 +44,7 @@ class Delivery:
     :param granted: whether the proxy saw a CertRep SUCCESS in that window.
     :param known_sha1s: of certificates that were recorded for this host before the window opened,
         and of the identities of its enrollments.
+    :param scope: ``User``: it went by the user channel of a Mac; users have lists of their own.
     """
 
     profile_uuid: str
@@ -56,3 +57,4 @@ class Delivery:
     window_opened_at: datetime | None
     granted: bool
     known_sha1s: frozenset[str]
+    scope: str = "System"

@@ -91,10 +91,10 @@ def sender_of(enrollment: EnrollmentIdentifier, identity: KnownIdentity) -> str:
 
 def refuse_user_channel(enrollment: EnrollmentIdentifier) -> None:
     """
-    Refuse what comes over a user channel: there are none, so that nothing of it would be kept.
+    Refuse what only a device says, and not a user of it.
 
-    :raises DeviceRefused: it does.
+    :raises DeviceRefused: it comes over a user channel.
     """
     if enrollment.is_user_channel:
-        _log.info("Refused a message of the user channel {named}", named=enrollment.text)
-        raise DeviceRefused("there are no user channels")
+        _log.warn("Refused an Authenticate of the user channel {named}", named=enrollment.text)
+        raise DeviceRefused("a user channel has no Authenticate")

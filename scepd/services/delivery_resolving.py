@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherR
 from twisted.logger import Logger
 
 from scepd.errors import InvalidInput, SecretUnreadable, StorageUnavailable
+from scepd.mdm.identifiers import is_user_channel
 from scepd.model import DueRow, Host, Profile, RowEvent
 from scepd.ports import CertificateAuthorityStore, HostStore, ProfileStore, Workers
 from scepd.profiles.lifecycle import Event, Operation
@@ -161,7 +162,7 @@ class Resolving:
         host = await self._hosts.host(row.host_uuid)
         if host is None:
             return _failed(row, HOST_GONE)
-        if needs_user_channel(profile, host):
+        if needs_user_channel(profile, host) and not is_user_channel(row.enrollment_id):
             return RowEvent(row.host_uuid, row.profile_uuid, Event.USER_CHANNEL_MISSED)
         try:
             values = await self._rendering.values_for(host, profile)

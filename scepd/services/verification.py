@@ -53,11 +53,19 @@ class Inventory:
         inventory of profiles, which is not the same as an empty one.
     :param certificates: each; None likewise.
     :param source: ``osquery`` or ``MDM``.
+    :param user_profiles: as ``profiles``, of the users of a Mac; None likewise.
     """
 
     profiles: Sequence[tuple[str, datetime | None]] | None
     certificates: Sequence[CandidateCertificate] | None
     source: str
+    user_profiles: Sequence[tuple[str, datetime | None]] | None = None
+
+    def profiles_for(self, delivery: Delivery) -> Sequence[tuple[str, datetime | None]] | None:
+        """
+        The list that a delivery must be in: a user of a Mac has one apart from the device's.
+        """
+        return self.user_profiles if delivery.scope == "User" else self.profiles
 
 
 class Verification:
@@ -145,7 +153,8 @@ class Verification:
         acknowledged = delivery.acknowledged_at
         grace = timedelta(seconds=self._settings.grace)
         past_grace = acknowledged is not None and utc_now(self._clock) >= acknowledged + grace
-        found = verdict(delivery, inventory.profiles, match, past_grace=past_grace)
+        profiles = inventory.profiles_for(delivery)
+        found = verdict(delivery, profiles, match, past_grace=past_grace)
         if found is None:
             return None
         return RowEvent(host.uuid, delivery.profile_uuid, found.event, found.detail)

@@ -4,8 +4,12 @@ The inventory that an osquery agent wrote back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from scepd.osquery.distributed import DistributedWrite
 from scepd.osquery.inventory import (
+    InstalledProfile,
     ObservedCertificate,
     certificates_of,
     profiles_of,
@@ -23,17 +27,25 @@ def inventory_of(write: DistributedWrite) -> Inventory:
     """
     Take an inventory out of an agent's answer; a query that failed is none.
     """
-    profiles = profiles_of(write)
-    listed = None
-    if profiles is not None:
-        everyone = (*profiles, *(user_profiles_of(write) or ()))
-        listed = [(each.identifier, each.installed_at) for each in everyone]
     observed = certificates_of(write)
     certificates = None
     if observed is not None:
         found = (_candidate(each) for each in observed)
         certificates = [each for each in found if each is not None]
-    return Inventory(listed, certificates, "osquery")
+    return Inventory(
+        _listed(profiles_of(write)),
+        certificates,
+        "osquery",
+        user_profiles=_listed(user_profiles_of(write)),
+    )
+
+
+def _listed(
+    profiles: Sequence[InstalledProfile] | None,
+) -> list[tuple[str, datetime | None]] | None:
+    if profiles is None:
+        return None
+    return [(each.identifier, each.installed_at) for each in profiles]
 
 
 def _candidate(observed: ObservedCertificate) -> CandidateCertificate | None:

@@ -16,6 +16,7 @@ from scepd.storage.database import Database
 from scepd.storage.first_assignments import enabled_device
 from scepd.storage.rows import is_of
 from scepd.storage.tables import enrollment_window, host, host_profile, profile
+from scepd.storage.user_scope import SYSTEM_SCOPE, USER_SCOPE, is_user_profile, newest_channel
 from scepd.storage.windows import close_windows, insert_window
 
 
@@ -121,10 +122,15 @@ def _assign(connection: Connection, new: HostProfile, now: datetime) -> None:
     found = connection.execute(known.where(profile.c.uuid == new.profile_uuid)).first()
     if found is None:
         raise NotFound(f"there is no profile {new.profile_uuid!r}")
+    for_user = is_user_profile(connection, new.host_uuid, new.profile_uuid)
+    channel = select(newest_channel(new.host_uuid))
     values = _values(new) | {
         "content_sha256": found.sha256,
         "profile_identifier": new.profile_identifier or found.identifier,
-        "enrollment_id": enabled_device(connection, new.host_uuid),
+        "enrollment_id": (
+            connection.scalar(channel) if for_user else enabled_device(connection, new.host_uuid)
+        ),
+        "scope": USER_SCOPE if for_user else SYSTEM_SCOPE,
         "changed_at": now,
     }
     if new.delivered_at is not None:
@@ -164,4 +170,5 @@ def _record(row: Row[tuple[object, ...]]) -> HostProfile:
         row.command_uuid,
         row.delivered_at,
         row.acknowledged_at,
+        row.scope,
     )

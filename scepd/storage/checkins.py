@@ -30,6 +30,7 @@ from scepd.storage.hosts import put_enrolled_host
 from scepd.storage.outbox import anything_waits, cancel_queue, drop_pushes, wish_pushes
 from scepd.storage.rows import apply_to_rows
 from scepd.storage.tables import device_identity, host, host_profile
+from scepd.storage.user_channel_routes import deliver_by_device, end_channel, end_channels
 
 _COLUMNS = tables.enrollment.c
 
@@ -66,6 +67,21 @@ class SQLCheckInStore:
 
         return await self._database.read(query)
 
+    async def enrollments_of_host(self, host_uuid: str) -> Sequence[Enrollment]:
+        """
+        The enrollments of a host, its user channels too: that of the device first, then by id.
+        """
+        some = (
+            select(tables.enrollment)
+            .where(_COLUMNS.host_uuid == host_uuid)
+            .order_by(_COLUMNS.kind.in_(USER_KINDS), _COLUMNS.id)
+        )
+
+        def query(connection: Connection) -> list[Enrollment]:
+            return [enrollment_record(row) for row in connection.execute(some)]
+
+        return await self._database.read(query)
+
     async def authenticate(
         self,
         host: Host,
@@ -80,7 +96,7 @@ class SQLCheckInStore:
         open commands are cancelled, its push wish goes, and ENROLLED_ANEW happens to each of the
         host's assignments.
 
-        A device takes its user channels along; a user channel has no part in the assignments.
+        A device takes its user channels along.
 
         :param replace_enabled: whether it may take the place of an enabled enrollment.
         :raises Conflict: the identity is pinned to another enrollment; or it may not.
@@ -148,7 +164,7 @@ class SQLCheckInStore:
                 raise _not_found(enrollment_id)
             connection.execute(update(tables.enrollment).where(same).values(values))
             if row.kind in DEVICE_KINDS and not row.enabled:
-                _deliver_to(connection, row.host_uuid, enrollment_id)
+                deliver_by_device(connection, row.host_uuid, enrollment_id, now, self._settings)
                 assign_targets(connection, same, now)
                 wish_pushes(connection, [enrollment_id], push_due, AFTER_ENROLLING)
             elif anything_waits(connection, enrollment_id):
@@ -162,7 +178,8 @@ class SQLCheckInStore:
         Disable an enrollment and unpin its identities, so that only :meth:`authenticate` begins it
         anew, also with one of them; CHECKED_OUT happens to each of the host's assignments.
 
-        A device takes its user channels along; a user channel has no part in the assignments.
+        A device takes its user channels along. A user channel ends alone: USER_CHANNEL_ENDED
+        happens to the assignments that went by it, which take the next newest one, or wait.
         """
         one = select(_COLUMNS.host_uuid, _COLUMNS.kind).where(_COLUMNS.id == enrollment_id)
 
@@ -170,9 +187,11 @@ class SQLCheckInStore:
             row = connection.execute(one).first()
             if row is None:
                 return
+            if row.kind in USER_KINDS:
+                end_channel(connection, enrollment_id, row.host_uuid, now, self._settings)
+                return
             disable(connection, _COLUMNS.id == enrollment_id)
-            if row.kind in DEVICE_KINDS:
-                self._leave(connection, row.host_uuid, Event.CHECKED_OUT, now)
+            self._leave(connection, row.host_uuid, Event.CHECKED_OUT, now)
 
         await self._database.write(unit)
 
@@ -200,15 +219,11 @@ class SQLCheckInStore:
         Let the event happen to the host's assignments; until a device enrollment is enabled they
         are nobody's work.
         """
-        disable(connection, (_COLUMNS.host_uuid == host_uuid) & _COLUMNS.kind.in_(USER_KINDS))
+        channels = (_COLUMNS.host_uuid == host_uuid) & _COLUMNS.kind.in_(USER_KINDS)
+        end_channels(connection, channels, now)
         some = host_profile.c.host_uuid == host_uuid
         apply_to_rows(connection, some, lambda row: event, now, self._settings)
-        _deliver_to(connection, host_uuid, None)
-
-
-def _deliver_to(connection: Connection, host_uuid: str, enrollment_id: str | None) -> None:
-    some = host_profile.c.host_uuid == host_uuid
-    connection.execute(update(host_profile).where(some).values(enrollment_id=enrollment_id))
+        deliver_by_device(connection, host_uuid, None, now, self._settings)
 
 
 def _pin_only(connection: Connection, enrollment_id: str, certificate_sha256: str) -> None:

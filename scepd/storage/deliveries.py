@@ -87,6 +87,7 @@ def _record(
         window_opened_at=opened_at,
         granted=window_id is not None and _was_granted(connection, window_id),
         known_sha1s=identities | known,
+        scope=row.scope,
     )
 
 

@@ -55,7 +55,7 @@ def delivery_columns(
         columns |= {"delivered_at": now, "acknowledged_at": None, "offered": True}
     elif event is Event.ACKNOWLEDGED:
         columns["acknowledged_at"] = now
-    elif event is Event.ENROLLED_ANEW:
+    elif event in (Event.ENROLLED_ANEW, Event.USER_CHANNEL_ENDED):
         columns["offered"] = False
     return columns
 

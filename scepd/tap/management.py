@@ -27,6 +27,7 @@ from scepd.services.periodic import Periodic
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal
 from scepd.services.results import ResultPorts, Results
+from scepd.services.user_channels import UserChannels
 from scepd.services.verification import Verification, VerificationSettings
 from scepd.services.verification_agents import Agents
 from scepd.services.verification_certificates import ExpectedCertificates
@@ -169,6 +170,15 @@ class Management:
     def _make_check_in(self) -> CheckIn:
         stores, around = self._stores, self._around
         identities = Identities(stores.check_ins, around.in_thread, around.reactor)
+        user_channels = UserChannels(
+            stores.user_channels,
+            stores.check_ins,
+            self.last_seen,
+            around.keyring,
+            around.reactor,
+            around.random_bytes,
+            self.pushing.wake,
+        )
         messages = CheckInMessages(
             stores.check_ins,
             self.last_seen,
@@ -179,6 +189,7 @@ class Management:
             BootstrapTokens(
                 stores.bootstrap_tokens, around.keyring, around.reactor, around.random_bytes
             ),
+            user_channels,
         )
         return CheckIn(
             identities,
@@ -187,6 +198,7 @@ class Management:
             self._make_results(),
             self.last_seen,
             around.in_thread,
+            user_channels,
         )
 
     def _make_commands(self) -> Commands:

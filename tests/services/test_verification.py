@@ -329,6 +329,45 @@ class MissingTests(VerificationTestCase):
         self.assertIsNone(self.event())
 
 
+class UserScopeTests(VerificationTestCase):
+    """
+    Tests for what went by the user channel of a Mac.
+    """
+
+    def take_lists(
+        self,
+        of_device: Sequence[tuple[str, datetime | None]] | None,
+        of_users: Sequence[tuple[str, datetime | None]] | None,
+    ) -> Event | None:
+        """
+        Take an inventory with the certificate, and tell what happened.
+        """
+        found = certificate(f"CN=C02ABC,OU={MARKER}")
+        inventory = Inventory(of_device, [found], "osquery", of_users)
+        self.successResultOf(Deferred.fromCoroutine(self.verification.take("UDID-1", inventory)))
+        return self.event()
+
+    def test_proved(self) -> None:
+        """
+        It is proved by the users' list, and not by the device's.
+        """
+        listed = [(PROFILE.identifier, NOW)]
+        self.delivered(scope="User")
+        self.assertIs(self.take_lists(listed, []), Event.PROFILE_MISSED)
+        self.assertIs(self.take_lists([], listed), Event.INVENTORY_PROVED)
+        self.delivered(scope="System")
+        self.assertIs(self.take_lists([], listed), Event.PROFILE_MISSED)
+
+    def test_no_list(self) -> None:
+        """
+        Without a list of the users nothing is missing, however long ago it was delivered.
+        """
+        self.delivered(scope="User")
+        self.after_grace()
+        self.assertIsNone(self.take_lists([], None))
+        self.assertIs(self.take_lists(None, []), Event.PROFILE_MISSED_PAST_GRACE)
+
+
 class AskingTests(VerificationTestCase):
     """
     Tests for when a host is asked.

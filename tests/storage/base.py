@@ -46,6 +46,7 @@ from scepd.ports import (
     PushStore,
     SignedBy,
     Subject,
+    UserChannelStore,
     VerificationStore,
 )
 from scepd.storage.activities import SQLActivityStore
@@ -70,6 +71,7 @@ from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.user_channels import SQLUserChannelStore
 from scepd.storage.verification import SQLVerificationStore
 from tests.storage import records
 from tests.storage.records import HOUR, NOON
@@ -114,6 +116,7 @@ class StorageTestCase(TestCase):
         self.requests: PendingRequestStore = SQLPendingRequestStore(database)
         self.enrollment_tokens: EnrollmentTokenStore = SQLEnrollmentTokenStore(database, self.clock)
         self.checkins: CheckInStore = SQLCheckInStore(database)
+        self.channels: UserChannelStore = SQLUserChannelStore(database)
         self.commands: CommandStore = SQLCommandStore(database)
         self.bootstrap: BootstrapTokenStore = SQLBootstrapTokenStore(database)
         self.history: CommandHistory = SQLCommandHistory(database, self.clock)

@@ -22,6 +22,7 @@ from tests.storage import (
     target_contract,
     test_push_processes,
     topic_contract,
+    user_channel_contract,
     verification_contract,
     window_contract,
 )
@@ -265,4 +266,16 @@ class BootstrapTokenTests(MigratedServer, bootstrap_contract.BootstrapTokenContr
 class CommandHistoryTests(MigratedServer, history_contract.CommandHistoryContract):
     """
     The contract of command histories on PostgreSQL.
+    """
+
+
+class UserChannelTests(MigratedServer, user_channel_contract.UserChannelContract):
+    """
+    UserChannelStore on PostgreSQL.
+    """
+
+
+class UserScopeTests(MigratedServer, user_channel_contract.UserScopeContract):
+    """
+    Profiles of User scope on PostgreSQL.
     """

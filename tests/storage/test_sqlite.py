@@ -21,6 +21,7 @@ from tests.storage import (
     silence_contract,
     target_contract,
     topic_contract,
+    user_channel_contract,
     verification_contract,
     window_contract,
 )
@@ -258,4 +259,16 @@ class TokenTests(MigratedFile, breaker_contract.TokenContract):
 class TopicTests(MigratedFile, topic_contract.TopicContract):
     """
     PushTopics on SQLite.
+    """
+
+
+class UserChannelTests(MigratedFile, user_channel_contract.UserChannelContract):
+    """
+    UserChannelStore on SQLite.
+    """
+
+
+class UserScopeTests(MigratedFile, user_channel_contract.UserScopeContract):
+    """
+    Profiles of User scope on SQLite.
     """

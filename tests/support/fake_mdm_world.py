@@ -37,7 +37,14 @@ from scepd.services.commands import CommandPorts, Commands
 from scepd.services.last_seen import LastSeen
 from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
-from tests.support.fake_mdm import FakeBootstrapTokens, FakeCheckIns, FakeCommands, FakeVerification
+from scepd.services.user_channels import UserChannels
+from tests.support.fake_mdm import (
+    FakeBootstrapTokens,
+    FakeCheckIns,
+    FakeCommands,
+    FakeUserChannels,
+    FakeVerification,
+)
 from tests.support.fakes import (
     FakeAssignments,
     FakeCertificateAuthorities,
@@ -208,6 +215,7 @@ class MDMWorld:
         self.clock.advance(NOW.timestamp())
         self.check_ins, self.commands = FakeCheckIns(), FakeCommands()
         self.bootstrap_tokens = FakeBootstrapTokens()
+        self.user_channel_store = FakeUserChannels(check_ins=self.check_ins)
         self.assignments, self.exchanges = FakeAssignments(), FakeEnrollments()
         self.verification = FakeVerification()
         self.authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
@@ -291,6 +299,15 @@ class MDMWorld:
         result_ports = ResultPorts(
             self.commands, self.assignments, self.exchanges, self.verification, self.clock
         )
+        channels = UserChannels(
+            self.user_channel_store,
+            self.check_ins,
+            self.last_seen,
+            lambda: self.keyring,
+            self.clock,
+            bytes,
+            self._wake,
+        )
         messages = CheckInMessages(
             self.check_ins,
             self.last_seen,
@@ -299,6 +316,7 @@ class MDMWorld:
             bytes,
             self._wake,
             BootstrapTokens(self.bootstrap_tokens, lambda: self.keyring, self.clock, bytes),
+            channels,
         )
         return CheckIn(
             Identities(self.check_ins, self.workers, self.clock),
@@ -307,6 +325,7 @@ class MDMWorld:
             Results(result_ports),
             self.last_seen,
             self.workers,
+            channels,
         )
 
     def _wake(self) -> None:

@@ -122,8 +122,11 @@ class MDMEndpointTests(SynchronousTestCase):
             (check_in("GetToken"), 404),
             (check_in("SetBootstrapToken", BootstrapToken=b"secret"), 200),
             (check_in("GetBootstrapToken"), 200),
-            (token_update(UserID="USER"), 400),
             (report("Idle", UserID="USER"), 400),
+            (token_update(UserID="USER"), 200),
+            (report("Idle", UserID="USER"), 200),
+            (check_in("GetToken", UserID="USER"), 404),
+            (check_in("SetBootstrapToken", UserID="USER", BootstrapToken=b"secret"), 400),
         ):
             self.assertEqual(self.put(body).status, status)
 
