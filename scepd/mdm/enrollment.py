@@ -56,6 +56,7 @@ class EnrollmentProfile:
     :param scep_url: of the embedded certificate authority.
     :param challenge: good for one certificate.
     :param subject: of the identity's certificate.
+    :param sign_message: whether the device signs what it sends; else TLS has to prove who it is.
     """
 
     identifier: str
@@ -70,6 +71,7 @@ class EnrollmentProfile:
     scep_url: str
     challenge: str = field(repr=False)
     subject: Subject
+    sign_message: bool = True
 
 
 def common_name(text: str) -> Subject:
@@ -137,7 +139,7 @@ def _mdm_payload(profile: EnrollmentProfile) -> dict[str, object]:
         "CheckInURL": profile.check_in_url,
         "Topic": profile.topic,
         "IdentityCertificateUUID": profile.scep_uuid,
-        "SignMessage": True,
+        "SignMessage": profile.sign_message,
         "AccessRights": ALL_RIGHTS,
         "CheckOutWhenRemoved": True,
         "ServerCapabilities": [

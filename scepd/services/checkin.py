@@ -45,18 +45,19 @@ class CheckIn:
         self._workers = workers
         self._user_channels = user_channels
 
-    async def answer(self, body: bytes, signature: bytes) -> bytes:
+    async def answer(self, body: bytes, signature: bytes, certificate: bytes = b"") -> bytes:
         """
         The answer to a message: the next command, or nothing; what it says is stored by then.
 
         :param body: the exact octets of the request's body.
         :param signature: the ``Mdm-Signature`` header; empty when there is none.
+        :param certificate: DER of what the connection proves; empty: nothing.
         :raises PermanentError: the message is refused.
         :raises StorageUnavailable: nothing of it was stored; the device sends it again.
         """
         if len(body) > LARGEST_RESULT:
             raise LimitExceeded(f"the message is longer than {LARGEST_RESULT} bytes")
-        identity = await self._identities.of(body, signature)
+        identity = await self._identities.of(body, signature, certificate)
         message = await self._read(body, identity)
         if isinstance(message, CommandResult):
             return await self._connect(message, identity)

@@ -212,6 +212,20 @@ class Composition:
             tells_requests=lambda: self._tells("debug"),
         )
 
+    def make_mtls_site(self) -> StreamingSite:
+        """
+        The site of the listener that asks for client certificates: check-ins and commands.
+        """
+        root = DeviceRoot()
+        self.management.add_check_in(root)
+        return StreamingSite(
+            root,
+            reactor=self._around.reactor,
+            body_limit=_RESULT_BYTES,
+            request_timeout=self._configuration.limits.request_timeout,
+            tells_requests=lambda: self._tells("debug"),
+        )
+
     def _make_admin_site(self) -> StreamingSite:
         root = Resource()
         root.putChild(b"healthz", HealthResource())

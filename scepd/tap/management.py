@@ -37,6 +37,7 @@ from scepd.tap.protecting import Protecting
 from scepd.tap.pushing import Pushing
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
+from scepd.web.client_certificates import ClientCertificates, TrustedProxies
 from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
 from scepd.web.mdm import make_mdm_endpoint
@@ -82,7 +83,10 @@ class Management:
             around.random_bytes,
             around.configuration.server.external_url,
             lambda: self.pushing.topic,
+            mdm_url=around.configuration.mdm.external_url,
+            sign_message=around.configuration.mdm.sign_message,
         )
+        self._check_in = self._make_mdm_endpoint(metrics)
         self._periodic = self._make_periodic()
 
     # -- its life ----------------------------------------------------------------------------------
@@ -111,12 +115,8 @@ class Management:
         """
         Put the resources of devices below the root of their listener.
         """
-        mdm, scep, api = DeviceRoot(), DeviceRoot(), DeviceRoot()
-        root.putChild(b"mdm", mdm)
+        mdm, scep, api = self.add_check_in(root), DeviceRoot(), DeviceRoot()
         mdm.putChild(b"enroll", EnrollmentResource(self.enrolling))
-        check_in = make_mdm_endpoint(self._make_check_in())
-        mdm.putChild(b"checkin", check_in)
-        mdm.putChild(b"connect", check_in)
         mdm.putChild(b"scep", scep)
         self.issuing.add_resources(scep)
         root.putChild(b"api", api)
@@ -125,6 +125,18 @@ class Management:
         version = DeviceRoot()
         api.putChild(b"v1", version)
         version.putChild(b"osquery", osquery)
+
+    def add_check_in(self, root: Resource) -> Resource:
+        """
+        Put check-ins and commands below the root of a listener.
+
+        :returns: what they are below.
+        """
+        mdm = DeviceRoot()
+        root.putChild(b"mdm", mdm)
+        mdm.putChild(b"checkin", self._check_in)
+        mdm.putChild(b"connect", self._check_in)
+        return mdm
 
     # -- the parts ---------------------------------------------------------------------------------
 
@@ -166,6 +178,15 @@ class Management:
             ProcessorSettings(settings.deliveries_per_tick, _BATCH),
             self._protecting.breakers,
         )
+
+    def _make_mdm_endpoint(self, metrics: Metrics) -> Resource:
+        settings = self._around.configuration.mdm
+        certificates = ClientCertificates(
+            settings.client_certificate_header or "",
+            TrustedProxies(settings.trusted_proxies or ()),
+            metrics.client_certificates_refused.inc,
+        )
+        return make_mdm_endpoint(self._make_check_in(), certificates)
 
     def _make_check_in(self) -> CheckIn:
         stores, around = self._stores, self._around
