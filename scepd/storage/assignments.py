@@ -16,7 +16,7 @@ from scepd.storage.database import Database
 from scepd.storage.first_assignments import enabled_device
 from scepd.storage.rows import is_of
 from scepd.storage.tables import enrollment_window, host, host_profile, profile
-from scepd.storage.user_scope import SYSTEM_SCOPE, USER_SCOPE, is_user_profile, newest_channel
+from scepd.storage.user_scope import SYSTEM_SCOPE, USER_SCOPE, is_user_profile, newest_channel_of
 from scepd.storage.windows import close_windows, insert_window
 
 
@@ -123,13 +123,11 @@ def _assign(connection: Connection, new: HostProfile, now: datetime) -> None:
     if found is None:
         raise NotFound(f"there is no profile {new.profile_uuid!r}")
     for_user = is_user_profile(connection, new.host_uuid, new.profile_uuid)
-    channel = select(newest_channel(new.host_uuid))
+    way = newest_channel_of if for_user else enabled_device
     values = _values(new) | {
         "content_sha256": found.sha256,
         "profile_identifier": new.profile_identifier or found.identifier,
-        "enrollment_id": (
-            connection.scalar(channel) if for_user else enabled_device(connection, new.host_uuid)
-        ),
+        "enrollment_id": way(connection, new.host_uuid),
         "scope": USER_SCOPE if for_user else SYSTEM_SCOPE,
         "changed_at": now,
     }

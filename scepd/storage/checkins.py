@@ -71,14 +71,11 @@ class SQLCheckInStore:
         """
         The enrollments of a host, its user channels too: that of the device first, then by id.
         """
-        some = (
-            select(tables.enrollment)
-            .where(_COLUMNS.host_uuid == host_uuid)
-            .order_by(_COLUMNS.kind.in_(USER_KINDS), _COLUMNS.id)
-        )
+        some = select(tables.enrollment).where(_COLUMNS.host_uuid == host_uuid)
 
         def query(connection: Connection) -> list[Enrollment]:
-            return [enrollment_record(row) for row in connection.execute(some)]
+            found = [enrollment_record(row) for row in connection.execute(some)]
+            return sorted(found, key=lambda one: (one.kind in USER_KINDS, one.id))
 
         return await self._database.read(query)
 

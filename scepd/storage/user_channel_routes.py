@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, update
 
 from scepd.profiles.lifecycle import Event, RetrySettings
 from scepd.storage.enrollments import USER_KINDS, disable
 from scepd.storage.outbox import cancel_queue
 from scepd.storage.rows import apply_to_rows
 from scepd.storage.tables import enrollment, host_profile, profile
-from scepd.storage.user_scope import USER_SCOPE, is_for_user, newest_channel
+from scepd.storage.user_scope import USER_SCOPE, is_for_user, newest_channel_of
 
 _COLUMNS = host_profile.c
 
@@ -48,7 +48,7 @@ def deliver_by_channel(
     go by one already: USER_CHANNEL_APPEARED happens to them, or USER_CHANNEL_MISSED.
     """
     _find_users(connection, host_uuid)
-    id = connection.scalar(select(newest_channel(host_uuid)))
+    id = newest_channel_of(connection, host_uuid)
     channels = select(enrollment.c.id).where(
         enrollment.c.host_uuid == host_uuid, enrollment.c.kind.in_(USER_KINDS)
     )
@@ -91,14 +91,16 @@ def _find_users(connection: Connection, host_uuid: str) -> None:
     Mark what is for the host's user and was not told so: what the host is may have become known
     after the assignment. What the device may have had stays with the device.
     """
-    of_user = select(profile.c.uuid).where(is_for_user(_COLUMNS.host_uuid))
+    of_user = select(profile.c.uuid).where(
+        profile.c.uuid == _COLUMNS.profile_uuid, is_for_user(literal(host_uuid))
+    )
     connection.execute(
         update(host_profile)
         .where(
             _COLUMNS.host_uuid == host_uuid,
             _COLUMNS.scope != USER_SCOPE,
             _COLUMNS.offered.is_(False),
-            _COLUMNS.profile_uuid.in_(of_user.correlate(host_profile)),
+            of_user.correlate(host_profile).exists(),
         )
         .values(scope=USER_SCOPE)
     )

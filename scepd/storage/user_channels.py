@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from scepd.errors import NotFound
 from scepd.model import AFTER_ENROLLING, Enrollment, PushAddress
@@ -92,16 +92,16 @@ class SQLUserChannelStore:
         await self._database.write(unit)
 
     def _make_room(self, connection: Connection, host_uuid: str, now: datetime) -> None:
-        seen = func.coalesce(_COLUMNS.last_seen, _COLUMNS.enrolled_at)
-        by_silence = (
-            select(_COLUMNS.id)
-            .where(_COLUMNS.host_uuid == host_uuid, _COLUMNS.kind.in_(USER_KINDS))
-            .order_by(_COLUMNS.enabled, seen, _COLUMNS.id)
+        some = select(enrollment).where(
+            _COLUMNS.host_uuid == host_uuid, _COLUMNS.kind.in_(USER_KINDS)
         )
-        ids = connection.scalars(by_silence).all()
-        for id in ids[: len(ids) + 1 - MOST_CHANNELS] if len(ids) >= MOST_CHANNELS else ():
-            end_channel(connection, id, host_uuid, now, self._settings)
-            connection.execute(delete(enrollment).where(_COLUMNS.id == id))
+        by_silence = sorted(
+            connection.execute(some).all(),
+            key=lambda row: (row.enabled, row.last_seen or row.enrolled_at, row.id),
+        )
+        for row in by_silence[: max(0, len(by_silence) + 1 - MOST_CHANNELS)]:
+            end_channel(connection, row.id, host_uuid, now, self._settings)
+            connection.execute(delete(enrollment).where(_COLUMNS.id == row.id))
 
 
 def _refuse_absent(connection: Connection, channel: Enrollment, device_id: str) -> None:

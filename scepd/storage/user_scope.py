@@ -30,9 +30,9 @@ def is_for_user(host_uuid: ColumnElement[str]) -> ColumnElement[bool]:
     return and_(profile.c.scope == USER_SCOPE, is_mac.exists())
 
 
-def newest_channel(host_uuid: ColumnElement[str] | str) -> ScalarSelect[str]:
+def newest_channel(host_uuid: ColumnElement[str]) -> ScalarSelect[str]:
     """
-    The id of the host's user channel that was enabled last; NULL: none is.
+    The id of the host's user channel that was enabled last, inside a statement; NULL: none is.
     """
     one = enrollment.alias()
     return (
@@ -42,6 +42,20 @@ def newest_channel(host_uuid: ColumnElement[str] | str) -> ScalarSelect[str]:
         .limit(1)
         .scalar_subquery()
     )
+
+
+def newest_channel_of(connection: Connection, host_uuid: str) -> str | None:
+    """
+    The same for one host; None: none is enabled.
+    """
+    some = select(enrollment.c.id, enrollment.c.enrolled_at).where(
+        enrollment.c.host_uuid == host_uuid,
+        enrollment.c.kind.in_(USER_KINDS),
+        enrollment.c.enabled.is_(True),
+    )
+    by_id = sorted(connection.execute(some).all(), key=lambda row: row.id)
+    newest = max(by_id, key=lambda row: row.enrolled_at, default=None)
+    return None if newest is None else str(newest.id)
 
 
 def is_user_profile(connection: Connection, host_uuid: str, profile_uuid: str) -> bool:

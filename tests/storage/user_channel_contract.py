@@ -24,12 +24,14 @@ class UserChannelCase(StorageTestCase):
     A Mac H-1 that is enrolled.
     """
 
-    async def appear(self, id: str = ANN, at: datetime = NOON, **changes: object) -> None:
+    async def appear(
+        self, id: str = ANN, at: datetime = NOON, host: str = "H-1", **changes: object
+    ) -> None:
         """
-        A user channel of H-1 is enabled.
+        A user channel of a host is enabled.
         """
-        channel = records.enrollment(id, host_uuid="H-1", kind="user", enrolled_at=at, **changes)
-        await self.channels.update_token(channel, "H-1", records.address(id.encode()), at, at)
+        channel = records.enrollment(id, host_uuid=host, kind="user", enrolled_at=at, **changes)
+        await self.channels.update_token(channel, host, records.address(id.encode()), at, at)
 
     async def ways(self, at: datetime = NOON) -> dict[str, str]:
         """
@@ -232,6 +234,22 @@ class UserScopeContract(UserChannelCase):
         self.assertEqual((await self.row()).scope, "System")
         await self.appear()
         self.assertEqual(await self.ways(), {"a-1": "H-1"})
+
+    async def test_mixed_fleet(self) -> None:
+        """
+        What one host is says nothing of another one.
+        """
+        await self.enroll("H-1")
+        await self.enroll("H-2", platform="ios")
+        await self.user_profile("a-1")
+        await self.appear("H-2:ann", host="H-2")
+        scopes = {uuid: (await self.row(uuid)).scope for uuid in ("H-1", "H-2")}
+        self.assertEqual(scopes, {"H-1": "User", "H-2": "System"})
+        await self.enroll("H-3")
+        await self.enroll("H-4", platform="ios")
+        scopes = {uuid: (await self.row(uuid)).scope for uuid in ("H-3", "H-4")}
+        self.assertEqual(scopes, {"H-3": "User", "H-4": "System"})
+        self.assertEqual((await self.row("H-2")).detail, "")
 
     async def test_platform_was_unknown(self) -> None:
         """
