@@ -108,10 +108,11 @@ class Daemon(MultiService):
         super().startService()
         listen = self._configuration.listen
         _log.info(
-            "scepd {version} is ready: devices on {devices}, admin on {admin}",
+            "scepd {version} is ready: devices on {devices}, admin on {admin}{asking}",
             version=__version__,
             devices=listen.devices,
             admin=listen.admin,
+            asking="" if listen.mdm_mtls is None else f", client certificates on {listen.mdm_mtls}",
         )
 
     def stopService(self) -> Deferred[None]:
