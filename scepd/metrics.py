@@ -153,6 +153,12 @@ class Metrics:
             ("type", "status", "fail_info"),
             registry=registry,
         )
+        self.client_certificates_refused = Counter(
+            "scepd_client_certificates_refused",
+            "Messages of devices with a client certificate in a header, from an address that is "
+            "not one of trusted_proxies.",
+            registry=registry,
+        )
         self._make_push_metrics(registry)
         self._make_certificate_metrics(registry)
         self._make_inventory_metrics(registry)

@@ -207,6 +207,49 @@ class FaultTests(SynchronousTestCase):
             ],
         )
 
+    def test_mtls_without_files(self) -> None:
+        """
+        The listener that asks for client certificates needs the server's own.
+        """
+        self.assertEqual(
+            self.faults('[listen]\nmdm_mtls = "tcp:8443"'),
+            [
+                "[listen] mdm_mtls: found 'tcp:8443'; "
+                "allowed only with tls_certificate_file and tls_key_file"
+            ],
+        )
+
+    def test_trusted_proxies(self) -> None:
+        """
+        Header and proxies are set together; a proxy is an address or a network, and not everybody.
+        """
+        together = "[mdm]: client_certificate_header and trusted_proxies are set together, or none"
+        for text in ('client_certificate_header = "X-Client-Cert"', 'trusted_proxies = ["::1"]'):
+            self.assertEqual(self.faults(f"[mdm]\n{text}"), [together])
+        for name in ("0.0.0.0/0", "::/0", "proxy.example.com", "10.0.0.1/8", "10.0.0.0/33", ""):
+            (sentence,) = self.faults(f'[mdm]\ntrusted_proxies = ["{name}"]')
+            self.assertTrue(sentence.startswith("[mdm] trusted_proxies: found ["), sentence)
+            self.assertIn('such as "127.0.0.1" or "10.1.0.0/16" but not all addresses', sentence)
+        for name in ("X Client", "X_Client", "", "X:", "X" * 65):
+            (sentence,) = self.faults(f'[mdm]\nclient_certificate_header = "{name}"')
+            self.assertIn("allowed: the name of a header", sentence)
+        names = '["127.0.0.1", "10.1.0.0/16", "fd00::/8", "unix"]'
+        parse(f'[mdm]\nclient_certificate_header = "Client-Cert"\ntrusted_proxies = {names}', _FILE)
+
+    def test_unsigned_messages(self) -> None:
+        """
+        Devices may be told not to sign only where something else proves who they are.
+        """
+        tls = '[listen]\nmdm_mtls = "tcp:1"\ntls_certificate_file = "c"\ntls_key_file = "k"\n'
+        unsigned = "[mdm]\nsign_message = false"
+        url = 'external_url = "https://mdm.example.com:1"'
+        for text in (unsigned, f"{unsigned}\n{url}", f"{tls}{unsigned}"):
+            (sentence,) = self.faults(text)
+            self.assertTrue(sentence.startswith("[mdm]: sign_message: found false;"), sentence)
+        proxy = 'client_certificate_header = "Client-Cert"\ntrusted_proxies = ["unix"]'
+        for text in (f"{tls}{unsigned}\n{url}", f"{unsigned}\n{proxy}"):
+            self.assertFalse(parse(text, _FILE).mdm.sign_message)
+
     def test_not_toml(self) -> None:
         """
         A text that is not TOML is refused with the place of the mistake.

@@ -13,6 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
 FILE = "a path, relative to this file's folder or absolute"
 ENDPOINT = "a Twisted endpoint string, such as tcp:8080:interface=127.0.0.1 or unix:/run/scepd.sock"
 FLAG = "true or false"
+EXTERNAL_URL = r"^https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$"
+"""
+The pattern of a URL under which this server is reached.
+"""
+EXTERNAL_URL_SAYS = "an absolute http or https URL without a trailing slash, query or fragment"
 
 ConfiguredPath = Annotated[Path, Field(strict=False)]
 """

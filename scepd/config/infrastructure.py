@@ -12,6 +12,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from scepd.config.fields import (
     ENDPOINT,
+    EXTERNAL_URL,
+    EXTERNAL_URL_SAYS,
     FILE,
     FLAG,
     ConfiguredPath,
@@ -28,9 +30,7 @@ class ServerSection(Section):
     """
 
     external_url: str = Field(
-        "http://127.0.0.1:8080",
-        pattern=r"^https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$",
-        description="an absolute http or https URL without a trailing slash, query or fragment",
+        "http://127.0.0.1:8080", pattern=EXTERNAL_URL, description=EXTERNAL_URL_SAYS
     )
 
 
@@ -45,6 +45,7 @@ class ListenSection(Section):
     admin: str = Field(
         "tcp:8081:interface=127.0.0.1", pattern=r"^(tcp|unix):", description=ENDPOINT
     )
+    mdm_mtls: str | None = Field(None, pattern=r"^(tcp|unix):", description=ENDPOINT)
     tls_certificate_file: ConfiguredPath | None = Field(
         None, description=FILE + " (PEM, chain included)"
     )

@@ -104,6 +104,14 @@ def _check_pairs(path: Path, configuration: Configuration) -> None:
     fault = configuration.apns.fault()
     if fault is not None:
         raise ConfigurationError(f"{path}: [apns]: {fault}")
+    fault = configuration.mdm.fault(mtls=listen.mdm_mtls is not None)
+    if fault is not None:
+        raise ConfigurationError(f"{path}: [mdm]: {fault}")
+    if listen.mdm_mtls is not None and listen.tls_key_file is None:
+        raise ConfigurationError(
+            f"{path}: [listen] mdm_mtls: found {listen.mdm_mtls!r}; "
+            "allowed only with tls_certificate_file and tls_key_file"
+        )
     if listen.admin_tls and listen.tls_key_file is None:
         raise ConfigurationError(
             f"{path}: [listen] admin_tls: found true; "

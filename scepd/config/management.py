@@ -4,11 +4,22 @@ The sections of what happens to devices: their identities, profiles, proofs and 
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Literal
 
 from pydantic import Field, field_validator
 
-from scepd.config.fields import FILE, FLAG, ConfiguredPath, Section, count, resolve, seconds
+from scepd.config.fields import (
+    EXTERNAL_URL,
+    EXTERNAL_URL_SAYS,
+    FILE,
+    FLAG,
+    ConfiguredPath,
+    Section,
+    count,
+    resolve,
+    seconds,
+)
 
 _YEAR = 365 * 86400
 
@@ -97,3 +108,42 @@ class MDMSection(Section):
     """
 
     keep_commands: float = Field(90.0, gt=0, le=3650, description="a number of days above 0")
+    external_url: str | None = Field(None, pattern=EXTERNAL_URL, description=EXTERNAL_URL_SAYS)
+    sign_message: bool = Field(True, description=FLAG)
+    client_certificate_header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+        description="the name of a header, of at most 64 letters, digits and hyphens",
+    )
+    trusted_proxies: list[str] | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description='a list of addresses and networks, such as "127.0.0.1" or "10.1.0.0/16" but '
+        'not all addresses, or "unix"',
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, names: list[str] | None) -> list[str] | None:
+        for name in names or ():
+            if name != "unix" and ip_network(name).prefixlen == 0:
+                raise ValueError("everybody would be believed")
+        return names
+
+    def fault(self, *, mtls: bool) -> str | None:
+        """
+        What is wrong with the keys together, if anything.
+
+        :param mtls: whether there is a listener that asks for client certificates.
+        """
+        if (self.client_certificate_header is None) != (self.trusted_proxies is None):
+            return "client_certificate_header and trusted_proxies are set together, or none"
+        if self.sign_message or self.client_certificate_header is not None:
+            return None
+        if mtls and self.external_url is not None:
+            return None
+        return (
+            "sign_message: found false; allowed only with another proof of identity: "
+            "client_certificate_header, or [listen] mdm_mtls and its external_url here"
+        )

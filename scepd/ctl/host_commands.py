@@ -19,6 +19,7 @@ _SEND_EXAMPLES = """\b
 Examples:
   scepctl command send 00008120-000E10C61C3BC01E device-information.plist
   scepctl command send 00008120-000E10C61C3BC01E restart.plist --json | jq -r .uuid
+  scepctl command send 00008120-000E10C61C3BC01E profile-list.plist --user ann
 """
 _ANSWER_EXAMPLES = """\b
 Examples:
@@ -38,9 +39,14 @@ def commands() -> None:
 @commands.command("send", epilog=_SEND_EXAMPLES)
 @click.argument("host")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--user",
+    help="Send it over the channel of this user: the short name, or the UserID, as `scepctl host "
+    "show` lists them.",
+)
 @as_json
 @reaches_server
-def send(connection: Connection, host: str, file: Path, as_json: bool) -> None:
+def send(connection: Connection, host: str, file: Path, user: str | None, as_json: bool) -> None:
     """
     Send the host of the UUID HOST the command in FILE, whatever it is.
 
@@ -51,7 +57,8 @@ def send(connection: Connection, host: str, file: Path, as_json: bool) -> None:
         content = file.read_bytes()
     except OSError as error:
         raise Refused(f"{file}: can't be read: {error.strerror}") from None
-    sent = connection.post("hosts", host, "commands", content=content)
+    parameters = {"user": user} if user else None
+    sent = connection.post("hosts", host, "commands", content=content, parameters=parameters)
     if as_json:
         show_json(sent)
     else:

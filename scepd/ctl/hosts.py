@@ -48,11 +48,12 @@ _LIST_KEYS = (
     "labels",
     "last_seen",
 )
-_ENROLLMENT_KEYS = ("id", "kind", "enabled", "enrolled_at", "last_seen")
+_ENROLLMENT_KEYS = ("id", "kind", "user_name", "enabled", "enrolled_at", "last_seen")
 _PROFILE_KEYS = (
     "identifier",
     "uuid",
     "operation",
+    "scope",
     "status",
     "detail",
     "attempts",
@@ -94,7 +95,16 @@ _EXCHANGE_KEYS = (
     "http_status",
     "detail",
 )
-_PUSH_KEYS = ("state", "has_address", "status", "reason", "attempts", "due_at", "answered_at")
+_PUSH_KEYS = (
+    "enrollment_id",
+    "state",
+    "has_address",
+    "status",
+    "reason",
+    "attempts",
+    "due_at",
+    "answered_at",
+)
 _SECTIONS = (
     ("enrollments", _ENROLLMENT_KEYS),
     ("pushes", _PUSH_KEYS),

@@ -98,7 +98,7 @@ def bootstrap_token_answer(token: bytes) -> bytes:
     """
     Make the answer to a GetBootstrapToken.
 
-    :param token: as the Mac handed it over.
+    :param token: as the Mac handed it over; of no length when there is none.
     :returns: a property list in XML.
     """
     return plistlib.dumps({"BootstrapToken": token})

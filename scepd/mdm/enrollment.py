@@ -56,6 +56,7 @@ class EnrollmentProfile:
     :param scep_url: of the embedded certificate authority.
     :param challenge: good for one certificate.
     :param subject: of the identity's certificate.
+    :param sign_message: whether the device signs what it sends; else TLS has to prove who it is.
     """
 
     identifier: str
@@ -70,6 +71,7 @@ class EnrollmentProfile:
     scep_url: str
     challenge: str = field(repr=False)
     subject: Subject
+    sign_message: bool = True
 
 
 def common_name(text: str) -> Subject:
@@ -86,7 +88,7 @@ def build_enrollment_profile(profile: EnrollmentProfile) -> bytes:
     """
     Write an enrollment profile; the same input always gives the same bytes.
 
-    Its ServerCapabilities let a Mac hand over its bootstrap token; they name no user channels.
+    Its ServerCapabilities let a Mac hand over its bootstrap token, and open a user channel.
 
     :param profile: what to put into it.
     :returns: the unsigned profile in XML.
@@ -137,10 +139,13 @@ def _mdm_payload(profile: EnrollmentProfile) -> dict[str, object]:
         "CheckInURL": profile.check_in_url,
         "Topic": profile.topic,
         "IdentityCertificateUUID": profile.scep_uuid,
-        "SignMessage": True,
+        "SignMessage": profile.sign_message,
         "AccessRights": ALL_RIGHTS,
         "CheckOutWhenRemoved": True,
-        "ServerCapabilities": ["com.apple.mdm.bootstraptoken"],
+        "ServerCapabilities": [
+            "com.apple.mdm.per-user-connections",
+            "com.apple.mdm.bootstraptoken",
+        ],
     }
 
 

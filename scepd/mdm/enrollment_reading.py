@@ -14,6 +14,7 @@ from scepd.mdm.enrollment import (
     payload_of,
     subject_of,
 )
+from scepd.mdm.fields import flag_of
 from scepd.mdm.profile_signing import profile_content
 from scepd.plist.reading import DEFAULT_MAX_SIZE, read_plist
 from scepd.plist.values import PlistValue
@@ -62,6 +63,7 @@ def _profile(
         scep_url=_required(inner, "URL"),
         challenge=_optional(inner, "Challenge"),
         subject=subject_of(inner.get("Subject")),
+        sign_message=flag_of(mdm, "SignMessage"),
     )
 
 

@@ -62,6 +62,16 @@ class EnrollmentIdentifier:
         return bool(self.user)
 
 
+def is_user_channel(enrollment_id: str) -> bool:
+    """
+    Tell what an enrollment is of by its id.
+
+    :param enrollment_id: as :attr:`EnrollmentIdentifier.text`.
+    :returns: whether it is of a user: the name of a device holds no colon.
+    """
+    return ":" in enrollment_id
+
+
 def enrollment_of(root: Mapping[str, PlistValue]) -> EnrollmentIdentifier:
     """
     Read who sent a message.

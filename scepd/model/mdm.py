@@ -46,6 +46,7 @@ class Enrollment:
     :param id: Apple's: the UDID, or UDID:UserID, or EnrollmentID[:EnrollmentUserID].
     :param kind: ``device``, ``user``, ``user-enrollment`` or ``user-enrollment-user``.
     :param enabled: whether it may be sent commands: from TokenUpdate to CheckOut.
+    :param user_name: the short name of a user channel's user; empty: not told, or a device.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Enrollment:
     push: PushAddress | None
     enrolled_at: datetime
     last_seen: datetime | None = None
+    user_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class HostProfile:
     :param command_uuid: the current command, if one was queued.
     :param delivered_at: when the current command was handed to the device.
     :param acknowledged_at: when the device acknowledged it.
+    :param scope: ``User``: it goes by the user channel of a Mac; ``System``: all others.
     """
 
     host_uuid: str
@@ -90,3 +91,4 @@ class HostProfile:
     command_uuid: str | None = None
     delivered_at: datetime | None = None
     acknowledged_at: datetime | None = None
+    scope: str = "System"

@@ -48,7 +48,7 @@ class Delivery:
     :param granted: whether the proxy saw a CertRep SUCCESS in that window.
     :param known_sha1s: of certificates that were recorded for this host before the window opened,
         and of the identities of its enrollments.
-    :param scope: of the profile, ``System`` or ``User``.
+    :param scope: ``User``: it went by the user channel of a Mac; users have lists of their own.
     :param detail: what operators are told of it.
     :param listed_at: when an inventory without dates listed it last; before ``acknowledged_at``
         it proves nothing.

@@ -31,11 +31,15 @@ class ReloadableTLS:
 
     It offers HTTP/1.1 only: HTTP/2 would bypass the streaming of request bodies.
 
+    :param asks_clients: whether clients are asked for a certificate; they may have none.
     :raises ConfigurationError: a file can't be read, or the two don't belong together.
     """
 
-    def __init__(self, certificate_file: Path, key_file: Path) -> None:
+    def __init__(
+        self, certificate_file: Path, key_file: Path, *, asks_clients: bool = False
+    ) -> None:
         self._files = (certificate_file, key_file)
+        self._asks_clients = asks_clients
         self.reload()
 
     def reload(self) -> None:
@@ -58,6 +62,10 @@ class ReloadableTLS:
             context.check_privatekey()
             # Twisted's own choice adds what the listener's factory would like to speak.
             context.set_alpn_select_callback(_choose_protocol)
+            if self._asks_clients:
+                # TLS proves the key behind a certificate. Whose it is, and whether it counts, is
+                # looked up for each message, by what was issued: it may be revoked meanwhile.
+                context.set_verify(SSL.VERIFY_PEER, _take_any)
         except SSL.Error as error:
             raise ConfigurationError(
                 f"TLS files {certificate_file} and {key_file}: {_complaint(error)}"
@@ -92,6 +100,10 @@ def _choose_protocol(
     _: SSL.Connection, offered: list[bytes]
 ) -> bytes | SSL._NoOverlappingProtocols:
     return _HTTP_1 if _HTTP_1 in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+
+
+def _take_any(_: SSL.Connection, certificate: X509, error: int, depth: int, fine: int) -> bool:
+    return True
 
 
 def _complaint(error: SSL.Error) -> str:

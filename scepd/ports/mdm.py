@@ -41,6 +41,11 @@ class CheckInStore(Protocol):
         The enrollment with that id, or None.
         """
 
+    async def enrollments_of_host(self, host_uuid: str) -> Sequence[Enrollment]:
+        """
+        The enrollments of a host, its user channels too: that of the device first, then by id.
+        """
+
     async def authenticate(
         self,
         host: Host,
@@ -87,6 +92,36 @@ class CheckInStore(Protocol):
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
         """
         Set when these enrollments and their hosts were last seen.
+        """
+
+
+class UserChannelStore(Protocol):
+    """
+    The user channels of devices.
+    """
+
+    async def update_token(
+        self,
+        channel: Enrollment,
+        device_id: str,
+        push: PushAddress,
+        now: datetime,
+        push_due: datetime,
+    ) -> None:
+        """
+        Enable a user channel of an enabled device and store where it is pushed to. One that was not
+        enabled begins with nothing in its queue and gets a push wish due at ``push_due``; what
+        waited for a user channel of the host takes it, due now. One that was gets the wish when a
+        command waits for it.
+
+        :raises NotFound: the device is not enabled, or has ended.
+        """
+
+    async def end(self, channel_id: str, now: datetime) -> None:
+        """
+        Disable a user channel and cancel its open commands. USER_CHANNEL_ENDED happens to the
+        assignments that went by it; they take the next newest one of the host, or wait. Nothing
+        happens when there is no such channel.
         """
 
 

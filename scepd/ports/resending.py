@@ -19,7 +19,7 @@ class ResendStore(Protocol):
         RESENT happens to an assignment: it is due at the time of the activity.
 
         :raises NotFound: the host neither has, nor should have, that profile.
-        :raises Conflict: the host is not enrolled.
+        :raises Conflict: the host is not enrolled, or has no user channel; the text says which.
         """
 
     async def resend_failed(

@@ -59,6 +59,8 @@ class Event(Enum):
     """The profile has User scope, and the host has no user channel."""
     USER_CHANNEL_APPEARED = "user channel appeared"
     """The row waited for a user channel, and the host has one now."""
+    USER_CHANNEL_ENDED = "user channel ended"
+    """The user's channel is gone, and with it what was installed over it."""
     HANDED_OVER = "handed over"
     """The command was given to the device."""
     ACKNOWLEDGED = "acknowledged"

@@ -21,6 +21,10 @@ from scepd.profiles.lifecycle import (
 )
 
 NOT_IDENTIFIED = "certificate not identified"
+WAITS_FOR_USER_CHANNEL = "waits for a user channel of the host"
+"""
+The detail of what is for the user of a Mac that has no user channel.
+"""
 
 _Rule = Callable[[int, RetrySettings], Transition]
 
@@ -59,9 +63,9 @@ _PARKED = replace(
 )
 _PARKED_REMOVAL = replace(_PARKED, operation=Operation.REMOVE)
 _QUEUED = replace(_PENDING_INSTALL, due=Due.NOT, command=Command.QUEUED, detail=Detail.CLEARED)
-_WAITS_FOR_CHANNEL = replace(
-    _PENDING_INSTALL, due=Due.NOT, detail="waits for a user channel of the host"
-)
+_WAITS_FOR_CHANNEL = replace(_PENDING_INSTALL, due=Due.NOT, detail=WAITS_FOR_USER_CHANNEL)
+# What the user had is gone with the channel; the next one begins with nothing.
+_CHANNEL_ENDED = replace(_ENROLLED, due=Due.NOT, detail=WAITS_FOR_USER_CHANNEL)
 _PROVED = replace(
     _VERIFIED,
     due=Due.NOT,
@@ -193,6 +197,7 @@ _INSTALL_PENDING: Mapping[Event, Transition | _Rule] = {
     Event.INVENTORY_PROVED: _PROVED,
     Event.UNASSIGNED_UNOFFERED: _CANCELLED,
     Event.UNASSIGNED: _UNASSIGNED,
+    Event.USER_CHANNEL_ENDED: _CHANNEL_ENDED,
     Event.ENROLLED_ANEW: _ENROLLED,
     Event.CHECKED_OUT: _PARKED,
 }
@@ -209,6 +214,7 @@ _INSTALL_VERIFYING: Mapping[Event, Transition | _Rule] = {
     Event.PROOF_OVERDUE: replace(_VERIFYING, detail=Detail.GIVEN),
     Event.UNASSIGNED_UNOFFERED: _UNASSIGNED,
     Event.UNASSIGNED: _UNASSIGNED,
+    Event.USER_CHANNEL_ENDED: _CHANNEL_ENDED,
     Event.ENROLLED_ANEW: _ENROLLED,
     Event.CHECKED_OUT: _PARKED,
 }
@@ -224,6 +230,7 @@ _INSTALL_VERIFIED: Mapping[Event, Transition | _Rule] = {
     Event.PROFILE_MISSED_PAST_GRACE: _redeliver,
     Event.UNASSIGNED_UNOFFERED: _UNASSIGNED,
     Event.UNASSIGNED: _UNASSIGNED,
+    Event.USER_CHANNEL_ENDED: _CHANNEL_ENDED,
     Event.ENROLLED_ANEW: _ENROLLED,
     Event.CHECKED_OUT: _PARKED,
 }
@@ -237,6 +244,7 @@ _INSTALL_FAILED: Mapping[Event, Transition | _Rule] = {
     Event.INVENTORY_PROVED: _PROVED,
     Event.UNASSIGNED_UNOFFERED: _CANCELLED,
     Event.UNASSIGNED: _UNASSIGNED,
+    Event.USER_CHANNEL_ENDED: _CHANNEL_ENDED,
     Event.ENROLLED_ANEW: _ENROLLED,
     Event.CHECKED_OUT: _PARKED,
 }
@@ -251,6 +259,7 @@ _REMOVE_PENDING: Mapping[Event, Transition | _Rule] = {
     Event.ACKNOWLEDGED: _GONE,
     Event.NOT_FOUND_REPORTED: _GONE,
     Event.ERROR_REPORTED: _retry(_PENDING_REMOVAL),
+    Event.USER_CHANNEL_ENDED: _GONE,
     Event.ENROLLED_ANEW: _GONE,
     Event.CHECKED_OUT: _PARKED_REMOVAL,
 }
@@ -259,6 +268,7 @@ _REMOVE_PENDING: Mapping[Event, Transition | _Rule] = {
 _REMOVE_UNUSUAL: Mapping[Event, Transition | _Rule] = {
     Event.ASSIGNED: _ANEW,
     Event.RESENT: _REMOVED_ANEW,
+    Event.USER_CHANNEL_ENDED: _GONE,
     Event.ENROLLED_ANEW: _GONE,
     Event.CHECKED_OUT: _PARKED_REMOVAL,
 }
@@ -266,6 +276,7 @@ _REMOVE_UNUSUAL: Mapping[Event, Transition | _Rule] = {
 _REMOVE_FAILED: Mapping[Event, Transition | _Rule] = {
     Event.ASSIGNED: _ANEW,
     Event.RESENT: _REMOVED_ANEW,
+    Event.USER_CHANNEL_ENDED: _GONE,
     Event.ENROLLED_ANEW: _GONE,
     Event.CHECKED_OUT: _PARKED_REMOVAL,
 }

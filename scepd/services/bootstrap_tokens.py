@@ -63,7 +63,7 @@ class BootstrapTokens:
 
     async def give(self, message: GetBootstrapToken) -> bytes:
         """
-        The answer with the token; empty when there is none.
+        The answer with the token, one of no length when there is none, as Apple wants it.
 
         :raises SecretUnreadable: no key opens it any more.
         """
@@ -74,7 +74,7 @@ class BootstrapTokens:
         sealed = await self._store.read(enrollment_id, activity)
         if sealed is None:
             _log.info("Host {host} asked for a bootstrap token; there is none", host=enrollment_id)
-            return b""
+            return bootstrap_token_answer(b"")
         try:
             token = self._keyring().open(sealed, bootstrap_place(enrollment_id))
         except SecretUnreadable as error:

@@ -12,16 +12,12 @@ from scepd.mdm.device_message import parse_device_message
 from scepd.mdm.results import LARGEST_RESULT, CommandResult, ResultStatus
 from scepd.model import KnownIdentity
 from scepd.ports import Workers
-from scepd.services.checkin_identity import (
-    DeviceRefused,
-    Identities,
-    refuse_user_channel,
-    sender_of,
-)
+from scepd.services.checkin_identity import DeviceRefused, Identities, sender_of
 from scepd.services.checkin_messages import CheckInMessages
 from scepd.services.commands import Commands
 from scepd.services.last_seen import LastSeen
 from scepd.services.results import Results
+from scepd.services.user_channels import UserChannels
 
 _log = Logger()
 
@@ -39,6 +35,7 @@ class CheckIn:
         results: Results,
         last_seen: LastSeen,
         workers: Workers,
+        user_channels: UserChannels,
     ) -> None:
         self._identities = identities
         self._messages = messages
@@ -46,19 +43,21 @@ class CheckIn:
         self._results = results
         self._last_seen = last_seen
         self._workers = workers
+        self._user_channels = user_channels
 
-    async def answer(self, body: bytes, signature: bytes) -> bytes:
+    async def answer(self, body: bytes, signature: bytes, certificate: bytes = b"") -> bytes:
         """
         The answer to a message: the next command, or nothing; what it says is stored by then.
 
         :param body: the exact octets of the request's body.
         :param signature: the ``Mdm-Signature`` header; empty when there is none.
+        :param certificate: DER of what the connection proves; empty: nothing.
         :raises PermanentError: the message is refused.
         :raises StorageUnavailable: nothing of it was stored; the device sends it again.
         """
         if len(body) > LARGEST_RESULT:
             raise LimitExceeded(f"the message is longer than {LARGEST_RESULT} bytes")
-        identity = await self._identities.of(body, signature)
+        identity = await self._identities.of(body, signature, certificate)
         message = await self._read(body, identity)
         if isinstance(message, CommandResult):
             return await self._connect(message, identity)
@@ -81,10 +80,12 @@ class CheckIn:
 
     async def _connect(self, result: CommandResult, identity: KnownIdentity) -> bytes:
         host_uuid = sender_of(result.enrollment, identity)
-        refuse_user_channel(result.enrollment)
         if not identity.enabled:
             raise DeviceRefused("the device is not enrolled")
-        self._last_seen.saw(result.enrollment.device)
+        if result.enrollment.is_user_channel:
+            await self._user_channels.check(result.enrollment)
+        else:
+            self._last_seen.saw(result.enrollment.device)
         idle = result.status is ResultStatus.IDLE
         delivered = False if idle else await self._results.record(result, host_uuid)
         answer = await self._commands.next(result.enrollment.text, host_uuid, idle=idle)

@@ -29,7 +29,8 @@ class DeviceRefused(PermanentError):
 
 class Identities:
     """
-    Knows senders by their signature, before a byte of what they say is read.
+    Knows senders by their signature, or by the certificate of their connection, before a byte of
+    what they say is read.
     """
 
     def __init__(self, store: CheckInStore, workers: Workers, clock: IReactorTime) -> None:
@@ -37,16 +38,38 @@ class Identities:
         self._workers = workers
         self._clock = clock
 
-    async def of(self, body: bytes, signature: bytes) -> KnownIdentity:
+    async def of(self, body: bytes, signature: bytes, certificate: bytes = b"") -> KnownIdentity:
         """
-        The identity that signed ``body``.
+        The identity that sent ``body``. A signature counts before the connection, which may be of
+        a time before the identity was renewed; the two must not be of different devices.
 
-        :param signature: the ``Mdm-Signature`` header.
-        :raises MessageError: it is no signature of the body.
+        :param signature: the ``Mdm-Signature`` header; empty: there is none.
+        :param certificate: DER of what the connection proves; empty: nothing.
+        :raises MessageError: there is a signature, and it is none of the body; or neither.
         :raises DeviceRefused: the certificate was not issued for an enrollment, has expired, or has
-            been revoked.
+            been revoked; or the connection is of another device.
         """
-        certificate = await self._workers(lambda: verify_mdm_signature(signature, body))
+        signer = certificate
+        if signature or not certificate:
+            signer = await self._workers(lambda: verify_mdm_signature(signature, body))
+        identity = await self._known(signer)
+        if certificate not in (b"", signer):
+            await self._refuse_other_device(identity, certificate)
+        return identity
+
+    async def _refuse_other_device(self, identity: KnownIdentity, certificate: bytes) -> None:
+        other = await self._store.identity(sha256(certificate).hexdigest())
+        if other is None or None in (other.enrollment_id, identity.enrollment_id):
+            return
+        if other.enrollment_id != identity.enrollment_id:
+            _log.warn(
+                "Refused a message signed by {enrollment} over a connection of {other}",
+                enrollment=identity.enrollment_id,
+                other=other.enrollment_id,
+            )
+            raise DeviceRefused("the signature and the connection are of different devices")
+
+    async def _known(self, certificate: bytes) -> KnownIdentity:
         fingerprint = sha256(certificate).hexdigest()
         identity = await self._store.identity(fingerprint)
         if identity is None:
@@ -91,10 +114,10 @@ def sender_of(enrollment: EnrollmentIdentifier, identity: KnownIdentity) -> str:
 
 def refuse_user_channel(enrollment: EnrollmentIdentifier) -> None:
     """
-    Refuse what comes over a user channel: there are none, so that nothing of it would be kept.
+    Refuse what only a device says, and not a user of it.
 
-    :raises DeviceRefused: it does.
+    :raises DeviceRefused: it comes over a user channel.
     """
     if enrollment.is_user_channel:
-        _log.info("Refused a message of the user channel {named}", named=enrollment.text)
-        raise DeviceRefused("there are no user channels")
+        _log.warn("Refused an Authenticate of the user channel {named}", named=enrollment.text)
+        raise DeviceRefused("a user channel has no Authenticate")

@@ -28,13 +28,15 @@ from scepd.services.bootstrap_tokens import BootstrapTokens
 from scepd.services.checkin_identity import DeviceRefused, refuse_user_channel, sender_of
 from scepd.services.clock import utc_now
 from scepd.services.last_seen import LastSeen
+from scepd.services.user_channels import UserChannels
 
 _log = Logger()
 
 
 class UserChannelDeclined(PermanentError):
     """
-    A user of a Mac gets no channel of their own.
+    A user of a network directory gets no channel of their own: until the next login the Mac sends
+    nothing more for that user. A local user does not ask.
     """
 
     code = "user-channel-declined"
@@ -64,6 +66,7 @@ class CheckInMessages:
         random: RandomBytes,
         wake_pushes: Callable[[], None],
         bootstrap_tokens: BootstrapTokens,
+        user_channels: UserChannels,
     ) -> None:
         self._store = store
         self._last_seen = last_seen
@@ -72,12 +75,13 @@ class CheckInMessages:
         self._random = random
         self._wake_pushes = wake_pushes
         self._bootstrap_tokens = bootstrap_tokens
+        self._user_channels = user_channels
 
     async def answer(self, message: CheckInMessage, identity: KnownIdentity) -> bytes:
         """
         The answer to a message, which is stored by then: what can't be kept is refused.
 
-        :raises DeviceRefused: the message is not listened to: also every one of a user channel.
+        :raises DeviceRefused: the message is not listened to.
         :raises Conflict: meanwhile another message changed what this one needs.
         :raises NotFound: likewise.
         :raises UserChannelDeclined: a UserAuthenticate.
@@ -88,10 +92,11 @@ class CheckInMessages:
             raise DeviceRefused("the message's type is not known")
         if isinstance(message, Authenticate):
             return await self._authenticate(message, identity)
-        sender_of(message.enrollment, identity)
+        host_uuid = sender_of(message.enrollment, identity)
         if isinstance(message, UserAuthenticate):
-            raise UserChannelDeclined("there are no user channels")
-        refuse_user_channel(message.enrollment)
+            raise UserChannelDeclined("users of a network directory are not managed")
+        if message.enrollment.is_user_channel:
+            return await self._answer_user(message, host_uuid, identity)
         self._last_seen.saw(message.enrollment.text)
         if isinstance(message, TokenUpdate):
             await self._update_token(message)
@@ -102,6 +107,13 @@ class CheckInMessages:
         elif isinstance(message, GetBootstrapToken):
             return await self._bootstrap_tokens.give(message)
         else:
+            raise FeatureMissing("the server does not offer this")
+        return b""
+
+    async def _answer_user(
+        self, message: CheckInMessage, host_uuid: str, identity: KnownIdentity
+    ) -> bytes:
+        if not await self._user_channels.take(message, host_uuid, enabled=identity.enabled):
             raise FeatureMissing("the server does not offer this")
         return b""
 

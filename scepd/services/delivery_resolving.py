@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from scepd.errors import InvalidInput, SecretUnreadable, StorageUnavailable
+from scepd.mdm.identifiers import is_user_channel
 from scepd.model import DueRow, Host, Profile, RowEvent
 from scepd.ports import CertificateAuthorityStore, HostStore, ProfileStore, Workers
 from scepd.profiles.lifecycle import Event, Operation
@@ -188,7 +189,7 @@ def _look_at(
 def _looked(profile: Profile, values_of: ValuesOf, row: DueRow, host: Host | None) -> _Looked:
     if host is None:
         return _Looked(row, _failed(row, HOST_GONE))
-    if needs_user_channel(profile, host):
+    if needs_user_channel(profile, host) and not is_user_channel(row.enrollment_id):
         missed = RowEvent(row.host_uuid, row.profile_uuid, Event.USER_CHANNEL_MISSED)
         return _Looked(row, missed)
     try:

@@ -92,6 +92,9 @@ class Enrolling:
 
     :param external_url: of this server, without a trailing slash.
     :param topic: the topic of the push certificate; None while there is none.
+    :param mdm_url: where devices check in and ask for commands, without a trailing slash; None:
+        likewise ``external_url``.
+    :param sign_message: whether devices are told to sign what they send.
     """
 
     def __init__(
@@ -101,12 +104,17 @@ class Enrolling:
         random: RandomBytes,
         external_url: str,
         topic: Callable[[], str | None],
+        *,
+        mdm_url: str | None = None,
+        sign_message: bool = True,
     ) -> None:
         self._store = store
         self._clock = clock
         self._random = random
         self._external_url = external_url
         self._topic = topic
+        self._mdm_url = mdm_url or external_url
+        self._sign_message = sign_message
 
     async def create(self, new: NewEnrollmentToken, actor: str) -> CreatedEnrollmentToken:
         """
@@ -192,12 +200,13 @@ class Enrolling:
             mdm_uuid=self._uuid(),
             display_name="Device enrollment",
             organization="",
-            server_url=f"{self._external_url}/mdm/connect",
-            check_in_url=f"{self._external_url}/mdm/checkin",
+            server_url=f"{self._mdm_url}/mdm/connect",
+            check_in_url=f"{self._mdm_url}/mdm/checkin",
             topic=topic,
             scep_url=f"{self._external_url}/mdm/scep/ca",
             challenge=challenge,
             subject=common_name(name),
+            sign_message=self._sign_message,
         )
 
     async def _valid_token(self, text: str) -> EnrollmentToken:

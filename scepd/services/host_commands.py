@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from scepd.errors import Conflict, EncodingError, Fault, InvalidInput, NotFound
 from scepd.mdm.commands import parse_command, raw_command
+from scepd.mdm.identifiers import is_user_channel
 from scepd.model import Activity, QueuedCommand
 from scepd.ports import CheckInStore, CommandHistory, CommandStore, HostStore, Workers
 from scepd.services.clock import utc_now
@@ -51,27 +52,33 @@ class HostCommands:
     def __init__(self, ports: HostCommandPorts) -> None:
         self._ports = ports
 
-    async def send(self, host_uuid: str, body: bytes, actor: str) -> QueuedCommand:
+    async def send(
+        self, host_uuid: str, body: bytes, actor: str, user: str | None = None
+    ) -> QueuedCommand:
         """
         Queue a command that an operator wrote, and wish a push.
 
         :param body: a property list, XML or binary: a whole command, or what stands in its
             ``Command``. Its ``CommandUUID`` is replaced.
         :param actor: the operator.
+        :param user: UserID or short name of a user of the host, over whose channel it goes; None:
+            it goes to the device.
         :returns: the command as it was queued.
         :raises InvalidInput: it is no command.
         :raises LimitExceeded: it is too large, too deep, or holds too much.
         :raises NotFound: there is no such host.
-        :raises Conflict: the host is not enrolled.
+        :raises Conflict: the host is not enrolled, or that user has no channel, or it can't be told
+            whose is meant.
         """
         ports = self._ports
         await self._check_enrolled(host_uuid)
+        # The enrollment of the device itself has the host's uuid as its id.
+        enrollment_id = host_uuid if user is None else await self._channel(host_uuid, user)
         uuid = ports.new_id()
         request_type, whole = await ports.workers(lambda: _checked(uuid, body))
         now = utc_now(ports.clock)
-        # The enrollment of the device itself has the host's uuid as its id.
-        command = QueuedCommand(uuid, host_uuid, request_type, None, whole, _PRIORITY, now)
-        activity = Activity(now, actor, f"sent command {request_type}", host_uuid)
+        command = QueuedCommand(uuid, enrollment_id, request_type, None, whole, _PRIORITY, now)
+        activity = Activity(now, actor, f"sent command {request_type}", enrollment_id)
         await ports.commands.queue(command, activity)
         ports.wake_pushes()
         _log.info(
@@ -99,6 +106,20 @@ class HostCommands:
                 "delivery of a profile, of which `detail` tells all."
             )
         return found.plist
+
+    async def _channel(self, host_uuid: str, user: str) -> str:
+        found = [
+            one.id
+            for one in await self._ports.check_ins.enrollments_of_host(host_uuid)
+            if is_user_channel(one.id)
+            and one.enabled
+            and user in (one.user_name, one.id.partition(":")[2])
+        ]
+        if not found:
+            raise Conflict("The host has no enabled user channel of this user.")
+        if len(found) > 1:
+            raise Conflict("More than one user of the host is called so: give the UserID.")
+        return found[0]
 
     async def _check_enrolled(self, host_uuid: str) -> None:
         if await self._ports.hosts.host(host_uuid) is None:

@@ -40,6 +40,7 @@ class HostRecord:
     """
     A host with everything that it has.
 
+    :param enrollments: that of the device first, then its user channels by id.
     :param profiles: by profile identifier.
     :param certificates: the newest NotBefore first.
     :param commands: newest first, at most :data:`MOST_RECORDS`.
@@ -110,14 +111,15 @@ class Hosts:
         host = await self._hosts.host(uuid)
         if host is None:
             raise NotFound("There is no host of this uuid.")
+        enrollments = await self._check_ins.enrollments_of_host(uuid)
         return HostRecord(
             host,
-            await self._enrollments(uuid),
+            enrollments,
             await self._assignments.assignments_of_host(uuid),
             await self._verification.certificates(uuid, retired=True),
             await self._commands.commands(uuid, limit=MOST_RECORDS),
             await self._exchanges.exchanges(host_uuid=uuid, limit=MOST_RECORDS),
-            await self._push_states(uuid),
+            await self._push_states(enrollments),
             await self._inventories.inventory(uuid),
         )
 
@@ -133,14 +135,9 @@ class Hosts:
         )
         return [ProfileOnHost(row, await self._serial_number(row.host_uuid)) for row in rows]
 
-    async def _enrollments(self, host_uuid: str) -> Sequence[Enrollment]:
-        # The enrollment of the device itself has the host's uuid as its id.
-        found = await self._check_ins.enrollment(host_uuid)
-        return () if found is None else (found,)
-
-    async def _push_states(self, host_uuid: str) -> Sequence[PushState]:
-        state = await self._pushes.push_state(host_uuid)
-        return () if state is None else (state,)
+    async def _push_states(self, enrollments: Sequence[Enrollment]) -> Sequence[PushState]:
+        states = [await self._pushes.push_state(one.id) for one in enrollments]
+        return [state for state in states if state is not None]
 
     async def _serial_number(self, host_uuid: str) -> str:
         host = await self._hosts.host(host_uuid)

@@ -55,7 +55,7 @@ class Resending:
 
         :param actor: the name of the API token that asks for it.
         :raises NotFound: the host neither has, nor should have, that profile.
-        :raises Conflict: the host is not enrolled.
+        :raises Conflict: the host is not enrolled, or its user is not.
         """
         subject = f"{host_uuid}/{profile_uuid}"
         activity = Activity(utc_now(self._clock), actor, "re-sent profile", subject)
@@ -63,10 +63,8 @@ class Resending:
             await self._store.resend(host_uuid, profile_uuid, activity)
         except NotFound:
             raise NotFound("The host neither has nor should have a profile of this uuid.") from None
-        except Conflict:
-            raise Conflict(
-                "The host is not enrolled, or not any more: it gets the profile when it enrolls."
-            ) from None
+        except Conflict as conflict:
+            raise Conflict(f"It can't be delivered before this changes: {conflict}.") from None
         _log.info(
             "{actor} had profile {profile} sent to host {host} again",
             actor=actor,

@@ -59,6 +59,8 @@ class SimulatedDevice:
     :param http: its connection, which ``close`` ends.
     :param story: told of the steps that happen on the device.
     :param waiting: the device's clock.
+    :param proves: makes the connection that proves an identity by TLS; the device then signs no
+        message. None: it signs them.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class SimulatedDevice:
         *,
         story: Story = untold,
         waiting: Waiting | None = None,
+        proves: Callable[[Identity], DeviceHTTP] | None = None,
     ) -> None:
         self.hardware = hardware
         self.keychain = Keychain()
@@ -83,6 +86,9 @@ class SimulatedDevice:
         self._waiting = waiting or Waiting()
         self._enrollment: Enrollment | None = None
         self._installed: dict[str, ReceivedProfile] = {}
+        self._proves = proves
+        self._proved: dict[bytes, DeviceHTTP] = {}
+        self.users: list[SimulatedDevice] = []
 
     # -- what it holds -----------------------------------------------------------------------------
 
@@ -98,16 +104,20 @@ class SimulatedDevice:
     @property
     def identities(self) -> tuple[Identity, ...]:
         """
-        All identities on the device, that of MDM first.
+        All identities on the device, that of MDM first, those of its users last.
         """
-        held = tuple(self.keychain.identities)
-        return held if self.identity is None else (self.identity, *held)
+        held = [*self.keychain.identities]
+        for user in self.users:
+            held += user.keychain.identities
+        return tuple(held if self.identity is None else (self.identity, *held))
 
     def close(self) -> None:
         """
         End the device's connection.
         """
         self._http.close()
+        for http in self._proved.values():
+            http.close()
 
     # -- enrollment --------------------------------------------------------------------------------
 
@@ -324,9 +334,19 @@ class SimulatedDevice:
         return plistlib.dumps({"UDID": self.hardware.udid, **message})
 
     def _put(self, url: str, body: bytes, identity: Identity) -> bytes:
+        if self._proves is not None:
+            return self._proved_by(identity, self._proves).expect("PUT", url, content=body)
         signature = sign_mdm_message(body, identity.key, identity.certificate)
         headers = {HEADER: signature.decode("ascii")}
         return self._http.expect("PUT", url, content=body, headers=headers)
+
+    def _proved_by(
+        self, identity: Identity, proves: Callable[[Identity], DeviceHTTP]
+    ) -> DeviceHTTP:
+        known = self._proved.get(identity.certificate)
+        if known is None:
+            known = self._proved[identity.certificate] = proves(identity)
+        return known
 
     @property
     def _enrolled(self) -> Enrollment:

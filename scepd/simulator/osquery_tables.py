@@ -104,8 +104,9 @@ def _certificate_row(identity: Identity) -> Row:
 
 _TABLES: Mapping[str, Callable[[SimulatedDevice], list[Row]]] = {
     "macos_profiles": lambda device: profile_rows(device.profiles),
-    # The device has no user channel.
-    "macos_user_profiles": lambda device: [],
+    "macos_user_profiles": lambda device: profile_rows(
+        held for user in device.users for held in user.profiles
+    ),
     "certificates": lambda device: certificate_rows(device.identities),
 }
 _PROFILE_COLUMNS = ("display_name", "identifier", "install_date", "type")

@@ -16,6 +16,7 @@ from scepd.storage.database import Database
 from scepd.storage.first_assignments import device_enrolled_at, enabled_device
 from scepd.storage.rows import is_of
 from scepd.storage.tables import enrollment_window, host, host_profile, profile
+from scepd.storage.user_scope import SYSTEM_SCOPE, USER_SCOPE, is_user_profile, newest_channel_of
 from scepd.storage.windows import close_windows, insert_window
 
 
@@ -121,11 +122,14 @@ def _assign(connection: Connection, new: HostProfile, now: datetime) -> None:
     found = connection.execute(known.where(profile.c.uuid == new.profile_uuid)).first()
     if found is None:
         raise NotFound(f"there is no profile {new.profile_uuid!r}")
+    for_user = is_user_profile(connection, new.host_uuid, new.profile_uuid)
+    way = newest_channel_of if for_user else enabled_device
     values = _values(new) | {
         "enrolled_at": device_enrolled_at(connection, new.host_uuid),
         "content_sha256": found.sha256,
         "profile_identifier": new.profile_identifier or found.identifier,
-        "enrollment_id": enabled_device(connection, new.host_uuid),
+        "enrollment_id": way(connection, new.host_uuid),
+        "scope": USER_SCOPE if for_user else SYSTEM_SCOPE,
         "changed_at": now,
     }
     if new.delivered_at is not None:
@@ -168,4 +172,5 @@ def assignment_record(row: Row[tuple[object, ...]]) -> HostProfile:
         row.command_uuid,
         row.delivered_at,
         row.acknowledged_at,
+        row.scope,
     )

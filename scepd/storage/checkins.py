@@ -30,6 +30,7 @@ from scepd.storage.hosts import put_enrolled_host
 from scepd.storage.outbox import anything_waits, cancel_queue, drop_pushes, wish_pushes
 from scepd.storage.rows import apply_to_rows
 from scepd.storage.tables import device_identity, host, host_profile
+from scepd.storage.user_channel_routes import deliver_by_device, end_channel, end_channels
 
 _COLUMNS = tables.enrollment.c
 
@@ -66,6 +67,18 @@ class SQLCheckInStore:
 
         return await self._database.read(query)
 
+    async def enrollments_of_host(self, host_uuid: str) -> Sequence[Enrollment]:
+        """
+        The enrollments of a host, its user channels too: that of the device first, then by id.
+        """
+        some = select(tables.enrollment).where(_COLUMNS.host_uuid == host_uuid)
+
+        def query(connection: Connection) -> list[Enrollment]:
+            found = [enrollment_record(row) for row in connection.execute(some)]
+            return sorted(found, key=lambda one: (one.kind in USER_KINDS, one.id))
+
+        return await self._database.read(query)
+
     async def authenticate(
         self,
         host: Host,
@@ -80,7 +93,7 @@ class SQLCheckInStore:
         open commands are cancelled, its push wish goes, and ENROLLED_ANEW happens to each of the
         host's assignments.
 
-        A device takes its user channels along; a user channel has no part in the assignments.
+        A device takes its user channels along.
 
         :param replace_enabled: whether it may take the place of an enabled enrollment.
         :raises Conflict: the identity is pinned to another enrollment; or it may not.
@@ -149,7 +162,7 @@ class SQLCheckInStore:
             connection.execute(update(tables.enrollment).where(same).values(values))
             is_device = row.kind in DEVICE_KINDS
             if is_device and not row.enabled:
-                _deliver_to(connection, row.host_uuid, enrollment_id)
+                deliver_by_device(connection, row.host_uuid, enrollment_id, now, self._settings)
                 _mark_enrolled(connection, row.host_uuid, row.enrolled_at)
             if is_device:
                 # Its labels may be others than when it enrolled: its token's, or its system's.
@@ -167,7 +180,8 @@ class SQLCheckInStore:
         Disable an enrollment and unpin its identities, so that only :meth:`authenticate` begins it
         anew, also with one of them; CHECKED_OUT happens to each of the host's assignments.
 
-        A device takes its user channels along; a user channel has no part in the assignments.
+        A device takes its user channels along. A user channel ends alone: USER_CHANNEL_ENDED
+        happens to the assignments that went by it, which take the next newest one, or wait.
         """
         one = select(_COLUMNS.host_uuid, _COLUMNS.kind).where(_COLUMNS.id == enrollment_id)
 
@@ -175,9 +189,11 @@ class SQLCheckInStore:
             row = connection.execute(one).first()
             if row is None:
                 return
+            if row.kind in USER_KINDS:
+                end_channel(connection, enrollment_id, row.host_uuid, now, self._settings)
+                return
             disable(connection, _COLUMNS.id == enrollment_id)
-            if row.kind in DEVICE_KINDS:
-                self._leave(connection, row.host_uuid, Event.CHECKED_OUT, now)
+            self._leave(connection, row.host_uuid, Event.CHECKED_OUT, now)
 
         await self._database.write(unit)
 
@@ -205,15 +221,11 @@ class SQLCheckInStore:
         Let the event happen to the host's assignments; until a device enrollment is enabled they
         are nobody's work.
         """
-        disable(connection, (_COLUMNS.host_uuid == host_uuid) & _COLUMNS.kind.in_(USER_KINDS))
+        channels = (_COLUMNS.host_uuid == host_uuid) & _COLUMNS.kind.in_(USER_KINDS)
+        end_channels(connection, channels, now)
         some = host_profile.c.host_uuid == host_uuid
         apply_to_rows(connection, some, lambda row: event, now, self._settings)
-        _deliver_to(connection, host_uuid, None)
-
-
-def _deliver_to(connection: Connection, host_uuid: str, enrollment_id: str | None) -> None:
-    some = host_profile.c.host_uuid == host_uuid
-    connection.execute(update(host_profile).where(some).values(enrollment_id=enrollment_id))
+        deliver_by_device(connection, host_uuid, None, now, self._settings)
 
 
 def _mark_enrolled(connection: Connection, host_uuid: str, at: datetime) -> None:

@@ -47,7 +47,7 @@ def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
     The installs that were handed to a host and may be proved, by profile uuid.
     """
     handed_over = (
-        select(host_profile, profile.c.content, profile.c.scope)
+        select(host_profile, profile.c.content)
         .join(profile, profile.c.uuid == host_profile.c.profile_uuid)
         .where(
             host_profile.c.host_uuid == host_uuid,

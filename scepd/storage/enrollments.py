@@ -42,7 +42,14 @@ def enrollment_record(row: Row[tuple[object, ...]]) -> Enrollment:
     if row.push is not None:
         address = PushAddress(row.push_topic, SealedSecret(row.push_key_id, row.push))
     return Enrollment(
-        row.id, row.host_uuid, row.kind, row.enabled, address, row.enrolled_at, row.last_seen
+        row.id,
+        row.host_uuid,
+        row.kind,
+        row.enabled,
+        address,
+        row.enrolled_at,
+        row.last_seen,
+        row.user_name,
     )
 
 
@@ -61,6 +68,7 @@ def put_enrollment(connection: Connection, new: Enrollment) -> None:
         "token_updated_at": None,
         "enrolled_at": new.enrolled_at,
         "last_seen": new.last_seen,
+        "user_name": new.user_name,
         **NO_BOOTSTRAP_TOKEN,
     }
     same = enrollment.c.id == new.id

@@ -13,14 +13,17 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ScalarSelect,
+    and_,
+    case,
     func,
     insert,
     literal,
+    null,
     select,
     true,
 )
 
-from scepd.profiles.transitions import FIRST_ASSIGNED
+from scepd.profiles.transitions import FIRST_ASSIGNED, WAITS_FOR_USER_CHANNEL
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.enrollments import DEVICE_KINDS
 from scepd.storage.tables import (
@@ -30,15 +33,20 @@ from scepd.storage.tables import (
     profile_certificate_authority,
 )
 from scepd.storage.targets import is_target
+from scepd.storage.user_scope import SYSTEM_SCOPE, USER_SCOPE, is_for_user, newest_channel
 
 
 def assign_targets(connection: Connection, some: ColumnElement[bool], now: datetime) -> None:
     """
     Assign profiles to the hosts with an enabled device enrollment that they target, due now; hosts
-    that have an assignment of a profile keep that one.
+    that have an assignment of a profile keep that one. What is for the user of a Mac goes by its
+    newest user channel, or waits for one.
 
     :param some: narrows the pairs of ``enrollment`` and ``profile``.
     """
+    for_user = is_for_user(enrollment.c.host_uuid)
+    channel = newest_channel(enrollment.c.host_uuid)
+    waits = and_(for_user, channel.is_(None))
     values = {
         "enrolled_at": enrollment.c.enrolled_at,
         "host_uuid": enrollment.c.host_uuid,
@@ -46,13 +54,14 @@ def assign_targets(connection: Connection, some: ColumnElement[bool], now: datet
         "operation": literal(FIRST_ASSIGNED.operation.value),
         "status": literal(FIRST_ASSIGNED.status.value),
         "ca_name": _first_ca_name(),
-        "detail": literal(""),
+        "detail": case((waits, WAITS_FOR_USER_CHANNEL), else_=""),
         "content_sha256": profile.c.sha256,
         "attempts": literal(0),
-        "due_at": literal(now, UTCDateTime),
+        "due_at": case((waits, null()), else_=literal(now, UTCDateTime)),
         "changed_at": literal(now, UTCDateTime),
         "profile_identifier": profile.c.identifier,
-        "enrollment_id": enrollment.c.id,
+        "enrollment_id": case((for_user, channel), else_=enrollment.c.id),
+        "scope": case((for_user, USER_SCOPE), else_=SYSTEM_SCOPE),
     }
     pairs = (
         select(*values.values())

@@ -33,7 +33,7 @@ class SQLResendStore:
         RESENT happens to an assignment: it is due at the time of the activity.
 
         :raises NotFound: the host neither has, nor should have, that profile.
-        :raises Conflict: the host is not enrolled.
+        :raises Conflict: the host is not enrolled, or has no user channel; the text says which.
         """
 
         def unit(connection: Connection) -> None:
@@ -42,7 +42,7 @@ class SQLResendStore:
             if row is None:
                 raise NotFound("the host neither has nor should have that profile")
             if row.enrollment_id is None:
-                raise Conflict("the host is not enrolled; it gets the profile when it enrolls")
+                raise Conflict(row.detail or "the host is not enrolled")
             changes.change(row, RowEvent(host_uuid, profile_uuid, Event.RESENT))
             changes.write()
             insert_activity(connection, activity)

@@ -70,7 +70,7 @@ def delivery_columns(
     elif event is Event.INVENTORY_PROVED:
         # The acknowledgement was lost: without a time the profile could go missing unseen.
         columns["acknowledged_at"] = row.acknowledged_at or now
-    elif event is Event.ENROLLED_ANEW:
+    elif event in (Event.ENROLLED_ANEW, Event.USER_CHANNEL_ENDED):
         columns["offered"] = False
     return columns
 

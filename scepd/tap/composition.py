@@ -10,6 +10,7 @@ from typing import Any
 from twisted.web.resource import Resource
 
 from scepd.config import Configuration, database_url
+from scepd.mdm.results import LARGEST_RESULT
 from scepd.metrics import Metrics
 from scepd.network.scep_upstream import SCEPUpstream
 from scepd.network.upstream_pool import UpstreamLimits
@@ -56,7 +57,9 @@ from scepd.web.streaming import StreamingSite
 _METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD"))
 # Ordinary messages are read in half a millisecond; a hostile one of that size takes some.
 _INLINE_BYTES = 8 * 1024
-_RESULT_BYTES = 8 * 1024 * 1024
+_MDM_PATHS = (b"/mdm/checkin", b"/mdm/connect")
+# Whatever is wrong with what a device says is 400.
+_MDM_LENGTH_STATUSES = dict.fromkeys(_MDM_PATHS, 400)
 _CHALLENGE_LIMITS = {
     f"/api/v1{STEP_CA_PATH}".encode("ascii"): LARGEST_QUESTION,
     f"/api/v1{VERIFY_PATH}".encode("ascii"): LARGEST_CSR,
@@ -204,7 +207,7 @@ class Composition:
     def _make_device_site(self) -> StreamingSite:
         root = DeviceRoot()
         self.management.add_resources(root)
-        limits = {b"/mdm/checkin": _RESULT_BYTES, b"/mdm/connect": _RESULT_BYTES}
+        limits = dict.fromkeys(_MDM_PATHS, LARGEST_RESULT)
         for path, size in _OSQUERY_BYTES.items():
             for prefix in ("/api/osquery/", "/api/v1/osquery/"):
                 limits[f"{prefix}{path}".encode("ascii")] = size
@@ -214,10 +217,26 @@ class Composition:
             reactor=self._around.reactor,
             body_limit=proxy.max_message_size,
             body_limits=limits,
+            length_statuses=_MDM_LENGTH_STATUSES,
             minimum_speed=proxy.minimum_speed,
             minimum_speed_after=proxy.minimum_speed_after,
             request_timeout=self._configuration.limits.request_timeout,
             receiver_for=SCEPProxySite(self.proxy).receiver_for,
+            tells_requests=lambda: self._tells("debug"),
+        )
+
+    def make_mtls_site(self) -> StreamingSite:
+        """
+        The site of the listener that asks for client certificates: check-ins and commands.
+        """
+        root = DeviceRoot()
+        self.management.add_check_in(root)
+        return StreamingSite(
+            root,
+            reactor=self._around.reactor,
+            body_limit=LARGEST_RESULT,
+            length_statuses=_MDM_LENGTH_STATUSES,
+            request_timeout=self._configuration.limits.request_timeout,
             tells_requests=lambda: self._tells("debug"),
         )
 

@@ -21,7 +21,7 @@ from scepd.config import Configuration, load, push_credentials
 from scepd.errors import ScepdError
 from scepd.logs import LogStream, LogWriter
 from scepd.tap.composition import Composition
-from scepd.tap.files import device_secrets, read_keyring, server_tls
+from scepd.tap.files import device_secrets, mtls, read_keyring, server_tls
 from scepd.tap.listeners import Listeners
 from scepd.tap.reactor_delay import ReactorDelay
 
@@ -75,7 +75,8 @@ class Daemon(MultiService):
         """
         with _refusing():
             self.keyring = read_keyring(self._configuration)
-            self._tls = tls = server_tls(self._configuration)
+            tls, asking_tls = server_tls(self._configuration), mtls(self._configuration)
+            self._tls = [each for each in (tls, asking_tls) if each is not None]
             self.parts = parts = Composition(
                 self._configuration,
                 self._reactor,
@@ -87,6 +88,8 @@ class Daemon(MultiService):
             self._listeners.open("devices", parts.device_site, tls)
             admin_tls = tls if self._configuration.listen.admin_tls else None
             self._listeners.open("admin", parts.admin_site, admin_tls)
+            if asking_tls is not None:
+                self._listeners.open("mdm_mtls", parts.make_mtls_site(), asking_tls)
         super().privilegedStartService()
 
     def startService(self) -> None:
@@ -105,10 +108,11 @@ class Daemon(MultiService):
         super().startService()
         listen = self._configuration.listen
         _log.info(
-            "scepd {version} is ready: devices on {devices}, admin on {admin}",
+            "scepd {version} is ready: devices on {devices}, admin on {admin}{asking}",
             version=__version__,
             devices=listen.devices,
             admin=listen.admin,
+            asking="" if listen.mdm_mtls is None else f", client certificates on {listen.mdm_mtls}",
         )
 
     def stopService(self) -> Deferred[None]:
@@ -131,8 +135,8 @@ class Daemon(MultiService):
             keyring = read_keyring(self._configuration)
             credentials = push_credentials(apns, self._reactor.seconds)
             pushing.check(credentials, apns.accept_new_topic)
-            if self._tls is not None:
-                self._tls.reload()
+            for tls in self._tls:
+                tls.reload()
         except ScepdError as error:
             _log.error("Not reloaded: {reason}", reason=str(error))
             return

@@ -52,6 +52,18 @@ def server_tls(configuration: Configuration) -> ReloadableTLS | None:
     return ReloadableTLS(listen.tls_certificate_file, listen.tls_key_file)
 
 
+def mtls(configuration: Configuration) -> ReloadableTLS | None:
+    """
+    TLS of the listener that asks for client certificates; None when there is no such listener.
+
+    :raises ConfigurationError: the files can't be used.
+    """
+    listen = configuration.listen
+    if listen.mdm_mtls is None or not (listen.tls_certificate_file and listen.tls_key_file):
+        return None
+    return ReloadableTLS(listen.tls_certificate_file, listen.tls_key_file, asks_clients=True)
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceSecrets:
     """

@@ -25,11 +25,16 @@ def check_listeners(configuration: Configuration, path: Path) -> None:
     :param path: the configuration's file.
     :raises ConfigurationError: one is not.
     """
-    for name in ("devices", "admin"):
+    for name in _names(configuration):
         try:
             _endpoint(configuration, name, None)
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _names(configuration: Configuration) -> tuple[str, ...]:
+    names = ("devices", "admin")
+    return names if configuration.listen.mdm_mtls is None else (*names, "mdm_mtls")
 
 
 def _endpoint(configuration: Configuration, name: str, reactor: Any) -> IStreamServerEndpoint:
@@ -90,4 +95,5 @@ class Listeners:
         """
         What is wrong, or an empty text.
         """
-        return "" if len(self._ports) == 2 else "not all listeners are open"
+        expected = len(_names(self._configuration))
+        return "" if len(self._ports) == expected else "not all listeners are open"

@@ -28,6 +28,7 @@ from scepd.services.profile_sweeps import ProfileSweeps
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal, RenewalRunSettings
 from scepd.services.results import ResultPorts, Results
+from scepd.services.user_channels import UserChannels
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.issuing import Issuing
 from scepd.tap.protecting import Protecting
@@ -35,6 +36,7 @@ from scepd.tap.pushing import Pushing
 from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.tap.verifying import Verifying
+from scepd.web.client_certificates import ClientCertificates, TrustedProxies
 from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
 from scepd.web.mdm import make_mdm_endpoint
@@ -84,6 +86,8 @@ class Management:
             around.random_bytes,
             around.configuration.server.external_url,
             lambda: self.pushing.topic,
+            mdm_url=around.configuration.mdm.external_url,
+            sign_message=around.configuration.mdm.sign_message,
         )
         self.verifying = Verifying(
             around, stores, rendering, secrets, self._leases, self.pushing, metrics
@@ -96,6 +100,7 @@ class Management:
             sweeps.run,
             around.jitter,
         )
+        self._check_in = self._make_mdm_endpoint(metrics)
         self._periodic = [*self._make_periodic(), self._sweeping]
 
     # -- its life ----------------------------------------------------------------------------------
@@ -131,12 +136,8 @@ class Management:
         """
         Put the resources of devices below the root of their listener.
         """
-        mdm, scep, api = DeviceRoot(), DeviceRoot(), DeviceRoot()
-        root.putChild(b"mdm", mdm)
+        mdm, scep, api = self.add_check_in(root), DeviceRoot(), DeviceRoot()
         mdm.putChild(b"enroll", EnrollmentResource(self.enrolling))
-        check_in = make_mdm_endpoint(self._make_check_in())
-        mdm.putChild(b"checkin", check_in)
-        mdm.putChild(b"connect", check_in)
         mdm.putChild(b"scep", scep)
         self.issuing.add_resources(scep)
         root.putChild(b"api", api)
@@ -145,6 +146,18 @@ class Management:
         version = DeviceRoot()
         api.putChild(b"v1", version)
         version.putChild(b"osquery", osquery)
+
+    def add_check_in(self, root: Resource) -> Resource:
+        """
+        Put check-ins and commands below the root of a listener.
+
+        :returns: what they are below.
+        """
+        mdm = DeviceRoot()
+        root.putChild(b"mdm", mdm)
+        mdm.putChild(b"checkin", self._check_in)
+        mdm.putChild(b"connect", self._check_in)
+        return mdm
 
     # -- the parts ---------------------------------------------------------------------------------
 
@@ -191,9 +204,27 @@ class Management:
             self._metrics,
         )
 
+    def _make_mdm_endpoint(self, metrics: Metrics) -> Resource:
+        settings = self._around.configuration.mdm
+        certificates = ClientCertificates(
+            settings.client_certificate_header or "",
+            TrustedProxies(settings.trusted_proxies or ()),
+            metrics.client_certificates_refused.inc,
+        )
+        return make_mdm_endpoint(self._make_check_in(), certificates)
+
     def _make_check_in(self) -> CheckIn:
         stores, around = self._stores, self._around
         identities = Identities(stores.check_ins, around.in_thread, around.reactor)
+        user_channels = UserChannels(
+            stores.user_channels,
+            stores.check_ins,
+            self.last_seen,
+            around.keyring,
+            around.reactor,
+            around.random_bytes,
+            self.pushing.wake,
+        )
         messages = CheckInMessages(
             stores.check_ins,
             self.last_seen,
@@ -204,6 +235,7 @@ class Management:
             BootstrapTokens(
                 stores.bootstrap_tokens, around.keyring, around.reactor, around.random_bytes
             ),
+            user_channels,
         )
         return CheckIn(
             identities,
@@ -212,6 +244,7 @@ class Management:
             self._make_results(),
             self.last_seen,
             around.in_thread,
+            user_channels,
         )
 
     def _make_commands(self) -> Commands:

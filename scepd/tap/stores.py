@@ -37,6 +37,7 @@ from scepd.storage.push_topics import SQLPushTopics
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.resending import SQLResendStore
+from scepd.storage.user_channels import SQLUserChannelStore
 from scepd.storage.verification import SQLVerificationStore
 
 
@@ -65,6 +66,7 @@ class Stores:
         self.pending_requests = SQLPendingRequestStore(database)
         self.enrollment_tokens = SQLEnrollmentTokenStore(database)
         self.check_ins = SQLCheckInStore(database, retries)
+        self.user_channels = SQLUserChannelStore(database, retries)
         self.commands = SQLCommandStore(database, retries)
         self.bootstrap_tokens = SQLBootstrapTokenStore(database)
         self.command_history = SQLCommandHistory(database)

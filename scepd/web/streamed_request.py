@@ -202,8 +202,9 @@ class StreamedRequest(LingeringRequest):
             self._receiver.request_too_long(self.channel.site.limit_for(self.path))
 
     def _refuse_length(self) -> None:
-        limit = self.channel.site.limit_for(self.path)
-        self.refuse(413, b"the request is larger than %d bytes\n" % limit)
+        site = self.channel.site
+        text = b"the request is larger than %d bytes\n" % site.limit_for(self.path)
+        self.refuse(site.length_status_for(self.path), text)
 
     def _too_slow(self) -> None:
         if self._state is RequestState.ANSWERED:

@@ -32,6 +32,7 @@ class StreamingSite(Site):
         None: it is buffered and goes to ``resource``, unless it was refused.
     :param body_limit: bytes of a body.
     :param body_limits: the same for some paths.
+    :param length_statuses: the HTTP status of what is too long, for paths where it is not 413.
     :param request_timeout: seconds for a head, and again for a body, times in which we pause it not
         counted; also for a client to take the last of an answer when its connection is closed.
     :param minimum_speed: bytes per second of a body that is passed on as it comes, on average, once
@@ -52,6 +53,7 @@ class StreamingSite(Site):
         body_limit: int,
         request_timeout: float,
         body_limits: Mapping[bytes, int] | None = None,
+        length_statuses: Mapping[bytes, int] | None = None,
         minimum_speed: float = 0.0,
         minimum_speed_after: float = 5.0,
         receiver_for: Callable[[StreamedRequest, int | None], RequestReceiver | None] = (
@@ -72,6 +74,7 @@ class StreamingSite(Site):
         )
         self._body_limit = body_limit
         self._body_limits = body_limits or {}
+        self._length_statuses = length_statuses or {}
         self.request_timeout = request_timeout
         self.minimum_speed = minimum_speed
         self.minimum_speed_after = minimum_speed_after
@@ -85,6 +88,12 @@ class StreamingSite(Site):
         The most bytes of a body that is sent to ``path``.
         """
         return self._body_limits.get(path, self._body_limit)
+
+    def length_status_for(self, path: bytes) -> int:
+        """
+        The HTTP status of a request to ``path`` whose body is too long.
+        """
+        return self._length_statuses.get(path, http.REQUEST_ENTITY_TOO_LARGE)
 
     def startFactory(self) -> None:
         """

@@ -32,6 +32,24 @@ class CommandTestCase(SynchronousTestCase):
         self.server = Pretend(self.folder)
 
 
+class UserTests(CommandTestCase):
+    """
+    Tests for ``scepctl command send --user``.
+    """
+
+    def test_user(self) -> None:
+        """
+        The user goes along, and not without the option.
+        """
+        path = self.folder / "command.plist"
+        path.write_bytes(b"<plist/>")
+        for options, query in ((["--user", "ann"], "user=ann"), ([], "")):
+            self.server.answers = [answer(201, {"uuid": "c", "request_type": "ProfileList"})]
+            result = self.server.run("command", "send", HOST, str(path), *options)
+            self.assertEqual(result.exit_code, 0, result.output)
+            self.assertEqual(self.server.requests[-1].url.query.decode(), query)
+
+
 class AnswerTests(CommandTestCase):
     """
     Tests for ``scepctl command answer``.

@@ -30,6 +30,7 @@ BARE: dict[str, JsonValue] = {
 }
 ROW: dict[str, JsonValue] = {
     "operation": "install",
+    "scope": "User",
     "status": "failed",
     "detail": "the CA refused",
     "attempts": 3,
@@ -239,6 +240,7 @@ class HostShowTests(_Case):
             "identifier com.example.scep",
             f"uuid {PROFILE}",
             "operation install",
+            "scope User",
             "status failed",
             "detail the CA refused",
             "attempts 3",
@@ -247,7 +249,7 @@ class HostShowTests(_Case):
             "delivered 2026-06-01 12:00:00Z",
             "acknowledged 2026-06-01 12:00:05Z",
         ]
-        self.assertEqual(lines[start + 1 : start + 23], [*block, "", *block, ""])
+        self.assertEqual(lines[start + 1 : start + 25], [*block, "", *block, ""])
 
     def test_unknown(self) -> None:
         """

@@ -74,7 +74,10 @@ class BuildTests(SynchronousTestCase):
             "SignMessage": True,
             "AccessRights": 8191,
             "CheckOutWhenRemoved": True,
-            "ServerCapabilities": ["com.apple.mdm.bootstraptoken"],
+            "ServerCapabilities": [
+                "com.apple.mdm.per-user-connections",
+                "com.apple.mdm.bootstraptoken",
+            ],
         }
         self.assertEqual(
             plistlib.loads(build_enrollment_profile(_PROFILE)),

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from OpenSSL import SSL
+from OpenSSL.crypto import X509, PKey
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory, Protocol
@@ -35,7 +36,18 @@ def shake_hands(
 
     :param protocols: what the client offers by ALPN.
     """
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    return both_ends(server_context, SSL.Context(SSL.TLS_CLIENT_METHOD), protocols, newest)[0]
+
+
+def both_ends(
+    server_context: SSL.Context,
+    context: SSL.Context,
+    protocols: list[bytes],
+    newest: int = SSL.TLS1_3_VERSION,
+) -> tuple[SSL.Connection, SSL.Connection]:
+    """
+    The connections of a client with this context and of the server, as :func:`shake_hands`.
+    """
     context.set_max_proto_version(newest)
     context.set_min_proto_version(SSL.TLS1_VERSION)
     context.set_cipher_list(b"ALL:@SECLEVEL=0")
@@ -50,7 +62,7 @@ def shake_hands(
                 source.do_handshake()
             with contextlib.suppress(SSL.WantReadError):
                 sink.bio_write(source.bio_read(65536))
-    return client
+    return client, server
 
 
 @implementer(IProtocolNegotiationFactory)
@@ -114,6 +126,25 @@ class ReloadableTLSTests(SynchronousTestCase):
         assert chain is not None
         names = [each.get_subject().CN for each in chain]
         self.assertEqual(names, ["first.example", "Test Root"])
+
+    def test_asks_clients(self) -> None:
+        """
+        A client is asked for a certificate only by a listener that shall; it may be anybody's, or
+        there may be none.
+        """
+        asking = ReloadableTLS(self.certificate_file, self.key_file, asks_clients=True)
+        for newest in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            client = SSL.Context(SSL.TLS_CLIENT_METHOD)
+            _, server = both_ends(asking.getContext(), client, [], newest)
+            self.assertIsNone(server.get_peer_certificate())
+            self.assertIn("finished", server.get_state_string().decode())
+            for tls, expected in ((asking, "device.example"), (self.load(), None)):
+                client = SSL.Context(SSL.TLS_CLIENT_METHOD)
+                client.use_certificate(X509.from_cryptography(certificate("device.example")))
+                client.use_privatekey(PKey.from_cryptography_key(key()))
+                _, server = both_ends(tls.getContext(), client, [], newest)
+                found = server.get_peer_certificate()
+                self.assertEqual(found and found.get_subject().CN, expected)
 
     def test_only_http_1(self) -> None:
         """

@@ -152,6 +152,15 @@ _WORDS = {
         command=Command.CANCELLED,
         remove_row=True,
     ),
+    "ended": Transition(
+        _INSTALL,
+        _PENDING,
+        due=Due.NOT,
+        attempts=Attempts.RESET,
+        window=Window.CLOSED,
+        command=Command.CANCELLED,
+        detail="waits for a user channel of the host",
+    ),
     "park": Transition(
         _INSTALL,
         _PENDING,
@@ -186,6 +195,7 @@ RESOLUTION_FAILED             no-value .       .       .       .        .       
 AUTHORITY_FOUND_UNREACHABLE   held     .       .       .       .        .       .       .
 USER_CHANNEL_MISSED           waits    .       .       .       waits(r) .       .       .
 USER_CHANNEL_APPEARED         due      .       .       .       due(r)   .       .       .
+USER_CHANNEL_ENDED            ended    ended   ended   ended   gone     gone    gone    gone
 HANDED_OVER                   open     .       .       .       sent     .       .       .
 ACKNOWLEDGED                  verify   .       .       .       gone     .       .       .
 NOT_NOW_REPORTED              close    .       .       .       .        .       .       .

@@ -295,23 +295,6 @@ class EnrollingTests(CheckInTestCase):
         self.store.taken = True
         self.refused(self.world.send(authenticate()), Conflict)
 
-    def test_user_channel(self) -> None:
-        """
-        A user channel can't be enrolled, and nothing that it says is kept: it is not listened to.
-        """
-        self.world.enroll()
-        for message in (
-            authenticate(UserID="USER"),
-            token_update(UserID="USER"),
-            check_in("CheckOut", UserID="USER"),
-            check_in("SetBootstrapToken", UserID="USER", BootstrapToken=b"secret"),
-            report("Idle", UserID="USER"),
-            report("Acknowledged", "command-1", UserID="USER"),
-        ):
-            self.refused(self.world.send(message))
-        self.assertEqual(list(self.store.enrollments), ["UDID-1"])
-        self.assertTrue(self.store.enrollments["UDID-1"].enabled)
-
 
 class ReenrollmentTests(CheckInTestCase):
     """
@@ -439,7 +422,7 @@ class OtherMessagesTests(CheckInTestCase):
 
     def test_user_authenticate(self) -> None:
         """
-        Users get no channel.
+        Users of a network directory get no channel.
         """
         message = check_in("UserAuthenticate", UserID="USER")
         self.refused(self.world.send(message), UserChannelDeclined)

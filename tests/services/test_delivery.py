@@ -382,6 +382,18 @@ class FailureTests(ProcessorTestCase):
         self.assertEqual([event.event for event in self.store.events], [Event.USER_CHANNEL_MISSED])
         self.assertEqual([each.host_uuid for each, _ in self.store.queued], ["UDID-1"])
 
+    def test_user_channel(self) -> None:
+        """
+        A profile for the user of a Mac is queued on the user channel by which it goes.
+        """
+        profile = plain_profile(scope="User")
+        self.profiles.by_uuid[profile.uuid] = profile
+        self.due(1, profile)
+        self.store.due = [replace(each, enrollment_id="UDID-0:ann") for each in self.store.due]
+        self.successResultOf(self.tick())
+        self.assertEqual(self.store.events, [])
+        self.assertEqual([one.enrollment_id for _, one in self.store.queued], ["UDID-0:ann"])
+
 
 class BatchTests(ProcessorTestCase):
     """

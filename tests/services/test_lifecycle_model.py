@@ -175,7 +175,8 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     ("queued", [moved("poll"), operated("no label", PLAIN)]),
     ("removing", [TICK, operated("label", PLAIN)]),
 )
-# Nothing leads there; see the table, which is ready for it all the same.
+# Nothing leads there; see the table, which is ready for it all the same. What user channels do has
+# tests of its own, with the stores.
 UNREACHED = frozenset(
     {
         ("install pending", Event.AUTHORITY_RECOVERED),
@@ -186,6 +187,11 @@ UNREACHED = frozenset(
         ("install verified", Event.UNASSIGNED_UNOFFERED),
         ("remove pending", Event.USER_CHANNEL_MISSED),
         ("remove pending", Event.USER_CHANNEL_APPEARED),
+        *[
+            (f"{operation} {status}", Event.USER_CHANNEL_ENDED)
+            for operation in ("install", "remove")
+            for status in ("pending", "verifying", "verified", "failed")
+        ],
         *[
             (f"remove {status}", event)
             for status in ("verifying", "verified")

@@ -50,6 +50,7 @@ from scepd.ports import (
     ResendStore,
     SignedBy,
     Subject,
+    UserChannelStore,
     VerificationStore,
 )
 from scepd.storage.activities import SQLActivityStore
@@ -78,6 +79,7 @@ from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.resending import SQLResendStore
+from scepd.storage.user_channels import SQLUserChannelStore
 from scepd.storage.verification import SQLVerificationStore
 from tests.storage import records
 from tests.storage.records import HOUR, NOON
@@ -123,6 +125,7 @@ class StorageTestCase(TestCase):
         self.requests: PendingRequestStore = SQLPendingRequestStore(database)
         self.enrollment_tokens: EnrollmentTokenStore = SQLEnrollmentTokenStore(database, self.clock)
         self.checkins: CheckInStore = SQLCheckInStore(database)
+        self.channels: UserChannelStore = SQLUserChannelStore(database)
         self.commands: CommandStore = SQLCommandStore(database)
         self.bootstrap: BootstrapTokenStore = SQLBootstrapTokenStore(database)
         self.history: CommandHistory = SQLCommandHistory(database, self.clock)

@@ -35,6 +35,7 @@ from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.renewals import SQLRenewalStore
+from scepd.storage.user_channels import MOST_CHANNELS, SQLUserChannelStore
 from scepd.storage.verification import SQLVerificationStore
 from tests.storage import records
 from tests.storage.base import SUBJECT, reserve
@@ -153,6 +154,12 @@ class GrowthTests(SynchronousTestCase):
         await assignments.open_window(records.window("w-2"))
         await assignments.assignments_of_host("H-1")
         await verification.deliveries("H-1")
+        channels = SQLUserChannelStore(self.database)
+        for number in range(MOST_CHANNELS + 1):
+            user = records.enrollment(f"H-1:{number}", host_uuid="H-1", kind="user")
+            await channels.update_token(user, "H-1", records.address(), NOON, NOON)
+        await checkins.enrollments_of_host("H-1")
+        await channels.end("H-1:1", NOON)
         await checkins.check_out("H-1", NOON)
 
     async def inventories(self, lease: Lease) -> None:

@@ -244,7 +244,53 @@ class SeventhRevisionTests(SQLiteFile):
         (row,) = connection.execute("SELECT * FROM command")
         self.assertEqual(row, (*done, None, 0, _AT, None, None))
         (row,) = connection.execute("SELECT * FROM enrollment")
-        self.assertEqual(row, (*enrolled, None, None))
+        self.assertEqual(row, (*enrolled, None, None, ""))
+
+
+class UserScopeTests(SQLiteFile):
+    """
+    A database whose profiles of User scope had no way to go is brought to the newest revision.
+    """
+
+    async def test_waits(self) -> None:
+        """
+        What is for the user of a Mac waits for a user channel; the rest goes on as it did.
+        """
+        _migrate(self.path, "0008")
+        connection = self.second_connection()
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for host, platform in (("mac", "macos"), ("phone", "ios")):
+            connection.execute(
+                "INSERT INTO host (uuid, serial_number, platform, facts) VALUES (?, '', ?, '{}')",
+                (host, platform),
+            )
+        for profile, scope in (("p-user", "User"), ("p-system", "System")):
+            connection.execute(
+                "INSERT INTO profile VALUES (?, ?, '', x'00', '', ?, NULL, ?)",
+                (profile, profile, scope, _AT),
+            )
+        columns = "host_uuid, profile_uuid, operation, status, detail, content_sha256, attempts"
+        for host in ("mac", "phone"):
+            for profile in ("p-user", "p-system"):
+                connection.execute(
+                    f"INSERT INTO host_profile ({columns}, due_at, changed_at, enrollment_id)"  # noqa: S608
+                    " VALUES (?, ?, 'install', 'pending', '', '', 0, ?, ?, ?)",
+                    (host, profile, _AT, _AT, host),
+                )
+        _migrate(self.path, "head")
+        found = connection.execute(
+            "SELECT host_uuid, profile_uuid, scope, due_at, enrollment_id, detail FROM host_profile"
+        ).fetchall()
+        waits = "waits for a user channel of the host"
+        self.assertEqual(
+            sorted(found),
+            [
+                ("mac", "p-system", "System", _AT, "mac", ""),
+                ("mac", "p-user", "User", None, None, waits),
+                ("phone", "p-system", "System", _AT, "phone", ""),
+                ("phone", "p-user", "System", _AT, "phone", ""),
+            ],
+        )
 
 
 class EighthRevisionCertificateTests(SQLiteFile):

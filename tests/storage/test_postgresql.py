@@ -27,6 +27,7 @@ from tests.storage import (
     target_contract,
     test_push_processes,
     topic_contract,
+    user_channel_contract,
     verification_contract,
     window_contract,
 )
@@ -330,4 +331,16 @@ class FactTests(MigratedServer, host_change_contract.FactContract):
 class DetailTests(MigratedServer, host_change_contract.DetailContract):
     """
     What HostChangeStore learns of devices on PostgreSQL.
+    """
+
+
+class UserChannelTests(MigratedServer, user_channel_contract.UserChannelContract):
+    """
+    UserChannelStore on PostgreSQL.
+    """
+
+
+class UserScopeTests(MigratedServer, user_channel_contract.UserScopeContract):
+    """
+    Profiles of User scope on PostgreSQL.
     """

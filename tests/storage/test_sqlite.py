@@ -26,6 +26,7 @@ from tests.storage import (
     silence_contract,
     target_contract,
     topic_contract,
+    user_channel_contract,
     verification_contract,
     window_contract,
 )
@@ -323,4 +324,16 @@ class FactTests(MigratedFile, host_change_contract.FactContract):
 class DetailTests(MigratedFile, host_change_contract.DetailContract):
     """
     What HostChangeStore learns of devices on SQLite.
+    """
+
+
+class UserChannelTests(MigratedFile, user_channel_contract.UserChannelContract):
+    """
+    UserChannelStore on SQLite.
+    """
+
+
+class UserScopeTests(MigratedFile, user_channel_contract.UserScopeContract):
+    """
+    Profiles of User scope on SQLite.
     """

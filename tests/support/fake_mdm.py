@@ -69,6 +69,14 @@ class FakeCheckIns(Breakable):
         self._check()
         return self.enrollments.get(enrollment_id)
 
+    async def enrollments_of_host(self, host_uuid: str) -> Sequence[Enrollment]:
+        """
+        As the port says.
+        """
+        self._check()
+        found = [one for one in self.enrollments.values() if one.host_uuid == host_uuid]
+        return sorted(found, key=lambda one: (one.kind.endswith("user"), one.id))
+
     async def authenticate(
         self,
         host: Host,
@@ -146,6 +154,45 @@ class FakeCheckIns(Breakable):
             enabled=enrollment.enabled,
             host_uuid=enrollment.host_uuid,
         )
+
+
+@dataclass
+class FakeUserChannels(Breakable):
+    """
+    A UserChannelStore, whose channels are among the enrollments of ``check_ins``.
+
+    :param device_left: whether devices turn out to have left.
+    :param push_dues: when each TokenUpdate wished a push.
+    """
+
+    check_ins: FakeCheckIns = field(default_factory=FakeCheckIns)
+    device_left: bool = False
+    push_dues: list[datetime] = field(default_factory=list)
+
+    async def update_token(
+        self,
+        channel: Enrollment,
+        device_id: str,
+        push: PushAddress,
+        now: datetime,
+        push_due: datetime,
+    ) -> None:
+        """
+        As the port says; assignments are not known here.
+        """
+        self._check()
+        if self.device_left or not self.check_ins.enrollments[device_id].enabled:
+            raise NotFound("the device is not enrolled")
+        self.check_ins.enrollments[channel.id] = replace(channel, enabled=True, push=push)
+        self.push_dues.append(push_due)
+
+    async def end(self, channel_id: str, now: datetime) -> None:
+        """
+        As the port says, but for assignments and commands.
+        """
+        self._check()
+        known = self.check_ins.enrollments[channel_id]
+        self.check_ins.enrollments[channel_id] = replace(known, enabled=False)
 
 
 @dataclass

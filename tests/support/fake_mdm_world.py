@@ -38,8 +38,15 @@ from scepd.services.commands import CommandPorts, Commands
 from scepd.services.last_seen import LastSeen
 from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
+from scepd.services.user_channels import UserChannels
 from tests.support.fake_inventories import FakeInventories, make_answers, make_verification
-from tests.support.fake_mdm import FakeBootstrapTokens, FakeCheckIns, FakeCommands, FakeVerification
+from tests.support.fake_mdm import (
+    FakeBootstrapTokens,
+    FakeCheckIns,
+    FakeCommands,
+    FakeUserChannels,
+    FakeVerification,
+)
 from tests.support.fakes import (
     FakeAssignments,
     FakeCertificateAuthorities,
@@ -211,6 +218,7 @@ class MDMWorld:
         self.clock.advance(NOW.timestamp())
         self.check_ins, self.commands = FakeCheckIns(), FakeCommands()
         self.bootstrap_tokens = FakeBootstrapTokens()
+        self.user_channel_store = FakeUserChannels(check_ins=self.check_ins)
         self.assignments, self.exchanges = FakeAssignments(), FakeEnrollments()
         self.verification, self.inventories = FakeVerification(), FakeInventories()
         self.authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
@@ -311,6 +319,15 @@ class MDMWorld:
             ),
             self.host_changes,
         )
+        channels = UserChannels(
+            self.user_channel_store,
+            self.check_ins,
+            self.last_seen,
+            lambda: self.keyring,
+            self.clock,
+            bytes,
+            self._wake,
+        )
         messages = CheckInMessages(
             self.check_ins,
             self.last_seen,
@@ -319,6 +336,7 @@ class MDMWorld:
             bytes,
             self._wake,
             BootstrapTokens(self.bootstrap_tokens, lambda: self.keyring, self.clock, bytes),
+            channels,
         )
         return CheckIn(
             Identities(self.check_ins, self.workers, self.clock),
@@ -327,6 +345,7 @@ class MDMWorld:
             Results(result_ports),
             self.last_seen,
             self.workers,
+            channels,
         )
 
     def _wake(self) -> None:

@@ -34,7 +34,7 @@ class FakeResending:
         """
         key = (host_uuid, profile_uuid)
         if key in self.parked:
-            raise Conflict("it is not enrolled")
+            raise Conflict("the host is not enrolled")
         if key not in {*self.failed, *self.others}:
             raise NotFound("there is none")
         self.resent.append((*key, activity.at))

@@ -23,6 +23,7 @@ from scepd.simulator.device import SimulatedDevice
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.hardware import Hardware, some_hardware
 from scepd.simulator.http import DeviceHTTP
+from scepd.simulator.user_channel import UserChannel
 from tests.support.apns_certificates import PushFiles
 from tests.support.apns_double import APNsDouble
 from tests.support.apns_requests import Reply, Request
@@ -61,11 +62,32 @@ class PolledDevice:
         """
         return self.device.hardware.udid
 
-    def wake(self) -> Deferred[None]:
+    def wake(self, user: UserChannel | None = None) -> Deferred[None]:
         """
-        Poll for commands, as after a push.
+        Poll for commands, as after a push; of a user, when there is one.
         """
-        return deferToThread(self._poll)
+        return deferToThread(self._poll, user or self.device)
+
+    def pushed(self, token: str) -> Deferred[None] | None:
+        """
+        Poll as after a push to this token, if it is the device's or one of a user of it.
+        """
+        for one in (self.device, *self.device.users):
+            if one.push_token.token.hex() == token:
+                return deferToThread(self._poll, one)
+        return None
+
+    def log_in(self, short_name: str) -> Deferred[UserChannel]:
+        """
+        Let a user log in, whose channel is opened.
+        """
+        return deferToThread(self._log_in, short_name)
+
+    def log_out(self, user: UserChannel) -> Deferred[None]:
+        """
+        Let a user's channel end.
+        """
+        return deferToThread(self._log_out, user)
 
     def look(self) -> Deferred[int]:
         """
@@ -73,10 +95,21 @@ class PolledDevice:
         """
         return deferToThread(self._look)
 
-    def _poll(self) -> None:
+    def _log_in(self, short_name: str) -> UserChannel:
+        with self._lock:
+            user = UserChannel(self.device, short_name)
+            user.update_token()
+            return user
+
+    def _log_out(self, user: UserChannel) -> None:
+        with self._lock:
+            user.check_out()
+            self.device.users.remove(user)
+
+    def _poll(self, one: SimulatedDevice) -> None:
         with self._lock:
             try:
-                self.device.poll()
+                one.poll()
             except DeviceError as error:
                 # A daemon that is gone answers nothing; the device comes again with the next push.
                 self.failures.append(str(error))
@@ -266,5 +299,6 @@ class Fleet:
         if reply.status != 200:
             return
         for polled in self.devices:
-            if polled.device.push_token.token.hex() == request.token:
-                self._polls.append(polled.wake())
+            woken = polled.pushed(request.token)
+            if woken is not None:
+                self._polls.append(woken)

@@ -12,6 +12,7 @@ from typing import cast
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
@@ -73,11 +74,11 @@ class DeviceEnd:
     A device's end of a connection to a site.
     """
 
-    def __init__(self, site: StreamingSite) -> None:
+    def __init__(self, site: StreamingSite, address: IAddress | None = None) -> None:
         protocol = site.buildProtocol(IPv4Address("TCP", "192.0.2.1", 50000))
         assert isinstance(protocol, DeadlineChannel)
         self.channel = protocol
-        self.transport = StringTransport()
+        self.transport = StringTransport(peerAddress=address)
         self.channel.makeConnection(self.transport)
 
     def send(self, *data: bytes) -> None:

@@ -38,7 +38,12 @@ class MDMEndpointTests(SynchronousTestCase):
         for name in (b"checkin", b"connect"):
             mdm.putChild(name, make_mdm_endpoint(self.world.check_in))
         self.site = StreamingSite(
-            root, reactor=self.world.clock, body_limit=10_000_000, request_timeout=30
+            root,
+            reactor=self.world.clock,
+            body_limit=10_000_000,
+            body_limits={b"/mdm/connect": 20_000},
+            length_statuses={b"/mdm/connect": 400},
+            request_timeout=30,
         )
 
     def put(
@@ -77,6 +82,71 @@ class MDMEndpointTests(SynchronousTestCase):
             self.assertEqual(answer.status, 200)
             self.assertEqual(answer.headers["content-type"], "application/xml; charset=utf-8")
         self.assertEqual(answer.body, b"raw command-1")
+
+    def test_any_content_type(self) -> None:
+        """
+        What a message is says its property list; a Content-Type may be wrong, or say nothing.
+        """
+        self.world.enroll()
+        self.world.queue("command-1", None)
+        for kind in (b"application/x-apple-aspen-mdm-checkin", b"text/plain", b"nonsense", b""):
+            for path in (b"checkin", b"connect"):
+                body = report("Idle")
+                signature = signed(body, self.world.identity)
+                head = b"Content-Type: %b\r\nMdm-Signature: %b\r\n" % (kind, signature)
+                self.assertEqual(self.put(body, path=path, head=head).body, b"raw command-1")
+
+    def test_liberal(self) -> None:
+        """
+        A device that tells next to nothing of itself is welcome, and so are tokens of any length
+        and results without a RequestType.
+        """
+        for body in (
+            check_in("Authenticate"),
+            token_update("UDID-1", **{"Token": b"\x01" * 33, "Topic": ""}),
+            report("Acknowledged", "command-1", RequestType=""),
+            report("Error", "command-2"),
+            report("NotNow"),
+        ):
+            self.assertEqual(self.put(body, path=b"connect").status, 200)
+
+    def test_too_long(self) -> None:
+        """
+        A body that is longer than any message is 400, before it has come whole.
+        """
+        device = DeviceEnd(self.site)
+        device.send(b"PUT /mdm/connect HTTP/1.1\r\nHost: scepd\r\nContent-Length: 20001\r\n\r\n")
+        answer = device.answer()
+        self.assertEqual((answer.status, answer.headers["connection"]), (400, "close"))
+        self.assertEqual(answer.body, b"the request is larger than 20000 bytes\n")
+        self.assertEqual(self.send(b"PUT", b"other", b"", bytes(10_000_001)).status, 413)
+
+    def test_unrenderable(self) -> None:
+        """
+        When a profile can't be rendered any more the same answer holds the next command.
+        """
+        self.world.enroll()
+        self.world.queue("delivery", self.world.profile)
+        self.world.queue("next", None)
+        self.world.authorities.by_name.clear()
+        self.assertEqual(self.put(report("Idle"), path=b"connect").body, b"raw next")
+        self.assertEqual(self.world.commands.statuses["delivery"], "cancelled")
+
+    def test_not_now(self) -> None:
+        """
+        What was answered NotNow comes again with the next Idle, and not before: other commands are
+        offered meanwhile.
+        """
+        self.world.enroll()
+        self.world.queue("first", None)
+        self.world.queue("second", None)
+        for body, expected in (
+            (report("Idle"), b"raw first"),
+            (report("NotNow", "first"), b"raw second"),
+            (report("Acknowledged", "second"), b""),
+            (report("Idle"), b"raw first"),
+        ):
+            self.assertEqual(self.put(body, path=b"connect").body, expected)
 
     def test_empty(self) -> None:
         """
@@ -122,8 +192,11 @@ class MDMEndpointTests(SynchronousTestCase):
             (check_in("GetToken"), 404),
             (check_in("SetBootstrapToken", BootstrapToken=b"secret"), 200),
             (check_in("GetBootstrapToken"), 200),
-            (token_update(UserID="USER"), 400),
             (report("Idle", UserID="USER"), 400),
+            (token_update(UserID="USER"), 200),
+            (report("Idle", UserID="USER"), 200),
+            (check_in("GetToken", UserID="USER"), 404),
+            (check_in("SetBootstrapToken", UserID="USER", BootstrapToken=b"secret"), 400),
         ):
             self.assertEqual(self.put(body).status, status)
 

@@ -35,6 +35,7 @@ enrollment = Table(
     Column("last_seen", UTCDateTime),
     Column("bootstrap_key_id", Text),
     Column("bootstrap_token", LargeBinary),
+    Column("user_name", Text, nullable=False, server_default=""),
     Index(None, "host_uuid", "kind"),
 )
 

@@ -56,7 +56,8 @@ host_profile = Table(
     Column("due_at", UTCDateTime),
     Column("changed_at", UTCDateTime, nullable=False),
     Column("profile_identifier", Text, nullable=False, server_default=""),
-    # The host's enrollment while that is enabled, so that a tick never reads rows of the others.
+    # By which it goes while that is enabled, so that a tick never reads rows of the others: the
+    # host's own enrollment, or its user channel.
     Column("enrollment_id", Text),
     # Whether the device was ever handed the profile since it enrolled: it may have it.
     Column("offered", Boolean, nullable=False, server_default=false()),
@@ -74,6 +75,8 @@ host_profile = Table(
     Column("alarm", Text, nullable=False, server_default=""),
     # When an inventory over MDM listed the profile, which tells no date, since it was acknowledged.
     Column("listed_at", UTCDateTime),
+    # User: it goes by the user channel of a Mac.
+    Column("scope", Text, nullable=False, server_default="System"),
     Index(
         None,
         "ca_name",

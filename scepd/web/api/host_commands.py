@@ -45,7 +45,7 @@ class HostCommandEndpoints:
         """
         Queue what is in the body.
         """
-        sent = await self._service.send(uuid, call.body(), call.actor)
+        sent = await self._service.send(uuid, call.body(), call.actor, call.parameter("user"))
         call.created(f"/hosts/{uuid}/commands/{sent.uuid}/answer")
         return SentCommandView(uuid=sent.uuid, host_uuid=uuid, request_type=sent.request_type)
 
@@ -60,6 +60,7 @@ _SEND = Endpoint(
     "POST",
     _ALL,
     "Send a host any MDM command: a property list with a Command, or what stands in it",
+    parameters={"user": "UserID or short name of a user, over whose channel it goes"},
     status=201,
     answer=SentCommandView,
     body_type=PLIST,

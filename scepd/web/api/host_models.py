@@ -73,6 +73,7 @@ class EnrollmentView(BaseModel):
     id: str = Field(description="UDID, UDID:UserID or EnrollmentID[:EnrollmentUserID]")
     kind: str = Field(description="device, user, user-enrollment or user-enrollment-user")
     enabled: bool = Field(description="whether it may be sent commands")
+    user_name: str = Field(description="the short name of a user channel's user; may be empty")
     enrolled_at: datetime
     last_seen: datetime | None
 
@@ -90,6 +91,7 @@ class AssignmentView(BaseModel):
     """
 
     operation: str = Field(description="install or remove")
+    scope: str = Field(description="User: it goes by the user channel of a Mac; System: all others")
     status: str = Field(description="pending, verifying, verified or failed")
     detail: str = Field(description="why; empty when there is nothing to say")
     attempts: int = Field(description="deliveries that failed since the last success")

@@ -61,6 +61,26 @@ class SendTests(SynchronousTestCase):
         self.assertEqual(done, Activity(NOW, "alice", "sent command DeviceInformation", HOST))
         self.assertEqual(len(self.server.woken), 4)
 
+    def test_user(self) -> None:
+        """
+        A command for a user goes over that user's channel, by UserID or short name; one that
+        is not enabled, is nobody's, or could be two, is refused.
+        """
+        enrollments = self.server.check_ins.enrollments
+        for id, name, enabled in (("A-1", "ann", True), ("B-1", "bob", True), ("C-1", "x", False)):
+            known = replace(enrollment(), id=f"{HOST}:{id}", kind="user", enabled=enabled)
+            enrollments[known.id] = replace(known, user_name=name)
+        path, body = f"/hosts/{HOST}/commands?user=", plistlib.dumps(QUESTION)
+        for user, id in (("ann", "A-1"), ("B-1", "B-1")):
+            self.assertEqual(self.server.request("POST", path + user, body).status, 201)
+            command = self.server.commands.queued.pop("command-new")
+            self.assertEqual(command.enrollment_id, f"{HOST}:{id}")
+        self.assertEqual(self.server.commands.activities[0].subject, f"{HOST}:A-1")
+        enrollments[f"{HOST}:B-1"] = replace(enrollments[f"{HOST}:B-1"], user_name="ann")
+        for user in ("x", "C-1", "nobody", HOST, "ann"):
+            self.assertEqual(self.server.request("POST", path + user, body).status, 409)
+        self.assertEqual(self.server.commands.queued, {})
+
     def test_no_command(self) -> None:
         """
         What is no command is refused with the reason, and nothing is queued.

@@ -35,6 +35,7 @@ HOST_VIEW: dict[str, JsonValue] = {
 }
 PROGRESS: dict[str, JsonValue] = {
     "operation": "install",
+    "scope": "System",
     "status": "failed",
     "detail": "the certificate authority answered FAILURE badRequest",
     "attempts": 3,
@@ -125,6 +126,7 @@ class HostEndpointTests(SynchronousTestCase):
                         "id": HOST,
                         "kind": "device",
                         "enabled": True,
+                        "user_name": "",
                         "enrolled_at": "2026-06-01T12:00:00Z",
                         "last_seen": "2026-06-01T13:00:00Z",
                     }

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0011"
-down_revision = "0008"
+down_revision = "0010"
 
 _CAN_BE_DELIVERED = sa.text("due_at IS NOT NULL AND enrollment_id IS NOT NULL")
 _HAS_FAILED = sa.text("status = 'failed'")
