@@ -26,6 +26,7 @@ from scepd.ports import (
     PushStore,
     VerificationStore,
 )
+from scepd.services.host_identities import HostIdentities, HostIdentity
 
 MOST_RECORDS = 100
 """
@@ -43,6 +44,7 @@ class HostRecord:
     :param commands: newest first, at most :data:`MOST_RECORDS`.
     :param exchanges: newest first, at most :data:`MOST_RECORDS`.
     :param pushes: one for each enrollment that was ever pushed to.
+    :param identities: the newest first.
     """
 
     host: Host
@@ -52,6 +54,7 @@ class HostRecord:
     commands: Sequence[CommandRecord]
     exchanges: Sequence[SCEPExchange]
     pushes: Sequence[PushState]
+    identities: Sequence[HostIdentity] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Hosts:
         exchanges: EnrollmentStore,
         check_ins: CheckInStore,
         pushes: PushStore,
+        identities: HostIdentities | None = None,
     ) -> None:
         self._hosts = hosts
         self._assignments = assignments
@@ -88,6 +92,7 @@ class Hosts:
         self._exchanges = exchanges
         self._check_ins = check_ins
         self._pushes = pushes
+        self._identities = identities
 
     async def list(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:
         """
@@ -112,6 +117,7 @@ class Hosts:
             await self._commands.commands(uuid, limit=MOST_RECORDS),
             await self._exchanges.exchanges(host_uuid=uuid, limit=MOST_RECORDS),
             await self._push_states(uuid),
+            () if self._identities is None else await self._identities.of(uuid),
         )
 
     async def with_profile(

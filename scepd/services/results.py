@@ -16,6 +16,7 @@ from scepd.model import CommandAnswer, HostProfile, QueuedCommand, RowEvent, SCE
 from scepd.ports import AssignmentStore, CommandStore, EnrollmentStore, VerificationStore
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
+from scepd.services.identity_hand_over import IdentityHandOver
 from scepd.services.results_errors import detail_of_error, event_of_error
 
 # The exchanges of a host since a hand-over are a handful; of another profile they don't count.
@@ -39,6 +40,7 @@ class ResultPorts:
     exchanges: EnrollmentStore
     verification: VerificationStore
     clock: IReactorTime
+    identities: IdentityHandOver
 
 
 class Results:
@@ -75,13 +77,16 @@ class Results:
             _log_ignored(result, host_uuid)
             return False
         _log_result(command, result, host_uuid)
+        if command.renews_identity:
+            await self._ports.identities.answered(command, result)
+            return False
         return acknowledged and command.request_type == INSTALL_PROFILE
 
     async def _event(
         self, command: QueuedCommand, result: CommandResult, host_uuid: str
     ) -> RowEvent | None:
         profile_uuid = command.profile_uuid
-        if profile_uuid is None:
+        if profile_uuid is None or command.renews_identity:
             return None
         if result.status is ResultStatus.ACKNOWLEDGED:
             return RowEvent(host_uuid, profile_uuid, Event.ACKNOWLEDGED)
@@ -149,7 +154,9 @@ def _log_ignored(result: CommandResult, host_uuid: str) -> None:
 def _log_result(command: QueuedCommand, result: CommandResult, host_uuid: str) -> None:
     where = {"host": host_uuid, "command": command.uuid, "profile": command.profile_uuid}
     delivered = (
-        command.request_type == INSTALL_PROFILE and result.status is ResultStatus.ACKNOWLEDGED
+        command.request_type == INSTALL_PROFILE
+        and result.status is ResultStatus.ACKNOWLEDGED
+        and not command.renews_identity
     )
     step = {"step": "B26"} if delivered else {}
     _log.info(

@@ -243,7 +243,9 @@ class Composition:
                 stores.windows,
                 stores.check_ins,
                 stores.pushes,
+                self.management.identities.shown,
             ),
+            identities=self.management.identities.renewal,
             commands=self._make_host_commands(),
             pushes=Pushes(
                 stores.pushes,

@@ -13,14 +13,12 @@ from scepd.metrics import Metrics
 from scepd.profiles.certificate_renewal import RenewalRule
 from scepd.services.bootstrap_tokens import BootstrapTokens
 from scepd.services.checkin import CheckIn
-from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
 from scepd.services.command_pruning import CommandPruning, PruningSettings
 from scepd.services.commands import CommandPorts, Commands, CommandSettings
 from scepd.services.delivery import ProcessorSettings, ProfileProcessor
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.delivery_resolving import Resolving
-from scepd.services.enrolling import Enrolling
 from scepd.services.last_seen import LastSeen
 from scepd.services.leases import Leases
 from scepd.services.periodic import Periodic
@@ -31,6 +29,7 @@ from scepd.services.verification import Verification, VerificationSettings
 from scepd.services.verification_agents import Agents
 from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.tap.files import DeviceSecrets
+from scepd.tap.identities import DeviceIdentities
 from scepd.tap.issuing import Issuing
 from scepd.tap.protecting import Protecting
 from scepd.tap.pushing import Pushing
@@ -75,13 +74,10 @@ class Management:
         self.pushing = Pushing(around, stores.pushes, stores.push_topics, metrics, secrets, tells)
         self._leases = Leases(stores.leases, around.new_id())
         self.last_seen = LastSeen(stores.check_ins, around.reactor)
-        self.enrolling = Enrolling(
-            stores.enrollment_tokens,
-            around.reactor,
-            around.random_bytes,
-            around.configuration.server.external_url,
-            lambda: self.pushing.topic,
+        self.identities = DeviceIdentities(
+            around, stores, secrets, self.pushing, self._leases, metrics
         )
+        self.enrolling = self.identities.enrolling
         self._periodic = self._make_periodic()
 
     # -- its life ----------------------------------------------------------------------------------
@@ -112,7 +108,7 @@ class Management:
         """
         mdm, scep, api = DeviceRoot(), DeviceRoot(), DeviceRoot()
         root.putChild(b"mdm", mdm)
-        mdm.putChild(b"enroll", EnrollmentResource(self.enrolling))
+        mdm.putChild(b"enroll", EnrollmentResource(self.enrolling, self.identities.prove))
         check_in = make_mdm_endpoint(self._make_check_in())
         mdm.putChild(b"checkin", check_in)
         mdm.putChild(b"connect", check_in)
@@ -140,6 +136,11 @@ class Management:
         works = (
             ("processing profiles", configuration.profiles.tick, processor.tick),
             ("renewing certificates", configuration.renewal.interval, renewal.run),
+            (
+                "renewing identities",
+                configuration.mdm.identity_interval,
+                self.identities.renewal.run,
+            ),
             ("forgetting old commands", _PRUNING_SECONDS, pruning.run),
             ("writing when devices were seen", _LAST_SEEN_SECONDS, self.last_seen.flush),
         )
@@ -168,7 +169,7 @@ class Management:
 
     def _make_check_in(self) -> CheckIn:
         stores, around = self._stores, self._around
-        identities = Identities(stores.check_ins, around.in_thread, around.reactor)
+        identities = self.identities
         messages = CheckInMessages(
             stores.check_ins,
             self.last_seen,
@@ -181,12 +182,13 @@ class Management:
             ),
         )
         return CheckIn(
-            identities,
+            identities.known,
             messages,
             self._make_commands(),
             self._make_results(),
             self.last_seen,
             around.in_thread,
+            identities.renewal,
         )
 
     def _make_commands(self) -> Commands:
@@ -201,6 +203,7 @@ class Management:
             around.reactor,
             around.new_id,
             around.random_bytes,
+            self.identities.hand_over,
         )
         settings = around.configuration
         return Commands(
@@ -217,6 +220,7 @@ class Management:
                 stores.windows,
                 stores.verification,
                 self._around.reactor,
+                self.identities.hand_over,
             )
         )
 

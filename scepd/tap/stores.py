@@ -23,6 +23,7 @@ from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.identity_store import SQLIdentityStore
 from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
@@ -64,4 +65,5 @@ class Stores:
         self.delivery = SQLDeliveryStore(database, retries)
         self.pushes = SQLPushStore(database)
         self.push_topics = SQLPushTopics(database)
+        self.identities = SQLIdentityStore(database)
         self.verification = SQLVerificationStore(database, retries)

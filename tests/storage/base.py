@@ -39,6 +39,7 @@ from scepd.ports import (
     EnrollmentTokenStore,
     Health,
     HostStore,
+    IdentityStore,
     IssuingStore,
     LeaseStore,
     PendingRequestStore,
@@ -64,6 +65,7 @@ from scepd.storage.delivery_challenges import SQLDeliveryChallengeStore
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.identity_store import SQLIdentityStore
 from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
@@ -122,6 +124,7 @@ class StorageTestCase(TestCase):
         self.delivery: DeliveryStore = SQLDeliveryStore(database, now=self.clock)
         self.breakers: BreakerStore = SQLBreakerStore(database)
         self.pushes: PushStore = SQLPushStore(database, lambda: next(apns_ids))
+        self.identities: IdentityStore = SQLIdentityStore(database, self.clock)
         self.verification: VerificationStore = SQLVerificationStore(database, now=self.clock)
 
     def clock(self) -> datetime:

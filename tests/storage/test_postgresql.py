@@ -14,6 +14,7 @@ from tests.storage import (
     delivery_contract,
     exchange_contract,
     history_contract,
+    identity_contract,
     issuing_contract,
     lifecycle_contract,
     profile_contract,
@@ -265,4 +266,16 @@ class BootstrapTokenTests(MigratedServer, bootstrap_contract.BootstrapTokenContr
 class CommandHistoryTests(MigratedServer, history_contract.CommandHistoryContract):
     """
     The contract of command histories on PostgreSQL.
+    """
+
+
+class RenewedIdentityTests(MigratedServer, identity_contract.RenewedIdentityContract):
+    """
+    Identities that renewals bring, on PostgreSQL.
+    """
+
+
+class IdentityRenewalTests(MigratedServer, identity_contract.RenewalContract):
+    """
+    IdentityStore on PostgreSQL.
     """

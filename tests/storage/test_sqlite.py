@@ -14,6 +14,7 @@ from tests.storage import (
     delivery_contract,
     exchange_contract,
     history_contract,
+    identity_contract,
     issuing_contract,
     lifecycle_contract,
     profile_contract,
@@ -258,4 +259,16 @@ class TokenTests(MigratedFile, breaker_contract.TokenContract):
 class TopicTests(MigratedFile, topic_contract.TopicContract):
     """
     PushTopics on SQLite.
+    """
+
+
+class RenewedIdentityTests(MigratedFile, identity_contract.RenewedIdentityContract):
+    """
+    Identities that renewals bring, on SQLite.
+    """
+
+
+class IdentityRenewalTests(MigratedFile, identity_contract.RenewalContract):
+    """
+    IdentityStore on SQLite.
     """

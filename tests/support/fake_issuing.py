@@ -317,7 +317,7 @@ class FakeIssuing:
             raise Conflict("the challenge is for another subject")
         if challenge.used_by not in (None, key):
             raise Conflict("the challenge was used for another key")
-        token = self.tokens.get(challenge.token_sha256)
+        token = self.tokens.get(challenge.token_sha256 or "")
         if token is None or token.expires_at <= now:
             raise Conflict("the enrollment token is gone or has expired")
         if challenge.used_by is not None:

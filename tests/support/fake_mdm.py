@@ -20,6 +20,7 @@ from scepd.model import (
     DeliveryChallenge,
     DueRow,
     Enrollment,
+    EnrollmentChallenge,
     EnrollmentWindow,
     Host,
     KnownIdentity,
@@ -90,7 +91,19 @@ class FakeCheckIns(Breakable):
         self._unpin(enrollment.id)
         self._pin(certificate_sha256, enrollment)
 
-    async def pin_identity(self, enrollment_id: str, certificate_sha256: str) -> None:
+    async def go_on(self, host: Host, enrollment_id: str, certificate_sha256: str) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        known = self.identities[certificate_sha256]
+        if self.taken or known.retired or known.enrollment_id != enrollment_id:
+            raise Conflict("the identity is not one of this enrollment any more")
+        self.hosts[host.uuid] = host
+
+    async def pin_identity(
+        self, enrollment_id: str, certificate_sha256: str, now: datetime
+    ) -> None:
         """
         As the port says.
         """
@@ -197,7 +210,7 @@ class FakeCommands(Breakable):
     queued: dict[str, QueuedCommand] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     windows: list[EnrollmentWindow | None] = field(default_factory=list)
-    challenges: list[DeliveryChallenge | None] = field(default_factory=list)
+    challenges: list[DeliveryChallenge | EnrollmentChallenge | None] = field(default_factory=list)
     finished: list[tuple[str, str, str, RowEvent | None]] = field(default_factory=list)
     cancelled_at_pick_up: set[str] = field(default_factory=set)
     answers: dict[str, CommandAnswer] = field(default_factory=dict)
@@ -232,7 +245,7 @@ class FakeCommands(Breakable):
         command_uuid: str,
         now: datetime,
         window: EnrollmentWindow | None,
-        challenge: DeliveryChallenge | None = None,
+        challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
     ) -> bool:
         """
         As the port says.

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from scepd.metrics import Metrics
 from scepd.model import (
     CertificateAuthority,
     Host,
@@ -30,14 +31,20 @@ from scepd.model import (
 from scepd.pki.keyring import Keyring
 from scepd.services.bootstrap_tokens import BootstrapTokens
 from scepd.services.checkin import CheckIn
-from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
 from scepd.services.clock import utc_now
 from scepd.services.commands import CommandPorts, Commands
 from scepd.services.last_seen import LastSeen
 from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
-from tests.support.fake_mdm import FakeBootstrapTokens, FakeCheckIns, FakeCommands, FakeVerification
+from tests.support.fake_identities import FakeIdentities
+from tests.support.fake_mdm import (
+    FakeBootstrapTokens,
+    FakeCheckIns,
+    FakeCommands,
+    FakeLeases,
+    FakeVerification,
+)
 from tests.support.fakes import (
     FakeAssignments,
     FakeCertificateAuthorities,
@@ -46,12 +53,13 @@ from tests.support.fakes import (
     FakeProfiles,
     InlineWorkers,
 )
+from tests.support.identity_parts import EXTERNAL_URL as EXTERNAL_URL
+from tests.support.identity_parts import IdentityParts
 from tests.support.pki import Party, party
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 KEYRING = Keyring({"k1": bytes(32)})
 CHALLENGE = "s3cret-challenge"
-EXTERNAL_URL = "https://mdm.example.com"
 
 
 def authority(name: str = "CORP", keyring: Keyring = KEYRING) -> CertificateAuthority:
@@ -208,6 +216,7 @@ class MDMWorld:
         self.clock.advance(NOW.timestamp())
         self.check_ins, self.commands = FakeCheckIns(), FakeCommands()
         self.bootstrap_tokens = FakeBootstrapTokens()
+        self.identities, self.metrics = FakeIdentities(), Metrics()
         self.assignments, self.exchanges = FakeAssignments(), FakeEnrollments()
         self.verification = FakeVerification()
         self.authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
@@ -274,6 +283,16 @@ class MDMWorld:
 
     def _make_check_in(self) -> CheckIn:
         ids = itertools.count(1)
+        parts = self.identity_parts = IdentityParts(
+            self.identities,
+            self.hosts,
+            self.clock,
+            self.metrics,
+            self.workers,
+            FakeLeases(),
+            self._wake,
+        )
+        hand_over = parts.hand_over()
         rendering = ProfileRendering(
             self.authorities, lambda: self.keyring, self.workers, EXTERNAL_URL
         )
@@ -287,9 +306,15 @@ class MDMWorld:
             self.clock,
             lambda: f"window-{next(ids)}",
             lambda count: bytes(range(count)),
+            hand_over,
         )
         result_ports = ResultPorts(
-            self.commands, self.assignments, self.exchanges, self.verification, self.clock
+            self.commands,
+            self.assignments,
+            self.exchanges,
+            self.verification,
+            self.clock,
+            hand_over,
         )
         messages = CheckInMessages(
             self.check_ins,
@@ -301,12 +326,13 @@ class MDMWorld:
             BootstrapTokens(self.bootstrap_tokens, lambda: self.keyring, self.clock, bytes),
         )
         return CheckIn(
-            Identities(self.check_ins, self.workers, self.clock),
+            parts.known(self.check_ins),
             messages,
             Commands(command_ports),
             Results(result_ports),
             self.last_seen,
             self.workers,
+            parts.renewal(),
         )
 
     def _wake(self) -> None:

@@ -101,12 +101,12 @@ class EnrollmentResourceTests(SynchronousTestCase):
 
     def test_other_methods(self) -> None:
         """
-        Nothing but GET.
+        Nothing but GET and POST.
         """
         device = DeviceEnd(self.site)
         device.send(b"PUT /mdm/enroll?token=x HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
         answer = device.answer()
-        self.assertEqual((answer.status, answer.headers["allow"]), (405, "GET"))
+        self.assertEqual((answer.status, answer.headers["allow"]), (405, "GET, POST"))
 
     def test_paths_below(self) -> None:
         """

@@ -24,6 +24,7 @@ from scepd.services.authorities import CertificateAuthorities
 from scepd.services.enrolling import Enrolling
 from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
+from scepd.services.identity_renewal import IdentityRenewal
 from scepd.services.profiles import Profiles
 from scepd.services.pushes import Pushes
 from scepd.web.api.api_tokens import APITokenEndpoints
@@ -33,6 +34,7 @@ from scepd.web.api.challenges import ChallengeEndpoints
 from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.host_commands import HostCommandEndpoints
+from scepd.web.api.host_identities import HostIdentityEndpoints
 from scepd.web.api.hosts import HostEndpoints
 from scepd.web.api.openapi import Endpoint, document
 from scepd.web.api.profiles import ProfileEndpoints
@@ -48,6 +50,7 @@ def make_api(
     profiles: Profiles,
     hosts: Hosts,
     commands: HostCommands,
+    identities: IdentityRenewal,
     pushes: Pushes,
     enrolling: Enrolling,
     embedded_ca: EmbeddedCAEndpoints,
@@ -72,6 +75,7 @@ def make_api(
     ProfileEndpoints(profiles, hosts).add_to(routes)
     HostEndpoints(hosts).add_to(routes)
     HostCommandEndpoints(commands).add_to(routes)
+    HostIdentityEndpoints(identities).add_to(routes)
     PushEndpoints(pushes).add_to(routes)
     EnrollmentTokenEndpoints(enrolling).add_to(routes)
     embedded_ca.add_to(routes)

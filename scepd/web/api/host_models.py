@@ -19,6 +19,7 @@ from scepd.model import (
     PushState,
 )
 from scepd.services.hosts import MOST_RECORDS, HostRecord, ProfileOnHost
+from scepd.web.api.identity_models import IdentityView
 from scepd.web.api.models import ExchangeView
 
 
@@ -235,6 +236,7 @@ class HostDetails(HostView):
         description=f"newest first, at most {MOST_RECORDS}; /exchanges has all"
     )
     pushes: list[PushView]
+    identities: list[IdentityView] = Field(description="the newest first")
 
     @classmethod
     def with_records(cls, record: HostRecord) -> HostDetails:
@@ -249,4 +251,5 @@ class HostDetails(HostView):
             commands=[CommandView.of(one) for one in record.commands],
             exchanges=[ExchangeView.of(one) for one in record.exchanges],
             pushes=[PushView.of(one) for one in record.pushes],
+            identities=[IdentityView.of(one) for one in record.identities],
         )

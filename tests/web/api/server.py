@@ -41,6 +41,7 @@ from scepd.web.streaming import StreamingSite
 from tests.services.ca_certificates import NOW, certificate, der
 from tests.support.fake_breakers import FakeBreakerStore
 from tests.support.fake_challenges import FakeDeliveryChallenges
+from tests.support.fake_identities import FakeIdentities
 from tests.support.fake_issuing import FakeIssuing
 from tests.support.fake_mdm import FakeCheckIns, FakeCommandHistory, FakePushes, FakeVerification
 from tests.support.fake_push_gateway import FakePushGatewayView, FakePushTopics
@@ -57,6 +58,7 @@ from tests.support.fakes import (
     FakeUpstream,
     InlineWorkers,
 )
+from tests.support.identity_parts import IdentityParts
 from tests.support.issuing_parts import issuing_parts
 from tests.support.pki import rsa_key
 
@@ -131,6 +133,7 @@ class Server:
     verification: FakeVerification = field(default_factory=FakeVerification)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
     challenges: FakeDeliveryChallenges = field(default_factory=FakeDeliveryChallenges)
+    identities: FakeIdentities = field(default_factory=FakeIdentities)
     breakers: FakeBreakerStore = field(default_factory=FakeBreakerStore)
 
     def __post_init__(self) -> None:
@@ -159,6 +162,12 @@ class Server:
         digest = sha256(TOKEN.encode()).hexdigest()
         alice = APIToken(digest, "alice", "admin", datetime.now(UTC))
         self.tokens = FakeAPITokens({digest: alice}, self.activities)
+        parts = IdentityParts(
+            self.identities,
+            self.hosts,
+            self.clock,
+            wake=lambda: self.woken.append(self.clock.seconds()),
+        )
         return make_api(
             access=Access(self.tokens, self.clock),
             authorities=CertificateAuthorities(
@@ -188,7 +197,9 @@ class Server:
                 self.enrollments,
                 self.check_ins,
                 self.pushes,
+                parts.shown(),
             ),
+            identities=parts.renewal(),
             commands=HostCommands(
                 HostCommandPorts(
                     self.commands,

@@ -178,6 +178,7 @@ class HostEndpointTests(SynchronousTestCase):
                         "answered_at": "2026-06-01T12:00:00Z",
                     }
                 ],
+                "identities": [],
             },
         )
 

@@ -308,6 +308,7 @@ class DocumentTests(SynchronousTestCase):
                 "/api/v1/hosts/{uuid}",
                 "/api/v1/hosts/{uuid}/commands",
                 "/api/v1/hosts/{uuid}/commands/{command}/answer",
+                "/api/v1/hosts/{uuid}/identity-renewal",
                 "/api/v1/hosts/{uuid}/push",
                 "/api/v1/openapi.json",
                 "/api/v1/profiles",

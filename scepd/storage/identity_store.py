@@ -1,0 +1,349 @@
+"""
+The renewal of device identities, in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, Select, and_, func, select, update
+
+from scepd.model import (
+    Activity,
+    DeviceIdentity,
+    IdentityCounts,
+    Lease,
+    LookedAtIdentity,
+    PendingRenewal,
+    QueuedCommand,
+    RenewalAnswer,
+)
+from scepd.storage import tables
+from scepd.storage.activities import insert_activity
+from scepd.storage.clock import utc_now
+from scepd.storage.database import Database
+from scepd.storage.enrollments import DEVICE_KINDS
+from scepd.storage.identities import IS_RENEWAL, confirm, renewal_waits
+from scepd.storage.leases import refuse_lost
+from scepd.storage.outbox import insert_commands, wish_pushes
+from scepd.storage.tables import ca_state, device_identity, issued_certificate
+
+_COLUMNS = device_identity.c
+_ISSUED = issued_certificate.c
+_ENROLLMENT = tables.enrollment.c
+_IN_USE = and_(
+    _COLUMNS.confirmed_at.is_not(None),
+    _COLUMNS.retired_at.is_(None),
+    _ENROLLMENT.enabled.is_(True),
+    _ENROLLMENT.kind.in_(DEVICE_KINDS),
+)
+
+
+class SQLIdentityStore:
+    """
+    Implements :class:`~scepd.ports.IdentityStore`.
+
+    :param now: tells whether a lease has ended.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    async def confirm(self, certificate_sha256: str, now: datetime) -> bool:
+        """
+        A device has begun to use an identity: those that its enrollment had before are retired, and
+        its challenges are void.
+
+        :returns: False when it had begun before, or the identity is not pinned any more.
+        """
+        return await self._database.write(
+            lambda connection: confirm(connection, certificate_sha256, now)
+        )
+
+    async def due_looks(self, now: datetime, limit: int) -> Sequence[LookedAtIdentity]:
+        """
+        At most ``limit`` identities in use, of enabled devices, that are to be looked at by now,
+        the soonest expiry first.
+        """
+        some = (
+            _looked_at()
+            .where(_COLUMNS.look_at <= now, _IN_USE, _ISSUED.revoked_at.is_(None))
+            .order_by(_COLUMNS.not_after)
+            .limit(limit)
+        )
+        return await self._database.read(
+            lambda connection: [_looked_at_record(row) for row in connection.execute(some)]
+        )
+
+    async def look_again(
+        self, moments: Sequence[tuple[str, datetime]], lease: Lease | None
+    ) -> None:
+        """
+        Set when identities, by the SHA-256 of their certificates, are looked at again.
+
+        :raises Conflict: there is a lease, and it has passed to another owner.
+        """
+
+        def unit(connection: Connection) -> None:
+            if lease is not None:
+                refuse_lost(connection, lease, self._now())
+            for sha256, look_at in moments:
+                _change(connection, sha256, look_at=look_at)
+
+        await self._database.write(unit)
+
+    async def begin_renewals(
+        self,
+        renewals: Sequence[tuple[str, QueuedCommand]],
+        look_at: datetime,
+        *,
+        lease: Lease | None = None,
+        only_due: bool = False,
+        activity: Activity | None = None,
+    ) -> Sequence[QueuedCommand]:
+        """
+        Queue the command of each identity, by the SHA-256 of its certificate, that is in use, not
+        revoked, and of an enabled enrollment for which no such command waits; wish a push now, at
+        the command's time; all in one transaction.
+
+        :param look_at: when they are looked at again.
+        :param only_due: leave out what is to be looked at after the command's time.
+        :param activity: stored when something was queued.
+        :returns: the commands that were queued.
+        :raises Conflict: there is a lease, and it has passed to another owner.
+        """
+
+        def unit(connection: Connection) -> list[QueuedCommand]:
+            if lease is not None:
+                refuse_lost(connection, lease, self._now())
+            begun = [
+                command
+                for sha256, command in renewals
+                if _begin(connection, sha256, command, look_at, only_due=only_due)
+            ]
+            if begun and activity is not None:
+                insert_activity(connection, activity)
+            return begun
+
+        return await self._database.write(unit)
+
+    async def renewal(self, command_uuid: str) -> PendingRenewal | None:
+        """
+        What a command renews; None: it renews nothing, or the enrollment has begun anew or ended.
+        """
+        return await self._database.read(lambda connection: _renewal(connection, command_uuid))
+
+    async def renewal_answered(
+        self,
+        command_uuid: str,
+        answer: RenewalAnswer,
+        now: datetime,
+        activity: Activity | None = None,
+    ) -> None:
+        """
+        Record what came of a command on the identity that it renews.
+        """
+        values: dict[str, object] = {
+            "renewal_detail": answer.detail,
+            "renewal_failures": _COLUMNS.renewal_failures + 1,
+            "look_at": answer.look_at,
+        }
+        if answer.failed:
+            # A device that could not go on to another identity goes on with this one.
+            values |= {"renewal_failed_at": now, "retired_at": None}
+        same = _COLUMNS.renewal_command == command_uuid
+        if not answer.failed:
+            same &= _COLUMNS.retired_at.is_(None)
+        change = update(device_identity).where(same).values(values)
+
+        def unit(connection: Connection) -> None:
+            if connection.execute(change).rowcount and activity is not None:
+                insert_activity(connection, activity)
+
+        await self._database.write(unit)
+
+    async def identities(self, host_uuid: str) -> Sequence[DeviceIdentity]:
+        """
+        The identities of a host's enrollments, the newest first.
+        """
+        some = _described().where(_ENROLLMENT.host_uuid == host_uuid)
+        newest = some.order_by(_COLUMNS.pinned_at.desc(), _COLUMNS.certificate_sha256)
+        return await self._database.read(
+            lambda connection: [_record(row) for row in connection.execute(newest)]
+        )
+
+    async def counts(self, now: datetime, moments: Sequence[datetime]) -> IdentityCounts:
+        """
+        How the identities in use of enabled devices are.
+        """
+        some = (
+            select(func.count())
+            .select_from(device_identity)
+            .join(tables.enrollment, _ENROLLMENT.id == _COLUMNS.enrollment_id)
+            .where(_IN_USE)
+        )
+        failing = some.where(_COLUMNS.renewal_failed_at.is_not(None))
+
+        def query(connection: Connection) -> IdentityCounts:
+            def expiring(by: datetime) -> int:
+                return connection.scalar(some.where(_COLUMNS.not_after <= by)) or 0
+
+            return IdentityCounts(
+                tuple(expiring(moment) for moment in moments),
+                expiring(now),
+                connection.scalar(failing) or 0,
+            )
+
+        return await self._database.read(query)
+
+
+def _looked_at() -> Select[tuple[object, ...]]:
+    return (
+        select(
+            _COLUMNS.certificate_sha256,
+            _COLUMNS.enrollment_id,
+            _ENROLLMENT.host_uuid,
+            _ISSUED.issued_at,
+            _ISSUED.not_after,
+            ca_state.c.replaced_at,
+            _COLUMNS.renewal_failures,
+            renewal_waits(_COLUMNS.enrollment_id).label("pending"),
+        )
+        .select_from(device_identity)
+        .join(tables.enrollment, _ENROLLMENT.id == _COLUMNS.enrollment_id)
+        .join(issued_certificate, _ISSUED.sha256 == _COLUMNS.certificate_sha256)
+        .outerjoin(ca_state, ca_state.c.serial == _ISSUED.issuer_serial)
+    )
+
+
+def _looked_at_record(row: Row[tuple[object, ...]]) -> LookedAtIdentity:
+    return LookedAtIdentity(
+        row.certificate_sha256,
+        row.enrollment_id,
+        row.host_uuid,
+        row.issued_at,
+        row.not_after,
+        row.replaced_at,
+        row.renewal_failures,
+        bool(row.pending),
+    )
+
+
+def _begin(
+    connection: Connection,
+    sha256: str,
+    command: QueuedCommand,
+    look_at: datetime,
+    *,
+    only_due: bool,
+) -> bool:
+    wanted = _looked_at().where(
+        _COLUMNS.certificate_sha256 == sha256, _IN_USE, _ISSUED.revoked_at.is_(None)
+    )
+    if only_due:
+        wanted = wanted.where(_COLUMNS.look_at <= command.created_at)
+    row = connection.execute(wanted).first()
+    if row is None or row.pending:
+        return False
+    insert_commands(connection, [(command, row.host_uuid)])
+    wish_pushes(connection, [row.enrollment_id], command.created_at)
+    _change(
+        connection,
+        sha256,
+        look_at=look_at,
+        renewal_command=command.uuid,
+        renewal_begun_at=command.created_at,
+    )
+    return True
+
+
+def _change(connection: Connection, sha256: str, **values: object) -> None:
+    # One that was retired meanwhile is looked at no more.
+    same = (_COLUMNS.certificate_sha256 == sha256) & _COLUMNS.retired_at.is_(None)
+    connection.execute(update(device_identity).where(same).values(values))
+
+
+def _renewal(connection: Connection, command_uuid: str) -> PendingRenewal | None:
+    one = (
+        select(
+            _COLUMNS.enrollment_id,
+            _ENROLLMENT.host_uuid,
+            _ENROLLMENT.push_topic,
+            _COLUMNS.not_after,
+            _COLUMNS.renewal_failures,
+            tables.command.c.created_at,
+        )
+        .select_from(device_identity)
+        .join(tables.enrollment, _ENROLLMENT.id == _COLUMNS.enrollment_id)
+        .join(tables.command, tables.command.c.uuid == _COLUMNS.renewal_command)
+        .where(_COLUMNS.renewal_command == command_uuid)
+    )
+    row = connection.execute(one).first()
+    if row is None:
+        return None
+    newer = (
+        select(_COLUMNS.certificate_sha256)
+        .join(issued_certificate, _ISSUED.sha256 == _COLUMNS.certificate_sha256)
+        .where(
+            _COLUMNS.enrollment_id == row.enrollment_id,
+            _COLUMNS.confirmed_at.is_not(None),
+            _COLUMNS.retired_at.is_(None),
+            _COLUMNS.pinned_at > row.created_at,
+            IS_RENEWAL,
+        )
+        .limit(1)
+    )
+    return PendingRenewal(
+        row.enrollment_id,
+        row.host_uuid,
+        row.push_topic,
+        row.not_after,
+        row.renewal_failures,
+        connection.scalar(newer) is not None,
+    )
+
+
+def _described() -> Select[tuple[object, ...]]:
+    return (
+        select(
+            device_identity,
+            _ENROLLMENT.host_uuid,
+            _ISSUED.serial,
+            _ISSUED.subject,
+            _ISSUED.issued_at,
+            _ISSUED.revoked_at,
+            ca_state.c.replaced_at,
+            tables.command.c.status,
+        )
+        .select_from(device_identity)
+        .join(tables.enrollment, _ENROLLMENT.id == _COLUMNS.enrollment_id)
+        .outerjoin(issued_certificate, _ISSUED.sha256 == _COLUMNS.certificate_sha256)
+        .outerjoin(ca_state, ca_state.c.serial == _ISSUED.issuer_serial)
+        .outerjoin(tables.command, tables.command.c.uuid == _COLUMNS.renewal_command)
+    )
+
+
+def _record(row: Row[tuple[object, ...]]) -> DeviceIdentity:
+    return DeviceIdentity(
+        certificate_sha256=row.certificate_sha256,
+        enrollment_id=row.enrollment_id,
+        host_uuid=row.host_uuid,
+        serial=row.serial or "",
+        subject=row.subject or "",
+        issued_at=row.issued_at,
+        not_after=row.not_after,
+        issuer_replaced_at=row.replaced_at,
+        pinned_at=row.pinned_at,
+        confirmed_at=row.confirmed_at,
+        retired_at=row.retired_at,
+        revoked_at=row.revoked_at,
+        look_at=row.look_at,
+        renewal_command=row.renewal_command,
+        renewal_status=row.status or "",
+        renewal_begun_at=row.renewal_begun_at,
+        renewal_failures=row.renewal_failures,
+        renewal_failed_at=row.renewal_failed_at,
+        renewal_detail=row.renewal_detail,
+    )
