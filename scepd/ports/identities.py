@@ -36,7 +36,7 @@ class IdentityStore(Protocol):
     async def due_looks(self, now: datetime, limit: int) -> Sequence[LookedAtIdentity]:
         """
         At most ``limit`` identities in use, of enabled devices, that are to be looked at by now,
-        the soonest expiry first.
+        the longest due first.
         """
 
     async def look_again(

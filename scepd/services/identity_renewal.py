@@ -58,7 +58,7 @@ class IdentityRenewal:
     Queues renewals of identities, one at a time for each device.
 
     :param batch: at most so many in one transaction.
-    :param most: at most so many in one run; the soonest expiry comes first.
+    :param most: at most so many in one run.
     """
 
     def __init__(

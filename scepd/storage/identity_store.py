@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, update
 
 from scepd.model import (
     Activity,
@@ -65,12 +65,12 @@ class SQLIdentityStore:
     async def due_looks(self, now: datetime, limit: int) -> Sequence[LookedAtIdentity]:
         """
         At most ``limit`` identities in use, of enabled devices, that are to be looked at by now,
-        the soonest expiry first.
+        the longest due first.
         """
         some = (
             _looked_at()
             .where(_COLUMNS.look_at <= now, _IN_USE, _ISSUED.revoked_at.is_(None))
-            .order_by(_COLUMNS.not_after)
+            .order_by(_COLUMNS.look_at)
             .limit(limit)
         )
         return await self._database.read(
@@ -153,7 +153,7 @@ class SQLIdentityStore:
         if answer.failed:
             # A device that could not go on to another identity goes on with this one.
             values |= {"renewal_failed_at": now, "retired_at": None}
-        same = _COLUMNS.renewal_command == command_uuid
+        same = _is_renewed_by(command_uuid)
         if not answer.failed:
             same &= _COLUMNS.retired_at.is_(None)
         change = update(device_identity).where(same).values(values)
@@ -169,10 +169,13 @@ class SQLIdentityStore:
         The identities of a host's enrollments, the newest first.
         """
         some = _described().where(_ENROLLMENT.host_uuid == host_uuid)
-        newest = some.order_by(_COLUMNS.pinned_at.desc(), _COLUMNS.certificate_sha256)
-        return await self._database.read(
-            lambda connection: [_record(row) for row in connection.execute(newest)]
-        )
+
+        def query(connection: Connection) -> list[DeviceIdentity]:
+            found = [_record(row) for row in connection.execute(some)]
+            # A host has a handful.
+            return sorted(found, key=lambda one: one.pinned_at, reverse=True)
+
+        return await self._database.read(query)
 
     async def counts(self, now: datetime, moments: Sequence[datetime]) -> IdentityCounts:
         """
@@ -265,6 +268,15 @@ def _change(connection: Connection, sha256: str, **values: object) -> None:
     connection.execute(update(device_identity).where(same).values(values))
 
 
+def _is_renewed_by(command_uuid: str) -> ColumnElement[bool]:
+    """
+    The condition for the identity that a command renews, which is one of the command's enrollment.
+    """
+    columns = tables.command.c
+    of_it = select(columns.enrollment_id).where(columns.uuid == command_uuid).scalar_subquery()
+    return and_(_COLUMNS.enrollment_id == of_it, _COLUMNS.renewal_command == command_uuid)
+
+
 def _renewal(connection: Connection, command_uuid: str) -> PendingRenewal | None:
     one = (
         select(
@@ -278,7 +290,7 @@ def _renewal(connection: Connection, command_uuid: str) -> PendingRenewal | None
         .select_from(device_identity)
         .join(tables.enrollment, _ENROLLMENT.id == _COLUMNS.enrollment_id)
         .join(tables.command, tables.command.c.uuid == _COLUMNS.renewal_command)
-        .where(_COLUMNS.renewal_command == command_uuid)
+        .where(_is_renewed_by(command_uuid))
     )
     row = connection.execute(one).first()
     if row is None:

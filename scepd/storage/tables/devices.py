@@ -39,6 +39,7 @@ enrollment = Table(
 )
 
 _IS_LOOKED_AT = text("look_at IS NOT NULL")
+_HAS_FAILED = text("renewal_failed_at IS NOT NULL")
 _IS_NOT_RETIRED = text("retired_at IS NULL")
 
 device_identity = Table(
@@ -67,6 +68,12 @@ device_identity = Table(
         "look_at",
         sqlite_where=_IS_LOOKED_AT,
         postgresql_where=_IS_LOOKED_AT,
+    ),
+    Index(
+        None,
+        "renewal_failed_at",
+        sqlite_where=_HAS_FAILED,
+        postgresql_where=_HAS_FAILED,
     ),
     Index(
         None,

@@ -11,6 +11,7 @@ revision = "0009"
 down_revision = "0008"
 
 _IS_LOOKED_AT = sa.text("look_at IS NOT NULL")
+_HAS_FAILED = sa.text("renewal_failed_at IS NOT NULL")
 _IS_NOT_RETIRED = sa.text("retired_at IS NULL")
 
 
@@ -43,7 +44,11 @@ def _extend_identities() -> None:
         "UPDATE device_identity SET confirmed_at = 0, look_at = 0, not_after = (SELECT not_after "
         "FROM issued_certificate WHERE issued_certificate.sha256 = certificate_sha256)"
     )
-    for name, condition in (("look_at", _IS_LOOKED_AT), ("not_after", _IS_NOT_RETIRED)):
+    for name, condition in (
+        ("look_at", _IS_LOOKED_AT),
+        ("renewal_failed_at", _HAS_FAILED),
+        ("not_after", _IS_NOT_RETIRED),
+    ):
         op.create_index(
             f"ix_device_identity_{name}",
             "device_identity",
