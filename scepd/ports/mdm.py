@@ -49,6 +49,7 @@ class CheckInStore(Protocol):
         certificate_sha256: str,
         *,
         replace_enabled: bool = True,
+        activity: Activity | None = None,
     ) -> None:
         """
         Begin an enrollment anew: store the host (its facts and labels of operators are kept, the
@@ -57,6 +58,7 @@ class CheckInStore(Protocol):
         push wish goes, and ENROLLED_ANEW happens to each of the host's assignments.
 
         :param replace_enabled: whether it may take the place of an enabled enrollment.
+        :param activity: stored when it does.
         :raises Conflict: the identity is pinned to another enrollment; or it may not.
         """
 
@@ -95,6 +97,11 @@ class CheckInStore(Protocol):
         Disable an enrollment and unpin its identities, so that only :meth:`authenticate` begins it
         anew, also with one of them; a renewal of its identity is cancelled; CHECKED_OUT happens to
         each of the host's assignments.
+        """
+
+    async def tell(self, activity: Activity) -> None:
+        """
+        Store an activity that changed nothing.
         """
 
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:

@@ -33,6 +33,7 @@ from scepd.services.checkin_identity import (
 )
 from scepd.services.clock import utc_now
 from scepd.services.last_seen import LastSeen
+from scepd.services.takeovers import Takeovers
 
 _log = Logger()
 
@@ -77,6 +78,7 @@ class CheckInMessages:
         self._random = random
         self._wake_pushes = wake_pushes
         self._bootstrap_tokens = bootstrap_tokens
+        self._takeovers = Takeovers(store, clock)
 
     async def answer(self, message: CheckInMessage, identity: KnownIdentity) -> bytes:
         """
@@ -132,6 +134,7 @@ class CheckInMessages:
             enrollment,
             identity.certificate_sha256,
             replace_enabled=_may_replace(identity),
+            activity=self._takeovers.done(host.uuid),
         )
         self._last_seen.saw(enrollment_id)
         _log.info("Host {host} began an enrollment", host=host.uuid, model=host.model)
@@ -157,12 +160,7 @@ class CheckInMessages:
             return
         known = await self._store.enrollment(enrollment_id)
         if known is not None and known.enabled:
-            _log.warn(
-                "Refused to enroll {enrollment} again: its enrollment token does not allow it",
-                enrollment=enrollment_id,
-                host=known.host_uuid,
-                identity=identity.certificate_sha256,
-            )
+            await self._takeovers.refused(known, identity)
             raise DeviceRefused("the device is enrolled already")
 
     async def _update_token(self, message: TokenUpdate) -> None:

@@ -10,9 +10,10 @@ from datetime import datetime
 from sqlalchemy import Connection, or_, select, update
 
 from scepd.errors import Conflict, NotFound
-from scepd.model import AFTER_ENROLLING, Enrollment, Host, KnownIdentity, PushAddress
+from scepd.model import AFTER_ENROLLING, Activity, Enrollment, Host, KnownIdentity, PushAddress
 from scepd.profiles.lifecycle import Event, RetrySettings
 from scepd.storage import tables
+from scepd.storage.activities import insert_activity
 from scepd.storage.chunks import chunks
 from scepd.storage.database import Database
 from scepd.storage.enrollments import (
@@ -20,8 +21,8 @@ from scepd.storage.enrollments import (
     USER_KINDS,
     disable,
     enrollment_record,
+    is_enabled,
     put_enrollment,
-    refuse_enabled,
 )
 from scepd.storage.first_assignments import assign_targets
 from scepd.storage.hosts import put_enrolled_host
@@ -72,6 +73,7 @@ class SQLCheckInStore:
         certificate_sha256: str,
         *,
         replace_enabled: bool = True,
+        activity: Activity | None = None,
     ) -> None:
         """
         Begin an enrollment anew: store the host (its facts and labels of operators are kept, the
@@ -82,14 +84,18 @@ class SQLCheckInStore:
         A device takes its user channels along; a user channel has no part in the assignments.
 
         :param replace_enabled: whether it may take the place of an enabled enrollment.
+        :param activity: stored when it does.
         :raises Conflict: the identity is pinned to another enrollment; or it may not.
         """
         now = enrollment.enrolled_at
 
         def unit(connection: Connection) -> None:
             refuse_pinned(connection, enrollment.id, certificate_sha256)
-            if not replace_enabled:
-                refuse_enabled(connection, enrollment.id)
+            if is_enabled(connection, enrollment.id):
+                if not replace_enabled:
+                    raise Conflict("the device is enrolled already")
+                if activity is not None:
+                    insert_activity(connection, activity)
             put_enrolled_host(connection, host)
             put_enrollment(connection, enrollment)
             pin_only(connection, enrollment.id, certificate_sha256, now)
@@ -197,6 +203,12 @@ class SQLCheckInStore:
                 self._leave(connection, row.host_uuid, Event.CHECKED_OUT, now)
 
         await self._database.write(unit)
+
+    async def tell(self, activity: Activity) -> None:
+        """
+        Store an activity that changed nothing.
+        """
+        await self._database.write(lambda connection: insert_activity(connection, activity))
 
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
         """

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
-from scepd.errors import Conflict
 from scepd.model import Enrollment, PushAddress
 from scepd.pki.keyring import SealedSecret
 from scepd.storage.identities import unpin
@@ -75,11 +74,9 @@ def disable(connection: Connection, some: ColumnElement[bool], now: datetime) ->
     connection.execute(update(enrollment).where(some).values(enabled=False, **NO_BOOTSTRAP_TOKEN))
 
 
-def refuse_enabled(connection: Connection, enrollment_id: str) -> None:
+def is_enabled(connection: Connection, enrollment_id: str) -> bool:
     """
-    Refuse to begin an enabled enrollment anew.
-
-    :raises Conflict: it is enabled.
+    Whether an enrollment is enabled.
     """
-    if connection.scalar(select(enrollment.c.enabled).where(enrollment.c.id == enrollment_id)):
-        raise Conflict("the device is enrolled already")
+    one = select(enrollment.c.enabled).where(enrollment.c.id == enrollment_id)
+    return bool(connection.scalar(one))

@@ -110,7 +110,13 @@ class IdentityContract(StorageTestCase):
         found = await self.checkins.enrollment("H-1")
         self.assertTrue(found is not None and found.enabled)
         self.assertEqual(await self.hosts.host("H-1"), again[0])
-        await self.checkins.authenticate(records.host(), records.enrollment(), "id-3")
+        self.assertEqual(await self.done(), [])
+        told = records.activity("H-1")
+        for _ in range(2):
+            await self.checkins.authenticate(*again, "id-3", activity=told)
+        self.assertEqual(await self.done(), [told])
+        await self.checkins.tell(told)
+        self.assertEqual(await self.done(), [told, told])
 
     async def test_one_more(self) -> None:
         """

@@ -54,6 +54,7 @@ class FakeCheckIns(Breakable):
     seen: dict[str, datetime] = field(default_factory=dict)
     saw_calls: list[int] = field(default_factory=list)
     push_dues: list[datetime] = field(default_factory=list)
+    activities: list[Activity] = field(default_factory=list)
 
     async def identity(self, certificate_sha256: str) -> KnownIdentity | None:
         """
@@ -76,6 +77,7 @@ class FakeCheckIns(Breakable):
         certificate_sha256: str,
         *,
         replace_enabled: bool = True,
+        activity: Activity | None = None,
     ) -> None:
         """
         As the port says; assignments are not known here.
@@ -86,6 +88,9 @@ class FakeCheckIns(Breakable):
             raise Conflict("the identity is pinned to another enrollment")
         if self.enabled_meanwhile and not replace_enabled:
             raise Conflict("the device is enrolled already")
+        before = self.enrollments.get(enrollment.id)
+        if before is not None and before.enabled and activity is not None:
+            self.activities.append(activity)
         self.hosts[host.uuid] = host
         self.enrollments[enrollment.id] = enrollment
         self._unpin(enrollment.id)
@@ -130,6 +135,13 @@ class FakeCheckIns(Breakable):
         self._check()
         self._change(enrollment_id, enabled=False)
         self._unpin(enrollment_id)
+
+    async def tell(self, activity: Activity) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        self.activities.append(activity)
 
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
         """
