@@ -185,9 +185,9 @@ def _check_binding(message: Authenticate, identity: KnownIdentity) -> None:
     """
     host, serial = identity.bound_host, identity.bound_serial
     other_host = host is not None and host != message.enrollment.device
-    # A device need not tell its serial number.
-    other_serial = None not in (serial, message.serial_number or None)
-    if other_host or (other_serial and serial != message.serial_number):
+    other_serial = serial is not None and serial != message.serial_number
+    # A device need not tell its serial number, when it is known by its UDID.
+    if other_host or (other_serial and (message.serial_number or host is None)):
         _log.warn(
             "Refused to enroll {named} with the identity {identity}, which is {bound}'s",
             named=message.enrollment.text,

@@ -174,7 +174,14 @@ def confirm(connection: Connection, certificate_sha256: str, now: datetime) -> b
             _COLUMNS.retired_at.is_(None),
             before,
         )
-        .values(retired_at=now, look_at=None)
+        .values(
+            retired_at=now,
+            look_at=None,
+            # What went wrong before counts no more.
+            renewal_failures=0,
+            renewal_failed_at=None,
+            renewal_detail="",
+        )
     )
     connection.execute(
         delete(enrollment_challenge).where(_CHALLENGES.enrollment_id == row.enrollment_id)

@@ -172,6 +172,9 @@ class RenewedTests(IdentityCheckInCase):
         for bound in ({"bound_host": "UDID-2"}, {"bound_serial": "OTHER"}):
             self.world.issue(self.new, allow_reenrollment=True, **bound)
             self.refused(self.world.send(authenticate(), self.new))
+        self.world.issue(self.new, allow_reenrollment=True, bound_serial="C02ABC")
+        self.refused(self.world.send(authenticate(SerialNumber=""), self.new))
+        self.answer(authenticate(), self.new)
         fits = {"bound_host": "UDID-1", "bound_serial": "C02ABC"}
         for serial in ("C02ABC", ""):
             self.world.issue(self.new, allow_reenrollment=True, **fits)

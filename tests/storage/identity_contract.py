@@ -108,6 +108,8 @@ class IdentityCase(StorageTestCase):
         await self.begin()
         await self.offer()
         await self.issue()
+        early = RenewalAnswer("not there yet", LATER, failed=False)
+        await self.identities.renewal_answered("r-1", early, NOON)
         self.assertTrue(await self.identities.confirm(NEW, LATER))
 
 
@@ -454,6 +456,8 @@ class RenewalContract(IdentityCase):
         one: that one counts again.
         """
         await self.renewed()
+        (_, old) = await self.identities.identities("H-1")
+        self.assertEqual((old.renewal_failures, old.renewal_detail), (0, ""))
         acknowledged = RenewalAnswer("", LATER, failed=False)
         await self.identities.renewal_answered("r-1", acknowledged, LATER)
         self.assertTrue((await self.known(OLD)).retired)
