@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from scepd.model import (
     Activity,
@@ -23,21 +23,22 @@ from scepd.storage import tables
 from scepd.storage.activities import insert_activity
 from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
-from scepd.storage.enrollments import DEVICE_KINDS
-from scepd.storage.identities import IS_RENEWAL, confirm, renewal_waits
+from scepd.storage.identities import confirm
+from scepd.storage.identity_rows import (
+    IN_USE,
+    described,
+    identity_record,
+    is_renewed_by,
+    looked_at,
+    looked_at_record,
+    pending_renewal,
+)
 from scepd.storage.leases import refuse_lost
 from scepd.storage.outbox import insert_commands, wish_pushes
-from scepd.storage.tables import ca_state, device_identity, issued_certificate
+from scepd.storage.tables import device_identity, issued_certificate
 
 _COLUMNS = device_identity.c
-_ISSUED = issued_certificate.c
 _ENROLLMENT = tables.enrollment.c
-_IN_USE = and_(
-    _COLUMNS.confirmed_at.is_not(None),
-    _COLUMNS.retired_at.is_(None),
-    _ENROLLMENT.enabled.is_(True),
-    _ENROLLMENT.kind.in_(DEVICE_KINDS),
-)
 
 
 class SQLIdentityStore:
@@ -68,13 +69,13 @@ class SQLIdentityStore:
         the longest due first.
         """
         some = (
-            _looked_at()
-            .where(_COLUMNS.look_at <= now, _IN_USE, _ISSUED.revoked_at.is_(None))
+            looked_at()
+            .where(_COLUMNS.look_at <= now, IN_USE, issued_certificate.c.revoked_at.is_(None))
             .order_by(_COLUMNS.look_at)
             .limit(limit)
         )
         return await self._database.read(
-            lambda connection: [_looked_at_record(row) for row in connection.execute(some)]
+            lambda connection: [looked_at_record(row) for row in connection.execute(some)]
         )
 
     async def look_again(
@@ -133,7 +134,9 @@ class SQLIdentityStore:
         """
         What a command renews; None: it renews nothing, or the enrollment has begun anew or ended.
         """
-        return await self._database.read(lambda connection: _renewal(connection, command_uuid))
+        return await self._database.read(
+            lambda connection: pending_renewal(connection, command_uuid)
+        )
 
     async def renewal_answered(
         self,
@@ -153,7 +156,7 @@ class SQLIdentityStore:
         if answer.failed:
             # A device that could not go on to another identity goes on with this one.
             values |= {"renewal_failed_at": now, "retired_at": None}
-        same = _is_renewed_by(command_uuid)
+        same = is_renewed_by(command_uuid)
         if not answer.failed:
             same &= _COLUMNS.retired_at.is_(None)
         change = update(device_identity).where(same).values(values)
@@ -168,10 +171,10 @@ class SQLIdentityStore:
         """
         The identities of a host's enrollments, the newest first.
         """
-        some = _described().where(_ENROLLMENT.host_uuid == host_uuid)
+        some = described().where(_ENROLLMENT.host_uuid == host_uuid)
 
         def query(connection: Connection) -> list[DeviceIdentity]:
-            found = [_record(row) for row in connection.execute(some)]
+            found = [identity_record(row) for row in connection.execute(some)]
             # A host has a handful.
             return sorted(found, key=lambda one: one.pinned_at, reverse=True)
 
@@ -185,7 +188,7 @@ class SQLIdentityStore:
             select(func.count())
             .select_from(device_identity)
             .join(tables.enrollment, _ENROLLMENT.id == _COLUMNS.enrollment_id)
-            .where(_IN_USE)
+            .where(IN_USE)
         )
         failing = some.where(_COLUMNS.renewal_failed_at.is_not(None))
 
@@ -202,38 +205,6 @@ class SQLIdentityStore:
         return await self._database.read(query)
 
 
-def _looked_at() -> Select[tuple[object, ...]]:
-    return (
-        select(
-            _COLUMNS.certificate_sha256,
-            _COLUMNS.enrollment_id,
-            _ENROLLMENT.host_uuid,
-            _ISSUED.issued_at,
-            _ISSUED.not_after,
-            ca_state.c.replaced_at,
-            _COLUMNS.renewal_failures,
-            renewal_waits(_COLUMNS.enrollment_id).label("pending"),
-        )
-        .select_from(device_identity)
-        .join(tables.enrollment, _ENROLLMENT.id == _COLUMNS.enrollment_id)
-        .join(issued_certificate, _ISSUED.sha256 == _COLUMNS.certificate_sha256)
-        .outerjoin(ca_state, ca_state.c.serial == _ISSUED.issuer_serial)
-    )
-
-
-def _looked_at_record(row: Row[tuple[object, ...]]) -> LookedAtIdentity:
-    return LookedAtIdentity(
-        row.certificate_sha256,
-        row.enrollment_id,
-        row.host_uuid,
-        row.issued_at,
-        row.not_after,
-        row.replaced_at,
-        row.renewal_failures,
-        bool(row.pending),
-    )
-
-
 def _begin(
     connection: Connection,
     sha256: str,
@@ -242,8 +213,8 @@ def _begin(
     *,
     only_due: bool,
 ) -> bool:
-    wanted = _looked_at().where(
-        _COLUMNS.certificate_sha256 == sha256, _IN_USE, _ISSUED.revoked_at.is_(None)
+    wanted = looked_at().where(
+        _COLUMNS.certificate_sha256 == sha256, IN_USE, issued_certificate.c.revoked_at.is_(None)
     )
     if only_due:
         wanted = wanted.where(_COLUMNS.look_at <= command.created_at)
@@ -266,96 +237,3 @@ def _change(connection: Connection, sha256: str, **values: object) -> None:
     # One that was retired meanwhile is looked at no more.
     same = (_COLUMNS.certificate_sha256 == sha256) & _COLUMNS.retired_at.is_(None)
     connection.execute(update(device_identity).where(same).values(values))
-
-
-def _is_renewed_by(command_uuid: str) -> ColumnElement[bool]:
-    """
-    The condition for the identity that a command renews, which is one of the command's enrollment.
-    """
-    columns = tables.command.c
-    of_it = select(columns.enrollment_id).where(columns.uuid == command_uuid).scalar_subquery()
-    return and_(_COLUMNS.enrollment_id == of_it, _COLUMNS.renewal_command == command_uuid)
-
-
-def _renewal(connection: Connection, command_uuid: str) -> PendingRenewal | None:
-    one = (
-        select(
-            _COLUMNS.enrollment_id,
-            _ENROLLMENT.host_uuid,
-            _ENROLLMENT.push_topic,
-            _COLUMNS.not_after,
-            _COLUMNS.renewal_failures,
-            tables.command.c.created_at,
-        )
-        .select_from(device_identity)
-        .join(tables.enrollment, _ENROLLMENT.id == _COLUMNS.enrollment_id)
-        .join(tables.command, tables.command.c.uuid == _COLUMNS.renewal_command)
-        .where(_is_renewed_by(command_uuid))
-    )
-    row = connection.execute(one).first()
-    if row is None:
-        return None
-    newer = (
-        select(_COLUMNS.certificate_sha256)
-        .join(issued_certificate, _ISSUED.sha256 == _COLUMNS.certificate_sha256)
-        .where(
-            _COLUMNS.enrollment_id == row.enrollment_id,
-            _COLUMNS.confirmed_at.is_not(None),
-            _COLUMNS.retired_at.is_(None),
-            _COLUMNS.pinned_at > row.created_at,
-            IS_RENEWAL,
-        )
-        .limit(1)
-    )
-    return PendingRenewal(
-        row.enrollment_id,
-        row.host_uuid,
-        row.push_topic,
-        row.not_after,
-        row.renewal_failures,
-        connection.scalar(newer) is not None,
-    )
-
-
-def _described() -> Select[tuple[object, ...]]:
-    return (
-        select(
-            device_identity,
-            _ENROLLMENT.host_uuid,
-            _ISSUED.serial,
-            _ISSUED.subject,
-            _ISSUED.issued_at,
-            _ISSUED.revoked_at,
-            ca_state.c.replaced_at,
-            tables.command.c.status,
-        )
-        .select_from(device_identity)
-        .join(tables.enrollment, _ENROLLMENT.id == _COLUMNS.enrollment_id)
-        .outerjoin(issued_certificate, _ISSUED.sha256 == _COLUMNS.certificate_sha256)
-        .outerjoin(ca_state, ca_state.c.serial == _ISSUED.issuer_serial)
-        .outerjoin(tables.command, tables.command.c.uuid == _COLUMNS.renewal_command)
-    )
-
-
-def _record(row: Row[tuple[object, ...]]) -> DeviceIdentity:
-    return DeviceIdentity(
-        certificate_sha256=row.certificate_sha256,
-        enrollment_id=row.enrollment_id,
-        host_uuid=row.host_uuid,
-        serial=row.serial or "",
-        subject=row.subject or "",
-        issued_at=row.issued_at,
-        not_after=row.not_after,
-        issuer_replaced_at=row.replaced_at,
-        pinned_at=row.pinned_at,
-        confirmed_at=row.confirmed_at,
-        retired_at=row.retired_at,
-        revoked_at=row.revoked_at,
-        look_at=row.look_at,
-        renewal_command=row.renewal_command,
-        renewal_status=row.status or "",
-        renewal_begun_at=row.renewal_begun_at,
-        renewal_failures=row.renewal_failures,
-        renewal_failed_at=row.renewal_failed_at,
-        renewal_detail=row.renewal_detail,
-    )
