@@ -250,11 +250,9 @@ class Commands:
             reason=reason,
         )
         event = None
-        if command.renews_identity:
-            await self._ports.identities.failed(command, reason)
-        elif command.profile_uuid is not None:
+        if command.profile_uuid is not None and not command.renews_identity:
             event = RowEvent(host_uuid, command.profile_uuid, Event.RESOLUTION_FAILED, reason)
-        await self._ports.commands.finish(
+        counted = await self._ports.commands.finish(
             command.uuid,
             command.enrollment_id,
             "cancelled",
@@ -262,6 +260,8 @@ class Commands:
             utc_now(self._ports.clock),
             event,
         )
+        if counted and command.renews_identity:
+            await self._ports.identities.failed(command, reason)
 
 
 def _challenge(

@@ -418,6 +418,20 @@ class ExpiredTests(IdentityCheckInCase):
         body = plistlib.loads(self.answer(report("Idle")))
         self.assertEqual(body["CommandUUID"], uuid)
 
+    def test_ended_before(self) -> None:
+        """
+        A renewal that has its result does not fail once more.
+        """
+        self.queue_renewal()
+        self.world.commands.statuses["r-1"] = "Error"
+        self.world.identity_parts.topic = None
+        pending = self.world.identities.renewals["r-1"]
+        self.world.identities.renewals["r-1"] = replace(pending, topic=None)
+        self.pin(self.world.identity, renewal_command="r-1", **self.expired)
+        self.world.identities.refused.add(self.world.known().certificate_sha256)
+        self.assertEqual(self.answer(report("Idle")), b"")
+        self.assertEqual(self.world.identities.answers, [])
+
     def test_not_begun(self) -> None:
         """
         One that failed a moment ago is not tried again at once.
