@@ -162,6 +162,7 @@ class Metrics:
         self._make_push_metrics(registry)
         self._make_certificate_metrics(registry)
         self._make_inventory_metrics(registry)
+        self._make_identity_metrics(registry)
         self.admin_requests = Counter(
             "scepd_admin_requests",
             "Requests to the admin listener, by method and status.",
@@ -280,6 +281,30 @@ class Metrics:
         self.renewals_overdue = Gauge(
             "scepd_renewals_overdue",
             "Certificates whose renewal was due long ago, or that were delivered and never seen.",
+            registry=registry,
+        )
+
+    def _make_identity_metrics(self, registry: CollectorRegistry) -> None:
+        self.identities_expiring = Gauge(
+            "scepd_identities_expiring",
+            "Identities in use of enrolled devices that expire within so many days, or have.",
+            ("days",),
+            registry=registry,
+        )
+        self.identities_expired = Gauge(
+            "scepd_identities_expired",
+            "Identities in use of enrolled devices that have expired: they wait for the device.",
+            registry=registry,
+        )
+        self.identity_renewals = Counter(
+            "scepd_identity_renewals",
+            "Renewals of device identities: begun, renewed, failed.",
+            ("result",),
+            registry=registry,
+        )
+        self.identity_renewals_failing = Gauge(
+            "scepd_identity_renewals_failing",
+            "Identities in use whose renewal has failed, and not succeeded since.",
             registry=registry,
         )
 

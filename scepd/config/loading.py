@@ -101,6 +101,12 @@ def _check_pairs(path: Path, configuration: Configuration) -> None:
         raise ConfigurationError(
             f"{path}: [listen]: tls_certificate_file and tls_key_file are set together, or none"
         )
+    mdm = configuration.mdm
+    if (mdm.signing_certificate_file is None) != (mdm.signing_key_file is None):
+        raise ConfigurationError(
+            f"{path}: [mdm]: signing_certificate_file and signing_key_file are set together, "
+            "or none"
+        )
     fault = configuration.apns.fault()
     if fault is not None:
         raise ConfigurationError(f"{path}: [apns]: {fault}")

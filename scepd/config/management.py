@@ -122,6 +122,21 @@ class MDMSection(Section):
         description='a list of addresses and networks, such as "127.0.0.1" or "10.1.0.0/16" but '
         'not all addresses, or "unix"',
     )
+    identity_days_left: float = Field(30.0, gt=0, le=3650, description="a number of days above 0")
+    identity_interval: float = seconds(3600, 86_400)
+    identity_retry: float = seconds(3600, 86_400)
+    expired_identity_grace: float = Field(
+        180.0, ge=0, le=3650, description="a number of days, 0 or more"
+    )
+    signing_certificate_file: ConfiguredPath | None = Field(
+        None, description=FILE + " (PEM, chain included)"
+    )
+    signing_key_file: ConfiguredPath | None = Field(None, description=FILE + " (PEM)")
+    device_ca_file: ConfiguredPath | None = Field(None, description=FILE + " (PEM)")
+
+    _resolve_paths = field_validator(
+        "signing_certificate_file", "signing_key_file", "device_ca_file"
+    )(resolve)
 
     @field_validator("trusted_proxies")
     @classmethod

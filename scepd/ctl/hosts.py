@@ -39,6 +39,11 @@ _INVENTORY_KEYS = (
     "next_at",
     "waiting",
 )
+_RENEW_EXAMPLES = """\b
+Examples:
+  scepctl host renew-identity 00008120-000E10C61C3BC01E
+  scepctl host show 00008120-000E10C61C3BC01E    # tells how far it got
+"""
 _LIST_KEYS = (
     "uuid",
     "serial_number",
@@ -95,6 +100,18 @@ _EXCHANGE_KEYS = (
     "http_status",
     "detail",
 )
+_IDENTITY_KEYS = (
+    "state",
+    "serial",
+    "subject",
+    "issued_at",
+    "not_after",
+    "renew_at",
+    "renewal",
+    "renewal_failures",
+    "renewal_again_at",
+    "renewal_detail",
+)
 _PUSH_KEYS = (
     "enrollment_id",
     "state",
@@ -107,6 +124,7 @@ _PUSH_KEYS = (
 )
 _SECTIONS = (
     ("enrollments", _ENROLLMENT_KEYS),
+    ("identities", _IDENTITY_KEYS),
     ("pushes", _PUSH_KEYS),
     ("profiles", _PROFILE_KEYS),
     ("certificates", _CERTIFICATE_KEYS),
@@ -118,7 +136,7 @@ _SECTIONS = (
 @click.group("host")
 def hosts() -> None:
     """
-    Hosts: list, show, push, label, fact, verify.
+    Hosts: list, show, push, label, fact, verify, renew-identity.
     """
 
 
@@ -144,7 +162,7 @@ def list_all(connection: Connection, as_json: bool) -> None:
 @reaches_server
 def show(connection: Connection, uuid: str, everything: bool, as_json: bool) -> None:
     """
-    The host UUID: its profiles, certificates, commands and exchanges, with reasons.
+    The host UUID: its identities, profiles, certificates, commands and exchanges, with reasons.
     """
     found = connection.get("hosts", uuid)
     if as_json:
@@ -190,6 +208,24 @@ def _show_inventory(host: JSONObject) -> None:
 
 def _inventory_fields(found: JSONObject) -> list[tuple[str, JsonValue]]:
     return [(key.replace("_", " "), readable(found.get(key)) or None) for key in _INVENTORY_KEYS]
+
+
+@hosts.command("renew-identity", epilog=_RENEW_EXAMPLES)
+@click.argument("uuid")
+@as_json
+@reaches_server
+def renew_identity(connection: Connection, uuid: str, as_json: bool) -> None:
+    """
+    Give the host UUID a new MDM identity now; by itself it gets one in time before it expires.
+
+    The host is sent its enrollment profile again, and pushed. Nothing else of it changes: its
+    profiles stay, and so does its enrollment. The old identity counts until the new one is used.
+    """
+    begun = connection.post("hosts", uuid, "identity-renewal")
+    if as_json:
+        show_json(begun)
+    else:
+        show_fields([(key.replace("_", " "), value) for key, value in begun.items()])
 
 
 def _fields(host: JSONObject) -> list[tuple[str, JsonValue]]:

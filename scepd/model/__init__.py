@@ -15,6 +15,11 @@ from scepd.model.breaker import BreakerSettings as BreakerSettings
 from scepd.model.breaker import BreakerState as BreakerState
 from scepd.model.challenges import ChallengeUse as ChallengeUse
 from scepd.model.challenges import DeliveryChallenge as DeliveryChallenge
+from scepd.model.identities import DeviceIdentity as DeviceIdentity
+from scepd.model.identities import IdentityCounts as IdentityCounts
+from scepd.model.identities import LookedAtIdentity as LookedAtIdentity
+from scepd.model.identities import PendingRenewal as PendingRenewal
+from scepd.model.identities import RenewalAnswer as RenewalAnswer
 from scepd.model.inventories import USER_PROFILE_LIST as USER_PROFILE_LIST
 from scepd.model.inventories import HostInventory as HostInventory
 from scepd.model.inventories import InventoryAsk as InventoryAsk
@@ -28,6 +33,7 @@ from scepd.model.issuing import EnrollmentChallenge as EnrollmentChallenge
 from scepd.model.issuing import EnrollmentToken as EnrollmentToken
 from scepd.model.issuing import IssuedCertificate as IssuedCertificate
 from scepd.model.issuing import ca_key_place as ca_key_place
+from scepd.model.mdm import ENROLLMENT_PROFILE as ENROLLMENT_PROFILE
 from scepd.model.mdm import CommandAnswer as CommandAnswer
 from scepd.model.mdm import CommandRecord as CommandRecord
 from scepd.model.mdm import DueRow as DueRow

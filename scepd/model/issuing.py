@@ -91,19 +91,26 @@ class EnrollmentToken:
 @dataclass(frozen=True, slots=True)
 class EnrollmentChallenge:
     """
-    The one-time challenge of one enrollment profile.
+    The one-time challenge of one enrollment profile: for a new enrollment, or for the renewal of
+    the identity of one that there is.
 
     :param sha256: of its text, hex.
-    :param token_sha256: the token that it was made for.
+    :param token_sha256: the token that it was made for; None: it renews an identity.
     :param subject: what the CSR's subject must be, RFC 4514.
     :param used_by: SHA-256 of the public key that it was spent for, hex; None: not spent.
+    :param enrollment_id: the enrollment whose identity it renews; None: it begins one.
+    :param host_uuid: the only host that may use what is issued for it; None: any.
+    :param serial_number: of the only device that may; None: any.
     """
 
     sha256: str
-    token_sha256: str
+    token_sha256: str | None
     subject: str
     expires_at: datetime
     used_by: str | None = None
+    enrollment_id: str | None = None
+    host_uuid: str | None = None
+    serial_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +121,21 @@ class IssuedCertificate:
     :param serial: hex; unique.
     :param certificate: DER.
     :param sha256: of the certificate, hex.
-    :param purpose: ``enroll`` (an MDM identity) or ``profile`` (for the static challenge
-        or that of a delivery).
+    :param purpose: ``enroll`` (an MDM identity), ``renew`` (one that takes the place of another)
+        or ``profile`` (for the static challenge or that of a delivery).
     :param request_sha256: of messageType, transactionID, CSR and signer certificate: the same
         request gets the same certificate again.
     :param public_key_sha256: of the certified SubjectPublicKeyInfo, hex.
     :param challenge_sha256: the enrollment challenge that was spent; None: another thing allowed
         the request.
-    :param host_uuid: whose delivery it was issued for; None: for none.
-    :param profile_uuid: likewise.
+    :param host_uuid: whose delivery it was issued for, or the only host that may use this MDM
+        identity; None: for none, or any.
+    :param profile_uuid: likewise, of a delivery.
     :param issuer_serial: of the authority's certificate that it was issued with, hex.
     :param renewed_sha256: of the certificate that it renews, hex; None: it renews none.
     :param revoked_at: since when it counts no more; None: it counts.
     :param revocation_reason: one of :data:`REVOCATION_REASONS`, when it was revoked.
+    :param serial_number: of the only device that may use this MDM identity; None: any.
     """
 
     serial: str
@@ -146,3 +155,4 @@ class IssuedCertificate:
     renewed_sha256: str | None = None
     revoked_at: datetime | None = None
     revocation_reason: str | None = None
+    serial_number: str | None = None

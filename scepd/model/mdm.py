@@ -71,6 +71,13 @@ class KnownIdentity:
     :param labels: of the enrollment token that it was issued for.
     :param allow_reenrollment: of that token.
     :param revoked: whether an operator revoked it.
+    :param renews: whether it was issued to take the place of an identity, by its record of issue.
+    :param confirmed: whether its device has begun to use it.
+    :param retired: whether another one has its place.
+    :param renewal_command: the command that renews it, whatever became of it; None: none did.
+    :param bound_host: the only host that may use it; None: any.
+    :param bound_serial: the serial number of the only device that may use it; None: any.
+    :param expired: whether it has expired, and is heard all the same.
     """
 
     certificate_sha256: str
@@ -81,6 +88,20 @@ class KnownIdentity:
     allow_reenrollment: bool
     not_after: datetime
     revoked: bool = False
+    renews: bool = False
+    confirmed: bool = True
+    retired: bool = False
+    renewal_command: str | None = None
+    bound_host: str | None = None
+    bound_serial: str | None = None
+    expired: bool = False
+
+
+ENROLLMENT_PROFILE = "enrollment"
+"""
+What stands for the uuid of a profile in the command that sends the enrollment profile again, which
+renews the device's identity. Profiles of operators have longer ones.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +110,8 @@ class QueuedCommand:
     A command that waits for its final result.
 
     :param request_type: Apple's, such as ``InstallProfile``.
-    :param profile_uuid: of InstallProfile and RemoveProfile: rendered when it is handed over.
+    :param profile_uuid: of InstallProfile and RemoveProfile: rendered when it is handed over;
+        :data:`ENROLLMENT_PROFILE` for a renewal of the identity.
     :param body: of every other: the whole command plist.
     :param priority: a smaller one goes first.
     """
@@ -101,6 +123,13 @@ class QueuedCommand:
     body: bytes | None = field(repr=False)
     priority: int
     created_at: datetime
+
+    @property
+    def renews_identity(self) -> bool:
+        """
+        Whether it sends the enrollment profile again.
+        """
+        return self.profile_uuid == ENROLLMENT_PROFILE
 
 
 @dataclass(frozen=True, slots=True)

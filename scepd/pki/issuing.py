@@ -47,6 +47,10 @@ class Purpose(StrEnum):
     """
     The MDM identity of a device.
     """
+    RENEW = "renew"
+    """
+    The MDM identity that takes the place of another one.
+    """
     PROFILE = "profile"
     """
     Whatever the holder of the static challenge wants to prove its name for.

@@ -17,6 +17,7 @@ from scepd.ports.delivery import LeaseStore as LeaseStore
 from scepd.ports.delivery import PushGateway as PushGateway
 from scepd.ports.delivery import PushStore as PushStore
 from scepd.ports.delivery import VerificationStore as VerificationStore
+from scepd.ports.identities import IdentityStore as IdentityStore
 from scepd.ports.inventories import InventoryStore as InventoryStore
 from scepd.ports.issuing import CAStateStore as CAStateStore
 from scepd.ports.issuing import CertificateStore as CertificateStore

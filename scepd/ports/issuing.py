@@ -80,9 +80,10 @@ class IssuingStore(Protocol):
         for the same request what was issued before.
 
         With a challenge, the first issue for it counts one use of its token; the same key may have
-        it again. With a renewed certificate, what that one may be used for goes on: its purpose,
-        its token, and the enrollment that it is pinned to. Certificates of one transactionID are
-        all for one key.
+        it again. What is issued for the challenge of a renewal is one more identity of its
+        enrollment, and its purpose says so. With a renewed certificate, what that one may be used
+        for goes on: its purpose, its token, and the enrollment that it is pinned to. Certificates
+        of one transactionID are all for one key.
 
         :param use: of the challenge of a delivery, which is bound to the request.
         :raises ChallengeUnknown: the challenge is none of an enrollment.
@@ -216,7 +217,7 @@ class EnrollmentTokenStore(Protocol):
 
     async def add_challenge(self, challenge: EnrollmentChallenge) -> None:
         """
-        Store a challenge; those that expired more than a day ago go.
+        Store a challenge of a token; those that expired more than a day ago go.
 
         :raises NotFound: its token is gone.
         """

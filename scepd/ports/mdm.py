@@ -14,6 +14,7 @@ from scepd.model import (
     CommandRecord,
     DeliveryChallenge,
     Enrollment,
+    EnrollmentChallenge,
     EnrollmentWindow,
     Host,
     KnownIdentity,
@@ -53,18 +54,31 @@ class CheckInStore(Protocol):
         certificate_sha256: str,
         *,
         replace_enabled: bool = True,
+        activity: Activity | None = None,
     ) -> None:
         """
         Begin an enrollment anew: store the host (its facts and labels of operators are kept, the
         given labels are added) and the enrollment, disabled; pin the identity as its only one; its
-        open commands are cancelled, its push wish goes, and ENROLLED_ANEW happens to each of the
-        host's assignments.
+        open commands are cancelled, also one that renews its identity, with its challenges, its
+        push wish goes, and ENROLLED_ANEW happens to each of the host's assignments.
 
         :param replace_enabled: whether it may take the place of an enabled enrollment.
+        :param activity: stored when it does.
         :raises Conflict: the identity is pinned to another enrollment; or it may not.
         """
 
-    async def pin_identity(self, enrollment_id: str, certificate_sha256: str) -> None:
+    async def go_on(self, host: Host, enrollment_id: str, certificate_sha256: str) -> None:
+        """
+        Go on with an enrollment under another identity, which is one of its own: store what the
+        host tells of itself this time (its facts and labels of operators are kept), and change
+        nothing else.
+
+        :raises Conflict: the identity is not one of this enrollment, or another one has its place.
+        """
+
+    async def pin_identity(
+        self, enrollment_id: str, certificate_sha256: str, now: datetime
+    ) -> None:
         """
         Let an enrollment use one more identity.
 
@@ -86,7 +100,13 @@ class CheckInStore(Protocol):
     async def check_out(self, enrollment_id: str, now: datetime) -> None:
         """
         Disable an enrollment and unpin its identities, so that only :meth:`authenticate` begins it
-        anew, also with one of them; CHECKED_OUT happens to each of the host's assignments.
+        anew, also with one of them; a renewal of its identity is cancelled; CHECKED_OUT happens to
+        each of the host's assignments.
+        """
+
+    async def tell(self, activity: Activity) -> None:
+        """
+        Store an activity that changed nothing.
         """
 
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
@@ -168,11 +188,12 @@ class CommandStore(Protocol):
         command_uuid: str,
         now: datetime,
         window: EnrollmentWindow | None,
-        challenge: DeliveryChallenge | None = None,
+        challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
     ) -> bool:
         """
         Mark a command as offered; HANDED_OVER happens to its assignment, ``window`` replaces the
-        assignment's windows, and ``challenge`` the one that was not used.
+        assignment's windows, and ``challenge`` the one that was not used; the challenge of a
+        renewal is stored beside those of hand-overs before that are good still.
 
         :returns: False when the command was cancelled meanwhile; then nothing happened.
         """

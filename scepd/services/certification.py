@@ -74,7 +74,7 @@ class Certification:
 
     def _lifetime(self, purpose: Purpose) -> timedelta:
         settings = self._settings
-        is_identity = purpose is Purpose.ENROLL
+        is_identity = purpose is not Purpose.PROFILE
         seconds = settings.identity_lifetime if is_identity else settings.certificate_lifetime
         return timedelta(seconds=seconds)
 

@@ -7,14 +7,20 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 from scepd.errors import LimitExceeded, MessageError
-from scepd.mdm.checkin import CheckInMessage
+from scepd.mdm.checkin import Authenticate, CheckInMessage
 from scepd.mdm.device_message import parse_device_message
 from scepd.mdm.results import LARGEST_RESULT, CommandResult, ResultStatus
 from scepd.model import KnownIdentity
 from scepd.ports import Workers
-from scepd.services.checkin_identity import DeviceRefused, Identities, sender_of
+from scepd.services.checkin_identity import (
+    DeviceRefused,
+    Identities,
+    refuse_retired,
+    sender_of,
+)
 from scepd.services.checkin_messages import CheckInMessages
 from scepd.services.commands import Commands
+from scepd.services.identity_renewal import IdentityRenewal
 from scepd.services.last_seen import LastSeen
 from scepd.services.results import Results
 from scepd.services.user_channels import UserChannels
@@ -36,6 +42,7 @@ class CheckIn:
         last_seen: LastSeen,
         workers: Workers,
         user_channels: UserChannels,
+        renewal: IdentityRenewal,
     ) -> None:
         self._identities = identities
         self._messages = messages
@@ -44,6 +51,7 @@ class CheckIn:
         self._last_seen = last_seen
         self._workers = workers
         self._user_channels = user_channels
+        self._renewal = renewal
 
     async def answer(self, body: bytes, signature: bytes, certificate: bytes = b"") -> bytes:
         """
@@ -61,7 +69,11 @@ class CheckIn:
         message = await self._read(body, identity)
         if isinstance(message, CommandResult):
             return await self._connect(message, identity)
-        return await self._messages.answer(message, identity)
+        answer = await self._messages.answer(message, identity)
+        # With Authenticate a device only begins to go over to a new identity.
+        if not isinstance(message, Authenticate):
+            await self._identities.confirm(identity)
+        return answer
 
     async def _read(self, body: bytes, identity: KnownIdentity) -> CheckInMessage | CommandResult:
         """
@@ -82,13 +94,38 @@ class CheckIn:
         host_uuid = sender_of(result.enrollment, identity)
         if not identity.enabled:
             raise DeviceRefused("the device is not enrolled")
+        if identity.retired and result.command_uuid != identity.renewal_command:
+            refuse_retired(identity)
         if result.enrollment.is_user_channel:
             await self._user_channels.check(result.enrollment)
         else:
             self._last_seen.saw(result.enrollment.device)
         idle = result.status is ResultStatus.IDLE
         delivered = False if idle else await self._results.record(result, host_uuid)
+        if identity.retired:
+            # The last that it has to say is how its own renewal went.
+            return b""
+        await self._identities.confirm(identity)
+        if identity.expired and result.enrollment.is_user_channel:
+            # Its renewal is the device's own.
+            return b""
+        if identity.expired:
+            return await self._renewal_only(identity, host_uuid, idle=idle)
         answer = await self._commands.next(result.enrollment.text, host_uuid, idle=idle)
         if delivered and not answer:
             _log.info("Nothing more for host {host}", step="B27", host=host_uuid)
         return answer
+
+    async def _renewal_only(self, identity: KnownIdentity, host_uuid: str, *, idle: bool) -> bytes:
+        """
+        What a device is offered whose identity has expired: another one, and nothing else.
+        """
+        # What it answers NotNow to in this session it is not offered again.
+        enrollment_id = identity.enrollment_id
+        if not idle or enrollment_id is None:
+            return b""
+        answer = await self._commands.renewal(identity.renewal_command, host_uuid)
+        if answer:
+            return answer
+        begun = await self._renewal.begin_due(enrollment_id, identity.certificate_sha256)
+        return await self._commands.renewal(begun.uuid, host_uuid) if begun else b""

@@ -25,9 +25,16 @@ from scepd.model import Enrollment, Host, KnownIdentity, PushAddress, push_place
 from scepd.pki.keyring import Keyring, RandomBytes
 from scepd.ports import CheckInStore
 from scepd.services.bootstrap_tokens import BootstrapTokens
-from scepd.services.checkin_identity import DeviceRefused, refuse_user_channel, sender_of
+from scepd.services.checkin_identity import (
+    DeviceRefused,
+    refuse_retired,
+    refuse_user_channel,
+    refused_as_expired,
+    sender_of,
+)
 from scepd.services.clock import utc_now
 from scepd.services.last_seen import LastSeen
+from scepd.services.takeovers import Takeovers
 from scepd.services.user_channels import UserChannels
 
 _log = Logger()
@@ -76,6 +83,7 @@ class CheckInMessages:
         self._wake_pushes = wake_pushes
         self._bootstrap_tokens = bootstrap_tokens
         self._user_channels = user_channels
+        self._takeovers = Takeovers(store, clock)
 
     async def answer(self, message: CheckInMessage, identity: KnownIdentity) -> bytes:
         """
@@ -90,6 +98,10 @@ class CheckInMessages:
         """
         if isinstance(message, UnknownMessage):
             raise DeviceRefused("the message's type is not known")
+        refuse_retired(identity)
+        if identity.expired and isinstance(message, (Authenticate, GetBootstrapToken)):
+            # It is heard so that it can be renewed, and has no right to more.
+            raise refused_as_expired(identity)
         if isinstance(message, Authenticate):
             return await self._authenticate(message, identity)
         host_uuid = sender_of(message.enrollment, identity)
@@ -122,6 +134,9 @@ class CheckInMessages:
         refuse_user_channel(message.enrollment)
         if identity.enrollment_id is not None:
             sender_of(message.enrollment, identity)
+        _check_binding(message, identity)
+        if identity.renews and identity.enrollment_id is not None:
+            return await self._go_on(message, identity)
         await self._check_reenrollment(enrollment_id, identity)
         now = utc_now(self._clock)
         host = _host(message, identity)
@@ -132,9 +147,21 @@ class CheckInMessages:
             enrollment,
             identity.certificate_sha256,
             replace_enabled=_may_replace(identity),
+            activity=self._takeovers.done(host.uuid),
         )
         self._last_seen.saw(enrollment_id)
         _log.info("Host {host} began an enrollment", host=host.uuid, model=host.model)
+        return b""
+
+    async def _go_on(self, message: Authenticate, identity: KnownIdentity) -> bytes:
+        """
+        Hear of a device that goes on under the identity that it got in place of another one; by the
+        record of its issue this is no new enrollment.
+        """
+        enrollment_id, host = message.enrollment.text, _host(message, identity)
+        await self._store.go_on(host, enrollment_id, identity.certificate_sha256)
+        self._last_seen.saw(enrollment_id)
+        _log.info("Host {host} goes on with its new identity", host=host.uuid)
         return b""
 
     async def _check_reenrollment(self, enrollment_id: str, identity: KnownIdentity) -> None:
@@ -146,12 +173,7 @@ class CheckInMessages:
             return
         known = await self._store.enrollment(enrollment_id)
         if known is not None and known.enabled:
-            _log.warn(
-                "Refused to enroll {enrollment} again: its enrollment token does not allow it",
-                enrollment=enrollment_id,
-                host=known.host_uuid,
-                identity=identity.certificate_sha256,
-            )
+            await self._takeovers.refused(known, identity)
             raise DeviceRefused("the device is enrolled already")
 
     async def _update_token(self, message: TokenUpdate) -> None:
@@ -168,6 +190,24 @@ class CheckInMessages:
     async def _check_out(self, message: CheckOut) -> None:
         await self._store.check_out(message.enrollment.text, utc_now(self._clock))
         _log.info("Host {host} left", host=message.enrollment.device)
+
+
+def _check_binding(message: Authenticate, identity: KnownIdentity) -> None:
+    """
+    :raises DeviceRefused: the identity was issued for another device than the one that came.
+    """
+    host, serial = identity.bound_host, identity.bound_serial
+    other_host = host is not None and host != message.enrollment.device
+    other_serial = serial is not None and serial != message.serial_number
+    # A device need not tell its serial number, when it is known by its UDID.
+    if other_host or (other_serial and (message.serial_number or host is None)):
+        _log.warn(
+            "Refused to enroll {named} with the identity {identity}, which is {bound}'s",
+            named=message.enrollment.text,
+            identity=identity.certificate_sha256,
+            bound=host or serial,
+        )
+        raise DeviceRefused("the certificate was issued for another device")
 
 
 def _may_replace(identity: KnownIdentity) -> bool:

@@ -17,6 +17,7 @@ from scepd.errors import InvalidInput, MessageError, SecretUnreadable
 from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE, install_profile, remove_profile
 from scepd.model import (
     DeliveryChallenge,
+    EnrollmentChallenge,
     EnrollmentWindow,
     Profile,
     QueuedCommand,
@@ -34,6 +35,7 @@ from scepd.services.delivery_resolving import (
     PROFILE_GONE,
     sentences_of,
 )
+from scepd.services.identity_hand_over import IdentityHandOver, RenewalVoid
 from scepd.services.rendering import MadeChallenge, ProfileRendering, RenderedProfile
 
 # In base64url that is 32 characters, without padding.
@@ -81,13 +83,14 @@ class CommandPorts:
     clock: IReactorTime
     new_id: Callable[[], str]
     random: RandomBytes
+    identities: IdentityHandOver
 
 
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     body: bytes
     window: EnrollmentWindow | None = None
-    challenge: DeliveryChallenge | None = None
+    challenge: DeliveryChallenge | EnrollmentChallenge | None = None
 
 
 class Commands:
@@ -114,6 +117,18 @@ class Commands:
                 return body
         return b""
 
+    async def renewal(self, command_uuid: str | None, host_uuid: str) -> bytes:
+        """
+        The plist of the command that renews the identity of a device, or nothing when it does not
+        wait any more.
+        """
+        if command_uuid is None:
+            return b""
+        command = await self._ports.commands.command(command_uuid)
+        if command is None or not command.renews_identity:
+            return b""
+        return await self._offer(command, host_uuid, idle=True) or b""
+
     async def _offer(self, command: QueuedCommand, host_uuid: str, *, idle: bool) -> bytes | None:
         """
         Hand a command over; None when it was, or had to be, cancelled.
@@ -123,6 +138,9 @@ class Commands:
         except _Undeliverable as error:
             await self._cancel(command, host_uuid, str(error))
             return None
+        if rendered is None:
+            await self._conclude(command, host_uuid)
+            return None
         now = utc_now(self._ports.clock)
         if not await self._ports.commands.hand_over(
             command.uuid, now, rendered.window, rendered.challenge
@@ -131,7 +149,12 @@ class Commands:
         _log_hand_over(command, host_uuid, idle=idle)
         return rendered.body
 
-    async def _rendered(self, command: QueuedCommand, host_uuid: str) -> _Rendered:
+    async def _rendered(self, command: QueuedCommand, host_uuid: str) -> _Rendered | None:
+        """
+        A command as it goes to the device; None: the device has done it already.
+        """
+        if command.renews_identity:
+            return await self._identity(command)
         if command.body is not None:
             return _Rendered(command.body)
         if command.profile_uuid is None:
@@ -139,6 +162,26 @@ class Commands:
         if command.request_type == REMOVE_PROFILE:
             return await self._removal(command, host_uuid, command.profile_uuid)
         return await self._install(command, host_uuid, command.profile_uuid)
+
+    async def _identity(self, command: QueuedCommand) -> _Rendered | None:
+        try:
+            made = await self._ports.identities.render(command)
+        except RenewalVoid as error:
+            raise _Undeliverable(str(error)) from error
+        return None if made is None else _Rendered(made.body, challenge=made.challenge)
+
+    async def _conclude(self, command: QueuedCommand, host_uuid: str) -> None:
+        """
+        Finish a renewal whose answer was lost: the device came with what it got by it.
+        """
+        now, id = utc_now(self._ports.clock), command.enrollment_id
+        reason = "the device did not answer, but came with its new identity"
+        await self._ports.commands.finish(command.uuid, id, "Acknowledged", reason, now, None)
+        _log.info(
+            "Host {host} has its new identity (command {command})",
+            host=host_uuid,
+            command=command.uuid,
+        )
 
     async def _removal(
         self, command: QueuedCommand, host_uuid: str, profile_uuid: str
@@ -207,9 +250,9 @@ class Commands:
             reason=reason,
         )
         event = None
-        if command.profile_uuid is not None:
+        if command.profile_uuid is not None and not command.renews_identity:
             event = RowEvent(host_uuid, command.profile_uuid, Event.RESOLUTION_FAILED, reason)
-        await self._ports.commands.finish(
+        counted = await self._ports.commands.finish(
             command.uuid,
             command.enrollment_id,
             "cancelled",
@@ -217,6 +260,8 @@ class Commands:
             utc_now(self._ports.clock),
             event,
         )
+        if counted and command.renews_identity:
+            await self._ports.identities.failed(command, reason)
 
 
 def _challenge(
@@ -240,7 +285,7 @@ def _challenge(
 
 def _log_hand_over(command: QueuedCommand, host_uuid: str, *, idle: bool) -> None:
     where = {"host": host_uuid, "command": command.uuid, "profile": command.profile_uuid}
-    if command.request_type != INSTALL_PROFILE:
+    if command.request_type != INSTALL_PROFILE or command.renews_identity:
         _log.info(
             "Handed {type} to host {host} (command {command})", type=command.request_type, **where
         )

@@ -10,28 +10,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
-from uuid import UUID
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from scepd.errors import AccessDenied, Fault, InvalidInput, NotFound, TemporaryError
-from scepd.mdm.enrollment import EnrollmentProfile, build_enrollment_profile, common_name
+from scepd.mdm.device_attributes import DeviceAttributes
 from scepd.model import Activity, EnrollmentChallenge, EnrollmentToken
 from scepd.pki.keyring import RandomBytes
 from scepd.ports import EnrollmentTokenStore
 from scepd.profiles.labels import label_faults
 from scepd.services.clock import utc_now
+from scepd.services.enrollment_profiles import EnrollmentProfiles, NewEnrollmentProfile
 
 DEFAULT_VALIDITY = 7 * 86_400
 """
 Seconds that an enrollment token is valid when nothing else is said.
-"""
-
-PROFILE_IDENTIFIER = "scepd.enrollment"
-"""
-PayloadIdentifier of every enrollment profile: a device takes a new one in place of the old only
-when they are the same.
 """
 
 _CHALLENGE_VALIDITY = timedelta(hours=1)
@@ -92,9 +86,7 @@ class Enrolling:
 
     :param external_url: of this server, without a trailing slash.
     :param topic: the topic of the push certificate; None while there is none.
-    :param mdm_url: where devices check in and ask for commands, without a trailing slash; None:
-        likewise ``external_url``.
-    :param sign_message: whether devices are told to sign what they send.
+    :param profiles: makes the profiles; None: unsigned ones.
     """
 
     def __init__(
@@ -104,17 +96,13 @@ class Enrolling:
         random: RandomBytes,
         external_url: str,
         topic: Callable[[], str | None],
-        *,
-        mdm_url: str | None = None,
-        sign_message: bool = True,
+        profiles: EnrollmentProfiles | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._random = random
         self._external_url = external_url
-        self._topic = topic
-        self._mdm_url = mdm_url or external_url
-        self._sign_message = sign_message
+        self._profiles = profiles or EnrollmentProfiles(random, external_url, topic)
 
     async def create(self, new: NewEnrollmentToken, actor: str) -> CreatedEnrollmentToken:
         """
@@ -164,50 +152,45 @@ class Enrolling:
         await self._store.remove_enrollment_token(token.sha256, activity)
         _log.info("Removed the enrollment token {name!r}", name=token.name, actor=actor)
 
-    async def profile(self, token_text: str) -> bytes:
+    async def profile(self, token_text: str, device: DeviceAttributes | None = None) -> bytes:
         """
         An enrollment profile for one device, with a challenge of its own.
 
         It counts no use of the token: browsers and link previews fetch twice.
 
         :param token_text: as it came in the URL.
+        :param device: what a device proved of itself: what is issued is for no other one.
         :raises AccessDenied: the token is unknown, has expired or is used up.
         :raises TemporaryError: there is no push certificate, without which no device enrolls.
         """
         token = await self._valid_token(token_text)
-        topic = self._topic()
-        if topic is None:
+        new = self._profiles.first()
+        if new is None:
             raise TemporaryError("APNs is not configured")
-        name, challenge = self._uuid(), self._secret()
-        await self._add_challenge(token, name, challenge)
-        _log.info("Gave an enrollment profile for CN={name}", name=name)
-        return build_enrollment_profile(self._profile_for(name, challenge, topic))
+        await self._add_challenge(token, new, device or DeviceAttributes())
+        _log.info(
+            "Gave an enrollment profile for {name}",
+            name=new.subject,
+            host=None if device is None else device.udid,
+        )
+        return await self._profiles.written(new)
 
-    async def _add_challenge(self, token: EnrollmentToken, name: str, text: str) -> None:
-        expires_at = utc_now(self._clock) + _CHALLENGE_VALIDITY
-        challenge = EnrollmentChallenge(_digest(text), token.sha256, f"CN={name}", expires_at)
+    async def _add_challenge(
+        self, token: EnrollmentToken, new: NewEnrollmentProfile, device: DeviceAttributes
+    ) -> None:
+        challenge = EnrollmentChallenge(
+            _digest(new.challenge),
+            token.sha256,
+            new.subject,
+            utc_now(self._clock) + _CHALLENGE_VALIDITY,
+            host_uuid=device.udid or None,
+            serial_number=device.serial_number or None,
+        )
         try:
             await self._store.add_challenge(challenge)
         except NotFound:
             # The token was removed a moment ago.
             raise AccessDenied(_UNKNOWN) from None
-
-    def _profile_for(self, name: str, challenge: str, topic: str) -> EnrollmentProfile:
-        return EnrollmentProfile(
-            identifier=PROFILE_IDENTIFIER,
-            uuid=self._uuid(),
-            scep_uuid=self._uuid(),
-            mdm_uuid=self._uuid(),
-            display_name="Device enrollment",
-            organization="",
-            server_url=f"{self._mdm_url}/mdm/connect",
-            check_in_url=f"{self._mdm_url}/mdm/checkin",
-            topic=topic,
-            scep_url=f"{self._external_url}/mdm/scep/ca",
-            challenge=challenge,
-            subject=common_name(name),
-            sign_message=self._sign_message,
-        )
 
     async def _valid_token(self, text: str) -> EnrollmentToken:
         token = None
@@ -221,9 +204,6 @@ class Enrolling:
         if token.uses_left == 0:
             raise AccessDenied("the enrollment link is used up")
         return token
-
-    def _uuid(self) -> str:
-        return str(UUID(bytes=self._random(16), version=4))
 
     def _secret(self) -> str:
         return urlsafe_b64encode(self._random(_SECRET_BYTES)).decode("ascii")

@@ -28,6 +28,7 @@ from scepd.ports import (
     PushStore,
     VerificationStore,
 )
+from scepd.services.host_identities import HostIdentities, HostIdentity
 
 MOST_RECORDS = 100
 """
@@ -47,6 +48,7 @@ class HostRecord:
     :param exchanges: newest first, at most :data:`MOST_RECORDS`.
     :param pushes: one for each enrollment that was ever pushed to.
     :param inventory: how the looks at it went; None: it never acknowledged anything.
+    :param identities: the newest first.
     """
 
     host: Host
@@ -57,6 +59,7 @@ class HostRecord:
     exchanges: Sequence[SCEPExchange]
     pushes: Sequence[PushState]
     inventory: HostInventory | None = None
+    identities: Sequence[HostIdentity] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Hosts:
         check_ins: CheckInStore,
         pushes: PushStore,
         inventories: InventoryStore,
+        identities: HostIdentities | None = None,
     ) -> None:
         self._hosts = hosts
         self._assignments = assignments
@@ -95,6 +99,7 @@ class Hosts:
         self._check_ins = check_ins
         self._pushes = pushes
         self._inventories = inventories
+        self._identities = identities
 
     async def list(self, *, after: str = "", limit: int = 100) -> Sequence[Host]:
         """
@@ -121,6 +126,7 @@ class Hosts:
             await self._exchanges.exchanges(host_uuid=uuid, limit=MOST_RECORDS),
             await self._push_states(enrollments),
             await self._inventories.inventory(uuid),
+            () if self._identities is None else await self._identities.of(uuid),
         )
 
     async def with_profile(

@@ -30,6 +30,7 @@ from scepd.ports import (
 )
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
+from scepd.services.identity_hand_over import IdentityHandOver
 from scepd.services.inventories import is_inventory
 from scepd.services.inventory_answers import InventoryAnswers
 from scepd.services.results_errors import detail_of_error, event_of_error
@@ -58,6 +59,7 @@ class ResultPorts:
     verification: VerificationStore
     clock: IReactorTime
     inventories: InventoryAnswers
+    identities: IdentityHandOver
     host_changes: HostChangeStore | None = None
 
 
@@ -99,6 +101,9 @@ class Results:
             _log_ignored(result, host_uuid)
             return False
         _log_result(command, result, host_uuid)
+        if command.renews_identity:
+            await self._ports.identities.answered(command, result)
+            return False
         delivered = acknowledged and command.request_type == INSTALL_PROFILE
         if delivered:
             self._ports.inventories.acknowledged()
@@ -121,7 +126,7 @@ class Results:
         self, command: QueuedCommand, result: CommandResult, host_uuid: str
     ) -> RowEvent | None:
         profile_uuid = command.profile_uuid
-        if profile_uuid is None:
+        if profile_uuid is None or command.renews_identity:
             return None
         if result.status is ResultStatus.ACKNOWLEDGED:
             return RowEvent(host_uuid, profile_uuid, Event.ACKNOWLEDGED)
@@ -191,7 +196,9 @@ def _log_ignored(result: CommandResult, host_uuid: str) -> None:
 def _log_result(command: QueuedCommand, result: CommandResult, host_uuid: str) -> None:
     where = {"host": host_uuid, "command": command.uuid, "profile": command.profile_uuid}
     delivered = (
-        command.request_type == INSTALL_PROFILE and result.status is ResultStatus.ACKNOWLEDGED
+        command.request_type == INSTALL_PROFILE
+        and result.status is ResultStatus.ACKNOWLEDGED
+        and not command.renews_identity
     )
     step = {"step": "B26"} if delivered else {}
     _log.info(

@@ -10,7 +10,9 @@ from typing import Literal, TypeAlias
 
 from scepd.simulator.patience import Patience
 
-Fault: TypeAlias = Literal["not_now", "refuse", "hold", "lose_results", "old_identity"]
+Fault: TypeAlias = Literal[
+    "not_now", "refuse", "hold", "lose_results", "old_identity", "lose_identity"
+]
 """
 The things of which a number can be done wrong.
 """
@@ -26,6 +28,8 @@ class Behaviour:
     :ivar hold: InstallProfile commands that are read and then left: neither installed nor answered.
     :ivar lose_results: results that are never sent: the device acts as if it lost power.
     :ivar old_identity: results that are signed with the identity before the last renewal.
+    :ivar lose_identity: renewals of the identity that end when there is a new one, before it is
+        used: the device acts as if it lost power, and has the old one.
     :ivar missing_tables: tables that the osquery agent does not know, such as ``macos_profiles``.
     :ivar late_requests: request types that are answered NotNow as long as they are here.
     :ivar refused_requests: request types that are answered Error, likewise.
@@ -40,6 +44,7 @@ class Behaviour:
     hold: int = 0
     lose_results: int = 0
     old_identity: int = 0
+    lose_identity: int = 0
     missing_tables: frozenset[str] = frozenset()
     late_requests: frozenset[str] = frozenset()
     refused_requests: frozenset[str] = frozenset()

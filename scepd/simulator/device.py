@@ -262,7 +262,8 @@ class SimulatedDevice:
         if behaviour.take("hold"):
             return None
         if profile.is_enrollment:
-            self._renew(content)
+            if not self._renew(content):
+                return None
         else:
             self._install(profile)
         if behaviour.after_install is not None:
@@ -278,18 +279,24 @@ class SimulatedDevice:
         if installed.identities:
             self._story("B25", "certificate added to the keychain")
 
-    def _renew(self, content: bytes) -> None:
+    def _renew(self, content: bytes) -> bool:
         """
         Take a new MDM identity, and authenticate with it; without success the old one is kept.
+
+        :returns: False when the device stopped on the way.
         """
         kept = (self._enrollment, self.identity, self.previous_identity)
         try:
             self._take(read_enrollment(content, self._enrolled))
+            if self.behaviour.take("lose_identity"):
+                self._enrollment, self.identity, self.previous_identity = kept
+                return False
             self.authenticate()
             self.update_token()
         except DeviceError:
             self._enrollment, self.identity, self.previous_identity = kept
             raise
+        return True
 
     def _take(self, profile: EnrollmentProfile) -> None:
         enrollment = install_enrollment(

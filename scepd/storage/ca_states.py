@@ -74,7 +74,7 @@ class SQLCAStateStore:
         def unit(connection: Connection) -> None:
             if _in_role(connection, CARole.NEXT) is None:
                 raise Conflict("no roll-over is planned")
-            _move(connection, CARole.CURRENT, CARole.PREVIOUS)
+            _move(connection, CARole.CURRENT, CARole.PREVIOUS, replaced_at=activity.at)
             _move(connection, CARole.NEXT, CARole.CURRENT)
             insert_activity(connection, activity)
 
@@ -102,11 +102,11 @@ def _in_role(connection: Connection, role: CARole) -> CAState | None:
     return next((state for state in found if state.role is role), None)
 
 
-def _move(connection: Connection, old: CARole, new: CARole) -> None:
+def _move(connection: Connection, old: CARole, new: CARole, **values: object) -> None:
     state = _in_role(connection, old)
     if state is not None:
         change = update(ca_state).where(ca_state.c.serial == state.serial)
-        connection.execute(change.values(role=new.value))
+        connection.execute(change.values(role=new.value, **values))
 
 
 def _insert(connection: Connection, state: CAState) -> None:

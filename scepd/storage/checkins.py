@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
-from scepd.errors import NotFound
-from scepd.model import AFTER_ENROLLING, Enrollment, Host, KnownIdentity, PushAddress
+from scepd.errors import Conflict, NotFound
+from scepd.model import AFTER_ENROLLING, Activity, Enrollment, Host, KnownIdentity, PushAddress
 from scepd.profiles.lifecycle import Event, RetrySettings
 from scepd.storage import tables
+from scepd.storage.activities import insert_activity
 from scepd.storage.chunks import chunks
 from scepd.storage.convergence import converge_host
 from scepd.storage.database import Database
@@ -21,12 +22,11 @@ from scepd.storage.enrollments import (
     USER_KINDS,
     disable,
     enrollment_record,
-    known_identity,
+    is_enabled,
     put_enrollment,
-    refuse_enabled,
-    refuse_pinned,
 )
 from scepd.storage.hosts import put_enrolled_host
+from scepd.storage.identities import known_identity, pin, pin_only, refuse_pinned
 from scepd.storage.outbox import anything_waits, cancel_queue, drop_pushes, wish_pushes
 from scepd.storage.rows import apply_to_rows
 from scepd.storage.tables import device_identity, host, host_profile
@@ -86,27 +86,32 @@ class SQLCheckInStore:
         certificate_sha256: str,
         *,
         replace_enabled: bool = True,
+        activity: Activity | None = None,
     ) -> None:
         """
         Begin an enrollment anew: store the host (its facts and labels of operators are kept, the
         given labels are added) and the enrollment, disabled; pin the identity as its only one; its
-        open commands are cancelled, its push wish goes, and ENROLLED_ANEW happens to each of the
-        host's assignments.
+        open commands are cancelled, also one that renews its identity, with its challenges, its
+        push wish goes, and ENROLLED_ANEW happens to each of the host's assignments.
 
         A device takes its user channels along.
 
         :param replace_enabled: whether it may take the place of an enabled enrollment.
+        :param activity: stored when it does.
         :raises Conflict: the identity is pinned to another enrollment; or it may not.
         """
         now = enrollment.enrolled_at
 
         def unit(connection: Connection) -> None:
             refuse_pinned(connection, enrollment.id, certificate_sha256)
-            if not replace_enabled:
-                refuse_enabled(connection, enrollment.id)
+            if is_enabled(connection, enrollment.id):
+                if not replace_enabled:
+                    raise Conflict("the device is enrolled already")
+                if activity is not None:
+                    insert_activity(connection, activity)
             put_enrolled_host(connection, host)
             put_enrollment(connection, enrollment)
-            _pin_only(connection, enrollment.id, certificate_sha256)
+            pin_only(connection, enrollment.id, certificate_sha256, now)
             cancel_queue(connection, enrollment.id, now)
             drop_pushes(connection, [enrollment.id])
             if enrollment.kind in DEVICE_KINDS:
@@ -114,7 +119,29 @@ class SQLCheckInStore:
 
         await self._database.write(unit)
 
-    async def pin_identity(self, enrollment_id: str, certificate_sha256: str) -> None:
+    async def go_on(self, host: Host, enrollment_id: str, certificate_sha256: str) -> None:
+        """
+        Go on with an enrollment under another identity, which is one of its own: store what the
+        host tells of itself this time (its facts and labels of operators are kept), and change
+        nothing else.
+
+        :raises Conflict: the identity is not one of this enrollment, or another one has its place.
+        """
+        columns = device_identity.c
+        pinned = select(columns.enrollment_id).where(
+            columns.certificate_sha256 == certificate_sha256, columns.retired_at.is_(None)
+        )
+
+        def unit(connection: Connection) -> None:
+            if connection.scalar(pinned) != enrollment_id:
+                raise Conflict("this identity is not one of this enrollment any more")
+            put_enrolled_host(connection, host)
+
+        await self._database.write(unit)
+
+    async def pin_identity(
+        self, enrollment_id: str, certificate_sha256: str, now: datetime
+    ) -> None:
         """
         Let an enrollment use one more identity.
 
@@ -127,7 +154,7 @@ class SQLCheckInStore:
             if connection.scalar(one) is None:
                 raise _not_found(enrollment_id)
             if not refuse_pinned(connection, enrollment_id, certificate_sha256):
-                _pin(connection, enrollment_id, certificate_sha256)
+                pin(connection, enrollment_id, certificate_sha256, now)
 
         await self._database.write(unit)
 
@@ -178,7 +205,8 @@ class SQLCheckInStore:
     async def check_out(self, enrollment_id: str, now: datetime) -> None:
         """
         Disable an enrollment and unpin its identities, so that only :meth:`authenticate` begins it
-        anew, also with one of them; CHECKED_OUT happens to each of the host's assignments.
+        anew, also with one of them; a renewal of its identity is cancelled; CHECKED_OUT happens to
+        each of the host's assignments.
 
         A device takes its user channels along. A user channel ends alone: USER_CHANNEL_ENDED
         happens to the assignments that went by it, which take the next newest one, or wait.
@@ -192,10 +220,16 @@ class SQLCheckInStore:
             if row.kind in USER_KINDS:
                 end_channel(connection, enrollment_id, row.host_uuid, now, self._settings)
                 return
-            disable(connection, _COLUMNS.id == enrollment_id)
+            disable(connection, _COLUMNS.id == enrollment_id, now)
             self._leave(connection, row.host_uuid, Event.CHECKED_OUT, now)
 
         await self._database.write(unit)
+
+    async def tell(self, activity: Activity) -> None:
+        """
+        Store an activity that changed nothing.
+        """
+        await self._database.write(lambda connection: insert_activity(connection, activity))
 
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
         """
@@ -231,20 +265,6 @@ class SQLCheckInStore:
 def _mark_enrolled(connection: Connection, host_uuid: str, at: datetime) -> None:
     some = host_profile.c.host_uuid == host_uuid
     connection.execute(update(host_profile).where(some).values(enrolled_at=at))
-
-
-def _pin_only(connection: Connection, enrollment_id: str, certificate_sha256: str) -> None:
-    all_of_it = device_identity.c.enrollment_id == enrollment_id
-    connection.execute(delete(device_identity).where(all_of_it))
-    _pin(connection, enrollment_id, certificate_sha256)
-
-
-def _pin(connection: Connection, enrollment_id: str, certificate_sha256: str) -> None:
-    connection.execute(
-        insert(device_identity).values(
-            certificate_sha256=certificate_sha256, enrollment_id=enrollment_id
-        )
-    )
 
 
 def _not_found(enrollment_id: str) -> NotFound:

@@ -17,6 +17,7 @@ from scepd.model import (
     CommandAnswer,
     CommandRecord,
     DeliveryChallenge,
+    EnrollmentChallenge,
     EnrollmentWindow,
     QueuedCommand,
     RowEvent,
@@ -27,6 +28,7 @@ from scepd.storage.activities import insert_activity
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.database import Database
 from scepd.storage.delivery_challenges import put_challenge
+from scepd.storage.identities import put_renewal_challenge
 from scepd.storage.outbox import insert_commands, wish_pushes
 from scepd.storage.push_answers import NOT_NOW, command_answered, command_offered
 from scepd.storage.rows import apply_event, is_of
@@ -123,11 +125,12 @@ class SQLCommandStore:
         command_uuid: str,
         now: datetime,
         window: EnrollmentWindow | None,
-        challenge: DeliveryChallenge | None = None,
+        challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
     ) -> bool:
         """
         Mark a command as offered; HANDED_OVER happens to its assignment, ``window`` replaces the
-        assignment's windows, and ``challenge`` the one that was not used.
+        assignment's windows, and ``challenge`` the one that was not used; the challenge of a
+        renewal is stored beside those of hand-overs before that are good still.
 
         :returns: False when the command was cancelled meanwhile; then nothing happened.
         """
@@ -144,8 +147,10 @@ class SQLCommandStore:
             event = _handed_over(connection, command_uuid)
             if event is not None:
                 apply_event(connection, event, now, self._settings, window=window)
-                if challenge is not None:
+                if isinstance(challenge, DeliveryChallenge):
                     put_challenge(connection, challenge, now)
+            if isinstance(challenge, EnrollmentChallenge):
+                put_renewal_challenge(connection, challenge, now)
             return True
 
         return await self._database.write(unit)

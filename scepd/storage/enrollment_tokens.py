@@ -14,6 +14,7 @@ from scepd.model import Activity, EnrollmentChallenge, EnrollmentToken
 from scepd.storage.activities import insert_activity
 from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
+from scepd.storage.identities import insert_challenge
 from scepd.storage.tables import enrollment_challenge, enrollment_token
 
 _MOST_TOKENS = 1000
@@ -95,25 +96,18 @@ class SQLEnrollmentTokenStore:
 
     async def add_challenge(self, challenge: EnrollmentChallenge) -> None:
         """
-        Store a challenge; those that expired more than a day ago go.
+        Store a challenge of a token; those that expired more than a day ago go.
 
         :raises NotFound: its token is gone.
         """
         past = enrollment_challenge.c.expires_at < self._now() - _CHALLENGES_KEPT
 
         def unit(connection: Connection) -> None:
-            if _find(connection, challenge.token_sha256) is None:
+            token_sha256 = challenge.token_sha256
+            if token_sha256 is None or _find(connection, token_sha256) is None:
                 raise NotFound("there is no such enrollment token")
             connection.execute(delete(enrollment_challenge).where(past))
-            connection.execute(
-                insert(enrollment_challenge).values(
-                    sha256=challenge.sha256,
-                    token_sha256=challenge.token_sha256,
-                    subject=challenge.subject,
-                    expires_at=challenge.expires_at,
-                    used_by=challenge.used_by,
-                )
-            )
+            insert_challenge(connection, challenge)
 
         await self._database.write(unit)
 

@@ -1,25 +1,20 @@
 """
-Enrollments and identities as rows: read, stored, disabled.
+Enrollments as rows: read, stored, disabled.
 
 These run inside a caller's unit of work.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
-from scepd.errors import Conflict
-from scepd.model import Enrollment, KnownIdentity, PushAddress
+from scepd.model import Enrollment, PushAddress
 from scepd.pki.keyring import SealedSecret
-from scepd.storage.tables import (
-    device_identity,
-    enrollment,
-    enrollment_token,
-    issued_certificate,
-    push,
-)
+from scepd.storage.identities import unpin
+from scepd.storage.tables import device_identity, enrollment, push
 
-_MDM_IDENTITY = "enroll"
 DEVICE_KINDS = ("device", "user-enrollment")
 """
 Enrollments of whole devices, also of those that their users own.
@@ -76,76 +71,20 @@ def put_enrollment(connection: Connection, new: Enrollment) -> None:
         connection.execute(insert(enrollment).values(id=new.id, **values))
 
 
-def disable(connection: Connection, some: ColumnElement[bool]) -> None:
+def disable(connection: Connection, some: ColumnElement[bool], now: datetime) -> None:
     """
     Disable some enrollments, unpin their identities, and forget the wishes to push them and their
     bootstrap tokens.
     """
     ids = select(enrollment.c.id).where(some)
-    connection.execute(delete(device_identity).where(device_identity.c.enrollment_id.in_(ids)))
+    unpin(connection, device_identity.c.enrollment_id.in_(ids), now)
     connection.execute(delete(push).where(push.c.enrollment_id.in_(ids)))
     connection.execute(update(enrollment).where(some).values(enabled=False, **NO_BOOTSTRAP_TOKEN))
 
 
-def refuse_pinned(connection: Connection, enrollment_id: str, certificate_sha256: str) -> bool:
+def is_enabled(connection: Connection, enrollment_id: str) -> bool:
     """
-    Refuse an identity of another enrollment.
-
-    :returns: whether it is pinned to this one already.
-    :raises Conflict: it is pinned to another one.
+    Whether an enrollment is enabled.
     """
-    one = select(device_identity.c.enrollment_id).where(
-        device_identity.c.certificate_sha256 == certificate_sha256
-    )
-    pinned = connection.scalar(one)
-    if pinned not in (None, enrollment_id):
-        raise Conflict("this identity belongs to another enrollment")
-    return pinned is not None
-
-
-def refuse_enabled(connection: Connection, enrollment_id: str) -> None:
-    """
-    Refuse to begin an enabled enrollment anew.
-
-    :raises Conflict: it is enabled.
-    """
-    if connection.scalar(select(enrollment.c.enabled).where(enrollment.c.id == enrollment_id)):
-        raise Conflict("the device is enrolled already")
-
-
-def known_identity(connection: Connection, certificate_sha256: str) -> KnownIdentity | None:
-    """
-    What is known of a certificate that was issued for an enrollment challenge, or renews such a
-    one.
-    """
-    issued = issued_certificate.c
-    one = (
-        select(
-            issued.not_after,
-            issued.revoked_at,
-            device_identity.c.enrollment_id,
-            enrollment.c.enabled,
-            enrollment.c.host_uuid,
-            enrollment_token.c.labels,
-            enrollment_token.c.allow_reenrollment,
-        )
-        .select_from(issued_certificate)
-        .outerjoin(device_identity, device_identity.c.certificate_sha256 == issued.sha256)
-        .outerjoin(enrollment, enrollment.c.id == device_identity.c.enrollment_id)
-        .outerjoin(enrollment_token, enrollment_token.c.sha256 == issued.token_sha256)
-        .where(issued.sha256 == certificate_sha256, issued.purpose == _MDM_IDENTITY)
-    )
-    row = connection.execute(one).first()
-    # With the token goes the right to enroll, also with what was issued for it.
-    if row is None or (row.labels is None and row.enrollment_id is None):
-        return None
-    return KnownIdentity(
-        certificate_sha256,
-        row.enrollment_id,
-        bool(row.enabled),
-        row.host_uuid,
-        row.labels or (),
-        bool(row.allow_reenrollment),
-        row.not_after,
-        row.revoked_at is not None,
-    )
+    one = select(enrollment.c.enabled).where(enrollment.c.id == enrollment_id)
+    return bool(connection.scalar(one))

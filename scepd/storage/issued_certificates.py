@@ -219,6 +219,7 @@ def insert_certificate(
         profile_uuid=certificate.profile_uuid,
         issuer_serial=certificate.issuer_serial,
         renewed_sha256=certificate.renewed_sha256,
+        serial_number=certificate.serial_number,
     )
 
 
@@ -248,4 +249,5 @@ def _record(row: Row[tuple[object, ...]]) -> IssuedCertificate:
         renewed_sha256=row.renewed_sha256,
         revoked_at=row.revoked_at,
         revocation_reason=row.revocation_reason,
+        serial_number=row.serial_number,
     )

@@ -4,14 +4,16 @@ What the embedded certificate authority issues, and what allows it, in the datab
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from scepd.errors import ChallengeUnknown, Conflict
 from scepd.model import ChallengeUse, EnrollmentChallenge, IssuedCertificate
 from scepd.storage.database import Database
 from scepd.storage.delivery_challenges import spend_challenge
+from scepd.storage.identities import RENEW, pin
 from scepd.storage.issued_certificates import (
     by_request,
     by_serial,
@@ -49,7 +51,12 @@ _TOKEN_OF = select(issued_certificate.c.token_sha256).where(
     issued_certificate.c.sha256 == bindparam("renewed")
 )
 _PINNED_TO = select(device_identity.c.enrollment_id).where(
-    device_identity.c.certificate_sha256 == bindparam("renewed")
+    device_identity.c.certificate_sha256 == bindparam("renewed"),
+    device_identity.c.retired_at.is_(None),
+)
+_IS_RETIRED = select(device_identity.c.retired_at).where(
+    device_identity.c.certificate_sha256 == bindparam("renewed"),
+    device_identity.c.retired_at.is_not(None),
 )
 
 
@@ -81,9 +88,10 @@ class SQLIssuingStore:
         for the same request what was issued before.
 
         With a challenge, the first issue for it counts one use of its token; the same key may have
-        it again. With a renewed certificate, what that one may be used for goes on: its purpose,
-        its token, and the enrollment that it is pinned to. Certificates of one transactionID are
-        all for one key.
+        it again. What is issued for the challenge of a renewal is one more identity of its
+        enrollment, and its purpose says so. With a renewed certificate, what that one may be used
+        for goes on: its purpose, its token, and the enrollment that it is pinned to. Certificates
+        of one transactionID are all for one key.
 
         :param use: of the challenge of a delivery, which is bound to the request.
         :raises ChallengeUnknown: the challenge is none of an enrollment.
@@ -105,11 +113,19 @@ class SQLIssuingStore:
                 return stored
             if use is not None:
                 spend_challenge(connection, use, now)
-            token_sha256 = _spend(connection, certificate, now)
+            challenge = _spend(connection, certificate, now)
+            bound, token_sha256 = certificate, None
+            if challenge is not None:
+                bound, token_sha256 = _bound(certificate, challenge), challenge.token_sha256
             if certificate.renewed_sha256 is not None:
-                token_sha256 = _renew(connection, certificate, certificate.renewed_sha256, now)
-            insert_certificate(connection, certificate, token_sha256)
-            return certificate
+                bound, token_sha256 = _renew(
+                    connection, certificate, certificate.renewed_sha256, now
+                )
+            insert_certificate(connection, bound, token_sha256)
+            if challenge is not None and challenge.enrollment_id is not None:
+                one = bound.sha256, now, bound.not_after
+                pin(connection, challenge.enrollment_id, *one)
+            return bound
 
         return await self._database.write(unit)
 
@@ -126,9 +142,11 @@ class SQLIssuingStore:
         return await self._database.read(lambda connection: by_serial(connection, serial))
 
 
-def _spend(connection: Connection, certificate: IssuedCertificate, now: datetime) -> str | None:
+def _spend(
+    connection: Connection, certificate: IssuedCertificate, now: datetime
+) -> EnrollmentChallenge | None:
     """
-    Spend the certificate's challenge, and return the token that it was made for.
+    Spend the certificate's challenge, and return it.
     """
     sha256, key = certificate.challenge_sha256, certificate.public_key_sha256
     if sha256 is None:
@@ -144,13 +162,28 @@ def _spend(connection: Connection, certificate: IssuedCertificate, now: datetime
         raise Conflict("the challenge was used for another key")
     _use_token(connection, challenge, now)
     connection.execute(_SPEND, {"challenge": sha256, "key": key})
-    return challenge.token_sha256
+    return challenge
+
+
+def _bound(certificate: IssuedCertificate, challenge: EnrollmentChallenge) -> IssuedCertificate:
+    """
+    A certificate with what its challenge says of its use.
+    """
+    renews = challenge.enrollment_id is not None
+    return replace(
+        certificate,
+        purpose=RENEW if renews else certificate.purpose,
+        host_uuid=challenge.host_uuid,
+        serial_number=challenge.serial_number,
+    )
 
 
 def _use_token(connection: Connection, challenge: EnrollmentChallenge, now: datetime) -> None:
     """
-    Count a use of the challenge's token, unless the challenge was spent before.
+    Count a use of the challenge's token, unless the challenge was spent before or has none.
     """
+    if challenge.enrollment_id is not None:
+        return
     token = connection.execute(_TOKEN, {"token": challenge.token_sha256}).first()
     if token is None:
         raise Conflict("the enrollment token of this challenge is gone")
@@ -165,9 +198,9 @@ def _use_token(connection: Connection, challenge: EnrollmentChallenge, now: date
 
 def _renew(
     connection: Connection, certificate: IssuedCertificate, renewed_sha256: str, now: datetime
-) -> str | None:
+) -> tuple[IssuedCertificate, str | None]:
     """
-    Let a certificate follow another one, and return the token of both.
+    Let a certificate follow another one, and return it, bound as that one, with the token of both.
     """
     renewed = by_sha256(connection, renewed_sha256)
     if renewed is None or renewed.purpose != certificate.purpose:
@@ -177,12 +210,13 @@ def _renew(
     if renewed.not_after <= now:
         raise Conflict("the signer's certificate has expired")
     same = {"renewed": renewed_sha256}
+    if connection.scalar(_IS_RETIRED, same) is not None:
+        raise Conflict("another certificate has the place of the signer's")
     enrollment_id = connection.scalar(_PINNED_TO, same)
     if enrollment_id is not None:
-        pinned = {"certificate_sha256": certificate.sha256, "enrollment_id": enrollment_id}
-        connection.execute(insert(device_identity), pinned)
+        pin(connection, enrollment_id, certificate.sha256, now, certificate.not_after)
     token_sha256: str | None = connection.scalar(_TOKEN_OF, same)
-    return token_sha256
+    return replace(certificate, serial_number=renewed.serial_number), token_sha256
 
 
 def _challenge(connection: Connection, sha256: str) -> EnrollmentChallenge | None:
@@ -190,5 +224,12 @@ def _challenge(connection: Connection, sha256: str) -> EnrollmentChallenge | Non
     if row is None:
         return None
     return EnrollmentChallenge(
-        row.sha256, row.token_sha256, row.subject, row.expires_at, row.used_by
+        row.sha256,
+        row.token_sha256,
+        row.subject,
+        row.expires_at,
+        row.used_by,
+        row.enrollment_id,
+        row.host_uuid,
+        row.serial_number,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, case, exists, null, or_, select, update
 
-from scepd.model import WishState
+from scepd.model import ENROLLMENT_PROFILE, WishState
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.prepared import Prepared
 from scepd.storage.tables import command, enrollment, push
@@ -19,7 +19,7 @@ _waits = exists().where(
 _delivers = exists().where(
     command.c.enrollment_id == push.c.enrollment_id,
     command.c.finished_at.is_(None),
-    command.c.profile_uuid.is_not(None),
+    command.c.profile_uuid != ENROLLMENT_PROFILE,
 )
 _is_it = push.c.enrollment_id == bindparam("of_enrollment")
 _is_same_push = _is_it & (push.c.apns_id == bindparam("of_apns_id"))

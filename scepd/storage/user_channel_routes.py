@@ -68,7 +68,7 @@ def end_channels(connection: Connection, some: ColumnElement[bool], now: datetim
     """
     for id in connection.scalars(select(enrollment.c.id).where(some)).all():
         cancel_queue(connection, id, now)
-    disable(connection, some)
+    disable(connection, some, now)
 
 
 def end_channel(

@@ -272,10 +272,12 @@ class Composition:
                 stores.check_ins,
                 stores.pushes,
                 stores.inventories,
+                self.management.identities.shown,
             ),
             certificates=ManagedCertificates(stores.renewals, stores.breakers, around.reactor),
             inventories=self.management.verifying.inventories,
             host_changes=HostChanges(stores.host_changes, stores.hosts, around.reactor),
+            identities=self.management.identities.renewal,
             commands=self._make_host_commands(),
             pushes=Pushes(
                 stores.pushes,

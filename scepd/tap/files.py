@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from scepd.apns.credentials import PushCredentials
 from scepd.config import Configuration, push_credentials
 from scepd.config.files import read_file, read_secret
-from scepd.errors import KeyringError
+from scepd.config.management import MDMSection
+from scepd.errors import ConfigurationError, KeyringError, MessageError
+from scepd.mdm.profile_signing import sign_profile
 from scepd.network.server_tls import ReloadableTLS
+from scepd.pki.device_chains import read_anchors
 from scepd.pki.keyring import Keyring
 
 
@@ -67,15 +70,20 @@ def mtls(configuration: Configuration) -> ReloadableTLS | None:
 @dataclass(frozen=True, slots=True)
 class DeviceSecrets:
     """
-    What the files of ``[ca]``, ``[apns]`` and ``[osquery]`` hold; None where there is no file.
+    What the files of ``[ca]``, ``[apns]``, ``[osquery]`` and ``[mdm]`` hold; None where there is no
+    file.
 
     :param push_roots: PEM of the roots of the push service.
+    :param sign_profile: signs an enrollment profile.
+    :param device_anchors: certificates of those that make devices, DER.
     """
 
     push: PushCredentials | None
     push_roots: bytes | None
     ca_challenge: str | None = field(repr=False)
     osquery: str | None = field(repr=False)
+    sign_profile: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+    device_anchors: tuple[bytes, ...] = ()
 
 
 def device_secrets(
@@ -94,4 +102,30 @@ def device_secrets(
         None if roots is None else read_file(roots, "[apns] trusted_certificates_file"),
         read_secret(ca.challenge_file, "[ca] challenge_file"),
         read_secret(osquery.enroll_secret_file, "[osquery] enroll_secret_file"),
+        _profile_signature(configuration.mdm),
+        _device_anchors(configuration.mdm),
     )
+
+
+def _profile_signature(mdm: MDMSection) -> Callable[[bytes], bytes] | None:
+    if mdm.signing_certificate_file is None or mdm.signing_key_file is None:
+        return None
+    name = "[mdm] signing_certificate_file"
+    certificate = read_file(mdm.signing_certificate_file, name)
+    key = read_file(mdm.signing_key_file, "[mdm] signing_key_file")
+    try:
+        # Tried at once: the first device is no time to find out.
+        sign_profile(b"", key, certificate)
+    except MessageError as error:
+        raise ConfigurationError(f"{name}, signing_key_file: {error}") from None
+    return lambda content: sign_profile(content, key, certificate)
+
+
+def _device_anchors(mdm: MDMSection) -> tuple[bytes, ...]:
+    if mdm.device_ca_file is None:
+        return ()
+    name = "[mdm] device_ca_file"
+    try:
+        return read_anchors(read_file(mdm.device_ca_file, name))
+    except MessageError as error:
+        raise ConfigurationError(f"{name}: {mdm.device_ca_file}: {error}") from None

@@ -13,14 +13,12 @@ from scepd.metrics import Metrics
 from scepd.services.bootstrap_tokens import BootstrapTokens
 from scepd.services.certificate_counting import CertificateCounting
 from scepd.services.checkin import CheckIn
-from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
 from scepd.services.command_pruning import CommandPruning, PruningSettings
 from scepd.services.commands import CommandPorts, Commands, CommandSettings
 from scepd.services.delivery import ProcessorSettings, ProfileProcessor
 from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.delivery_resolving import Resolving
-from scepd.services.enrolling import Enrolling
 from scepd.services.last_seen import LastSeen
 from scepd.services.leases import Leases
 from scepd.services.periodic import Periodic
@@ -30,6 +28,7 @@ from scepd.services.renewal import Renewal, RenewalRunSettings
 from scepd.services.results import ResultPorts, Results
 from scepd.services.user_channels import UserChannels
 from scepd.tap.files import DeviceSecrets
+from scepd.tap.identities import DeviceIdentities
 from scepd.tap.issuing import Issuing
 from scepd.tap.protecting import Protecting
 from scepd.tap.pushing import Pushing
@@ -80,15 +79,10 @@ class Management:
         self.pushing = Pushing(around, stores.pushes, stores.push_topics, metrics, secrets, tells)
         self._leases = Leases(stores.leases, around.new_id(), around.configuration.storage.lease)
         self.last_seen = LastSeen(stores.check_ins, around.reactor)
-        self.enrolling = Enrolling(
-            stores.enrollment_tokens,
-            around.reactor,
-            around.random_bytes,
-            around.configuration.server.external_url,
-            lambda: self.pushing.topic,
-            mdm_url=around.configuration.mdm.external_url,
-            sign_message=around.configuration.mdm.sign_message,
+        self.identities = DeviceIdentities(
+            around, stores, secrets, self.pushing, self._leases, metrics
         )
+        self.enrolling = self.identities.enrolling
         self.verifying = Verifying(
             around, stores, rendering, secrets, self._leases, self.pushing, metrics
         )
@@ -137,7 +131,7 @@ class Management:
         Put the resources of devices below the root of their listener.
         """
         mdm, scep, api = self.add_check_in(root), DeviceRoot(), DeviceRoot()
-        mdm.putChild(b"enroll", EnrollmentResource(self.enrolling))
+        mdm.putChild(b"enroll", EnrollmentResource(self.enrolling, self.identities.prove))
         mdm.putChild(b"scep", scep)
         self.issuing.add_resources(scep)
         root.putChild(b"api", api)
@@ -177,6 +171,11 @@ class Management:
             ("processing profiles", configuration.profiles.tick, processor.tick),
             ("renewing certificates", configuration.renewal.interval, renewal.run),
             ("counting certificates", _COUNTING_SECONDS, counting.run),
+            (
+                "renewing identities",
+                configuration.mdm.identity_interval,
+                self.identities.renewal.run,
+            ),
             ("forgetting old commands", _PRUNING_SECONDS, pruning.run),
             ("writing when devices were seen", _LAST_SEEN_SECONDS, self.last_seen.flush),
         )
@@ -215,7 +214,6 @@ class Management:
 
     def _make_check_in(self) -> CheckIn:
         stores, around = self._stores, self._around
-        identities = Identities(stores.check_ins, around.in_thread, around.reactor)
         user_channels = UserChannels(
             stores.user_channels,
             stores.check_ins,
@@ -225,6 +223,7 @@ class Management:
             around.random_bytes,
             self.pushing.wake,
         )
+        identities = self.identities
         messages = CheckInMessages(
             stores.check_ins,
             self.last_seen,
@@ -238,13 +237,14 @@ class Management:
             user_channels,
         )
         return CheckIn(
-            identities,
+            identities.known,
             messages,
             self._make_commands(),
             self._make_results(),
             self.last_seen,
             around.in_thread,
             user_channels,
+            identities.renewal,
         )
 
     def _make_commands(self) -> Commands:
@@ -259,6 +259,7 @@ class Management:
             around.reactor,
             around.new_id,
             around.random_bytes,
+            self.identities.hand_over,
         )
         settings = around.configuration
         return Commands(
@@ -276,6 +277,7 @@ class Management:
                 stores.verification,
                 self._around.reactor,
                 self.verifying.answers,
+                self.identities.hand_over,
                 stores.host_changes,
             )
         )

@@ -27,6 +27,7 @@ from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.host_changes import SQLHostChangeStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.identity_store import SQLIdentityStore
 from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
@@ -77,6 +78,7 @@ class Stores:
         self.pushes = SQLPushStore(database)
         self.resending = SQLResendStore(database, retries)
         self.push_topics = SQLPushTopics(database)
+        self.identities = SQLIdentityStore(database)
         self.verification = SQLVerificationStore(database, retries)
         self.renewals = SQLRenewalStore(database, retries)
         self.inventories = SQLInventoryStore(database)

@@ -75,6 +75,16 @@ FULL: dict[str, JsonValue] = BARE | {
             "created_at": "2026-06-01T12:00:01Z",
         }
     ],
+    "identities": [
+        {
+            "state": "in use",
+            "serial": "0D0E",
+            "not_after": "2031-06-01T12:00:00Z",
+            "renewal": "failing",
+            "renewal_failures": 2,
+            "renewal_detail": "the device has no room",
+        }
+    ],
     "exchanges": [
         {"ca_name": "Test_SCEP", "pki_status": "PENDING", "detail": "waits for an operator"}
     ],
@@ -149,6 +159,35 @@ class HostListTests(_Case):
         self.assertIn("scepctl enroll-token create --help", self.written("host", "list"))
 
 
+class RenewIdentityTests(_Case):
+    """
+    Tests for ``scepctl host renew-identity``.
+    """
+
+    def test_begun(self) -> None:
+        """
+        The command that was queued is told, or as JSON what the server said.
+        """
+        begun: dict[str, JsonValue] = {"uuid": "command-1", "host_uuid": HOST}
+        self.server.answers = [answer(202, begun), answer(202, begun)]
+        self.assertIn("command-1", self.written("host", "renew-identity", HOST))
+        text = self.written("host", "renew-identity", HOST, "--json")
+        self.assertEqual(json.loads(text), begun)
+        request = self.server.requests[0]
+        self.assertEqual(request.method, "POST")
+        self.assertEqual(request.url.path, f"/api/v1/hosts/{HOST}/identity-renewal")
+
+    def test_refused(self) -> None:
+        """
+        The server's reason is told.
+        """
+        reason = "The host is not enrolled any more, or a renewal waits for it already."
+        self.server.answers = [problem(409, reason)]
+        result = self.server.run("host", "renew-identity", HOST)
+        self.assertNotEqual(result.exit_code, 0)
+        self.assertIn(reason, result.stderr)
+
+
 class HostShowTests(_Case):
     """
     Tests for ``scepctl host show``.
@@ -166,6 +205,11 @@ class HostShowTests(_Case):
             "HOST_END_USER_EMAIL_IDP=a@b.example, HOST_END_USER_IDP_FULL_NAME=Ann B.",
             "\nEnrollments\n",
             "2026-06-01 11:00:00Z",
+            "\nIdentities\n",
+            "0D0E",
+            "2031-06-01 12:00:00Z",
+            "failing",
+            "the device has no room",
             "\nProfiles\n",
             "com.example.scep",
             "the CA refused",

@@ -108,19 +108,12 @@ class IdentityTests(CheckInTestCase):
 
     def test_expired_identity(self) -> None:
         """
-        An identity that has expired is refused.
+        An identity that has expired begins no enrollment.
         """
-        self.world.enroll()
-        self.world.issue(
-            self.world.identity,
-            not_after=NOW + timedelta(days=1),
-            enrollment_id="UDID-1",
-            enabled=True,
-            host_uuid="UDID-1",
-        )
-        self.successResultOf(self.world.send(report("Idle")))
+        self.world.issue(self.world.identity, not_after=NOW + timedelta(days=1))
         self.world.clock.advance(86_400)
-        self.refused(self.world.send(report("Idle")))
+        self.refused(self.world.send(authenticate()))
+        self.assertEqual(self.store.hosts, {})
 
     def test_revoked_identity(self) -> None:
         """
@@ -319,6 +312,21 @@ class ReenrollmentTests(CheckInTestCase):
         self.assertEqual(events[-1]["enrollment"], "UDID-1")
         self.assertTrue(self.world.known().enabled)
 
+    def test_tried(self) -> None:
+        """
+        Operators are told who tried, once an hour.
+        """
+        for _ in range(3):
+            self.refused(self.world.send(authenticate(), self.other))
+        (told,) = self.store.activities
+        self.assertEqual(
+            (told.actor, told.action, told.subject),
+            ("scepd", "refused to enroll again", "UDID-1"),
+        )
+        self.world.clock.advance(3600)
+        self.refused(self.world.send(authenticate(), self.other))
+        self.assertEqual(len(self.store.activities), 2)
+
     def test_enabled_meanwhile(self) -> None:
         """
         Nor can it when the device is enabled just then.
@@ -335,6 +343,8 @@ class ReenrollmentTests(CheckInTestCase):
         """
         self.world.issue(self.other, allow_reenrollment=True)
         self.successResultOf(self.world.send(authenticate(), self.other))
+        (told,) = self.store.activities
+        self.assertEqual((told.action, told.subject), ("enrolled again while enrolled", "UDID-1"))
         self.successResultOf(self.world.send(token_update(), self.other))
         self.refused(self.world.send(report("Idle")))
         self.successResultOf(self.world.send(report("Idle"), self.other))

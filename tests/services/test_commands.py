@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import StorageUnavailable
-from scepd.model import ChallengeMode, WindowState
+from scepd.model import ChallengeMode, DeliveryChallenge, WindowState
 from scepd.pki.keyring import Keyring
 from scepd.profiles.lifecycle import Event
 from scepd.profiles.requested_names import NamePattern
@@ -102,7 +102,7 @@ class CommandsTests(SynchronousTestCase):
         for text, stored, window in zip(
             texts, self.commands.challenges, self.commands.windows, strict=True
         ):
-            assert stored is not None and window is not None
+            assert isinstance(stored, DeliveryChallenge) and window is not None
             self.assertRegex(text, r"\A[A-Za-z0-9_-]{43}\Z")
             self.assertEqual(stored.sha256, sha256(text.encode()).hexdigest())
             self.assertEqual((stored.window_id, stored.deadline), (window.id, window.deadline))

@@ -18,6 +18,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import AccessDenied, InvalidInput, NotFound, StorageUnavailable, TemporaryError
+from scepd.mdm.device_attributes import DeviceAttributes
 from scepd.model import Activity
 from scepd.services.enrolling import (
     CreatedEnrollmentToken,
@@ -25,7 +26,9 @@ from scepd.services.enrolling import (
     NewEnrollmentToken,
     token_id,
 )
+from scepd.services.enrollment_profiles import EnrollmentProfiles
 from tests.support.fake_issuing import FakeIssuing
+from tests.support.fakes import InlineWorkers
 from tests.support.pki import NOW
 
 URL = "https://mdm.example.com"
@@ -216,6 +219,33 @@ class ProfileTests(EnrollingCase):
             failure = self.failureResultOf(self.begin(text), AccessDenied)
             self.assertEqual(str(failure.value), sentence)
         self.assertEqual(self.store.challenges, {})
+
+    def test_bound(self) -> None:
+        """
+        What a device proved of itself goes into its challenge; what it did not say does not.
+        """
+        token = self.create().text
+        for device, bound in (
+            (DeviceAttributes("UDID-1", "C02ABC"), ("UDID-1", "C02ABC")),
+            (DeviceAttributes("", "C02ABC"), (None, "C02ABC")),
+            (None, (None, None)),
+        ):
+            self.store.challenges.clear()
+            self.successResultOf(Deferred.fromCoroutine(self.service.profile(token, device)))
+            (stored,) = self.store.challenges.values()
+            self.assertEqual((stored.host_uuid, stored.serial_number), bound)
+
+    def test_signed(self) -> None:
+        """
+        Profiles are signed in a thread when there is something to sign with.
+        """
+        workers = InlineWorkers()
+        profiles = EnrollmentProfiles(
+            bytes, URL, lambda: TOPIC, workers, lambda content: b"signed " + content[:5]
+        )
+        self.service = Enrolling(self.store, self.clock, bytes, URL, lambda: TOPIC, profiles)
+        self.assertEqual(self.successResultOf(self.begin(self.create().text)), b"signed <?xml")
+        self.assertEqual(workers.calls, 1)
 
     def test_removed_meanwhile(self) -> None:
         """

@@ -81,6 +81,36 @@ class RenewalTests(IssuingCase):
         self.enroll(sender)
         self.assertIsNotNone(self.store.certificates[-1].challenge_sha256)
 
+    def test_by_enrollment_profile(self) -> None:
+        """
+        The challenge of an enrollment profile that was sent again gets a device another identity,
+        for which no token pays; whether it signs with a fresh key, with its identity, or with that
+        when it has expired. Another key gets nothing for it.
+        """
+        self.clock.advance(5 * 365 * 86_400)
+        for number, held in enumerate((DEVICE, self.device, DEVICE)):
+            kind = MessageType.PKCS_REQ
+            text = "again" if number else "first"
+            sender = replace(
+                held, subject="CN=renewed", challenge=text, message_type=kind, transaction_id=text
+            )
+            made = replace(
+                challenge_for(text, "CN=renewed"),
+                token_sha256=None,
+                enrollment_id="UDID-1",
+                host_uuid="UDID-1",
+                expires_at=NOW + timedelta(days=3000),
+            )
+            self.store.challenges.setdefault(made.sha256, made)
+            new = self.enroll(sender)
+            record = self.store.certificates[-1]
+            self.assertEqual((record.purpose, record.host_uuid), ("renew", "UDID-1"))
+            self.assertEqual(new.subject.rfc4514_string(), "CN=renewed")
+        other = replace(sender, identity=party("CN=renewed", 32), transaction_id="other")
+        self.assert_refused(other, "the challenge was used for another key")
+        [token] = self.store.tokens.values()
+        self.assertEqual(token.uses_left, 2)
+
     def test_repeated(self) -> None:
         """
         The same renewal gets the same certificate again, though the old one has expired since.

@@ -208,6 +208,16 @@ class RenewalTests(SynchronousTestCase):
         self.device.behaviour.old_identity = 1
         self.assertEqual(self._renew(self.server.enrollment)[-1], ("Acknowledged", self.first))
 
+    def test_lost_identity(self) -> None:
+        """
+        A device that loses power with its new identity unused comes back with the old one.
+        """
+        self.device.behaviour.lose_identity = 1
+        self.assertEqual(self._renew(self.server.enrollment), [("Idle", self.first)])
+        self.server.messages.clear()
+        kinds = [kind for kind, _ in self._renew(self.server.enrollment)]
+        self.assertEqual(kinds, ["Idle", "Authenticate", "TokenUpdate", "Acknowledged"])
+
     def test_another_enrollment(self) -> None:
         """
         A profile of another identifier, server or topic is refused before SCEP is asked.

@@ -40,6 +40,7 @@ from scepd.ports import (
     Health,
     HostChangeStore,
     HostStore,
+    IdentityStore,
     InventoryStore,
     IssuingStore,
     LeaseStore,
@@ -70,6 +71,7 @@ from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.host_changes import SQLHostChangeStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.identity_store import SQLIdentityStore
 from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
@@ -138,6 +140,7 @@ class StorageTestCase(TestCase):
         self.resending: ResendStore = SQLResendStore(database)
         self.renewals: RenewalStore = SQLRenewalStore(database, now=self.clock)
         self.inventories: InventoryStore = SQLInventoryStore(database, self.clock)
+        self.identities: IdentityStore = SQLIdentityStore(database, self.clock)
 
     def clock(self) -> datetime:
         """

@@ -91,7 +91,7 @@ class IdentityContract(StorageTestCase):
         await self.checkins.authenticate(records.host("H-2"), records.enrollment("H-2"), "id-2")
         third = records.host("H-3"), records.enrollment("H-3")
         await self.refused(Conflict, self.checkins.authenticate(*third, "id-1"))
-        await self.refused(Conflict, self.checkins.pin_identity("H-1", "id-2"))
+        await self.refused(Conflict, self.checkins.pin_identity("H-1", "id-2", NOON))
         self.assertIsNone(await self.hosts.host("H-3"))
         self.assertIsNone(await self.checkins.enrollment("H-3"))
 
@@ -110,7 +110,13 @@ class IdentityContract(StorageTestCase):
         found = await self.checkins.enrollment("H-1")
         self.assertTrue(found is not None and found.enabled)
         self.assertEqual(await self.hosts.host("H-1"), again[0])
-        await self.checkins.authenticate(records.host(), records.enrollment(), "id-3")
+        self.assertEqual(await self.done(), [])
+        told = records.activity("H-1")
+        for _ in range(2):
+            await self.checkins.authenticate(*again, "id-3", activity=told)
+        self.assertEqual(await self.done(), [told])
+        await self.checkins.tell(told)
+        self.assertEqual(await self.done(), [told, told])
 
     async def test_one_more(self) -> None:
         """
@@ -118,8 +124,8 @@ class IdentityContract(StorageTestCase):
         """
         await self.issue()
         await self.checkins.authenticate(records.host(), records.enrollment(), "id-1")
-        await self.checkins.pin_identity("H-1", "sha-0B")
-        await self.checkins.pin_identity("H-1", "sha-0B")
+        await self.checkins.pin_identity("H-1", "sha-0B", NOON)
+        await self.checkins.pin_identity("H-1", "sha-0B", NOON)
         self.assertEqual(await self.pinned_to(), "H-1")
         second = records.host("H-2"), records.enrollment("H-2")
         await self.refused(Conflict, self.checkins.authenticate(*second, "id-1"))
@@ -134,7 +140,7 @@ class IdentityContract(StorageTestCase):
         """
         fresh = await self.issue()
         await self.checkins.authenticate(records.host(), records.enrollment(), "sha-0B")
-        await self.checkins.pin_identity("H-1", "id-2")
+        await self.checkins.pin_identity("H-1", "id-2", NOON)
         await self.checkins.update_token("H-1", records.address(), NOON, NOON)
         await self.checkins.check_out("H-1", NOON)
         self.assertEqual(await self.checkins.identity("sha-0B"), fresh)
@@ -153,7 +159,7 @@ class IdentityContract(StorageTestCase):
         """
         An enrollment that is not there has no identities.
         """
-        await self.refused(NotFound, self.checkins.pin_identity("H-9", "id-1"))
+        await self.refused(NotFound, self.checkins.pin_identity("H-9", "id-1", NOON))
 
 
 class CheckInContract(StorageTestCase):

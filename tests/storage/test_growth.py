@@ -12,7 +12,15 @@ from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.model import DeviceDetails, FactsChange, Lease, Targets, WindowOutcome
+from scepd.model import (
+    ENROLLMENT_PROFILE,
+    DeviceDetails,
+    FactsChange,
+    Lease,
+    RenewalAnswer,
+    Targets,
+    WindowOutcome,
+)
 from scepd.profiles.lifecycle import Event
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.assignments import SQLAssignmentStore
@@ -27,6 +35,7 @@ from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.enrollment_tokens import SQLEnrollmentTokenStore
 from scepd.storage.host_changes import SQLHostChangeStore
 from scepd.storage.hosts import SQLHostStore
+from scepd.storage.identity_store import SQLIdentityStore
 from scepd.storage.inventories import SQLInventoryStore
 from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
@@ -114,6 +123,34 @@ class GrowthTests(SynchronousTestCase):
         await enrollment.exchanges(host_uuid="H-1", before=NOON + timedelta(hours=1))
         await SQLActivityStore(self.database).activities(before_id=9)
         await profiles.remove_profile("a-1", records.activity())
+
+    async def identities(self) -> None:
+        """
+        What the renewal of identities brings.
+        """
+        store = SQLIdentityStore(self.database)
+        tokens, issuing = SQLEnrollmentTokenStore(self.database), SQLIssuingStore(self.database)
+        checkins, commands = SQLCheckInStore(self.database), SQLCommandStore(self.database)
+        await tokens.add_enrollment_token(records.enrollment_token(), records.activity())
+        await tokens.add_challenge(records.challenge())
+        await issuing.issue(records.issued(), NOON)
+        await checkins.authenticate(records.host(), records.enrollment(), "sha-0B")
+        await checkins.update_token("H-1", records.address(), NOON, NOON)
+        await store.due_looks(NOON, 100)
+        await store.look_again([("sha-0B", NOON)], None)
+        command = records.command("r-1", profile_uuid=ENROLLMENT_PROFILE)
+        await store.begin_renewals([("sha-0B", command)], NOON, only_due=True)
+        challenge = records.challenge("n1", token_sha256=None, enrollment_id="H-1")
+        await commands.hand_over("r-1", NOON, None, challenge)
+        new = records.issued("0C", challenge_sha256="n1")
+        await issuing.issue(new, NOON)
+        await checkins.identity("sha-0C")
+        await checkins.go_on(records.host(), "H-1", "sha-0C")
+        await store.renewal("r-1")
+        await store.renewal_answered("r-1", RenewalAnswer("why", NOON, failed=True), NOON)
+        await store.counts(NOON, [NOON])
+        await store.identities("H-1")
+        await store.confirm("sha-0C", NOON)
 
     async def management(self) -> None:
         """
@@ -298,6 +335,20 @@ class GrowthTests(SynchronousTestCase):
             for search in found:
                 self.assertIn("SEARCH host_profile USING ", search)
         self.assertEqual([step for step in self.steps if step.startswith("SCAN")], [])
+
+    def test_identities(self) -> None:
+        """
+        No renewal of an identity reads more than the identities of its own device; what is due, or
+        expires soon, is found in an index.
+        """
+        self.run_now(self.identities())
+        self.assertEqual(self.scans, [])
+        self.assertEqual([step for step in self.steps if step.startswith("SCAN")], [])
+        for column in ("look_at", "not_after", "renewal_failed_at"):
+            index = f"USING INDEX ix_device_identity_{column} ("
+            covering = index.replace("INDEX", "COVERING INDEX")
+            found = [step for step in self.steps if index in step or covering in step]
+            self.assertTrue(found, column)
 
     async def renewal(self) -> None:
         """

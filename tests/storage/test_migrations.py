@@ -423,6 +423,39 @@ class EighthRevisionTargetTests(SQLiteFile):
         self.assertEqual(found, [("a-9", "com.example.gone", "System", _AT)])
 
 
+class EighthRevisionIdentityTests(SQLiteFile):
+    """
+    A database of the eighth revision, with identities and challenges, is brought to the newest one.
+    """
+
+    async def test_rows_are_kept(self) -> None:
+        """
+        The identities of then are in use and looked at soon, with the expiry of their certificates;
+        challenges are good as they were.
+        """
+        _migrate(self.path, "0008")
+        connection = self.second_connection()
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("INSERT INTO device_identity VALUES ('id-1', 'H-1'), ('id-2', 'H-2')")
+        issued = ("0B", b"x", "id-1", "CN=x", "enroll", "t", "r", "k", "c1", "e1", _AT, 5)
+        names = (
+            "serial, certificate, sha256, subject, purpose, transaction_id, request_sha256, "
+            "public_key_sha256, challenge_sha256, token_sha256, not_after, issued_at"
+        )
+        marks = ", ".join("?" * len(issued))
+        connection.execute(f"INSERT INTO issued_certificate ({names}) VALUES ({marks})", issued)  # noqa: S608
+        token = ("e1", "sales", "[]", 1, 0, _AT, _AT)
+        connection.execute("INSERT INTO enrollment_token VALUES (?, ?, ?, ?, ?, ?, ?)", token)
+        challenge = ("c1", "e1", "CN=x", _AT, None)
+        connection.execute("INSERT INTO enrollment_challenge VALUES (?, ?, ?, ?, ?)", challenge)
+        _migrate(self.path, "head")
+        columns = "certificate_sha256, confirmed_at, retired_at, look_at, not_after"
+        found = connection.execute(f"SELECT {columns} FROM device_identity ORDER BY 1").fetchall()  # noqa: S608
+        self.assertEqual(found, [("id-1", 0, None, 0, _AT), ("id-2", 0, None, 0, None)])
+        (row,) = connection.execute("SELECT * FROM enrollment_challenge")
+        self.assertEqual(row, (*challenge, None, None, None))
+
+
 _AT = 1772366400123456
 _FIRST_ROWS: tuple[tuple[str, tuple[object, ...]], ...] = (
     (

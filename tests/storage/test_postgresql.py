@@ -15,6 +15,7 @@ from tests.storage import (
     exchange_contract,
     history_contract,
     host_change_contract,
+    identity_contract,
     inventory_contract,
     issuing_contract,
     lifecycle_contract,
@@ -343,4 +344,16 @@ class UserChannelTests(MigratedServer, user_channel_contract.UserChannelContract
 class UserScopeTests(MigratedServer, user_channel_contract.UserScopeContract):
     """
     Profiles of User scope on PostgreSQL.
+    """
+
+
+class RenewedIdentityTests(MigratedServer, identity_contract.RenewedIdentityContract):
+    """
+    Identities that renewals bring, on PostgreSQL.
+    """
+
+
+class IdentityRenewalTests(MigratedServer, identity_contract.RenewalContract):
+    """
+    IdentityStore on PostgreSQL.
     """

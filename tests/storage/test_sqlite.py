@@ -15,6 +15,7 @@ from tests.storage import (
     exchange_contract,
     history_contract,
     host_change_contract,
+    identity_contract,
     inventory_contract,
     issuing_contract,
     lifecycle_contract,
@@ -336,4 +337,16 @@ class UserChannelTests(MigratedFile, user_channel_contract.UserChannelContract):
 class UserScopeTests(MigratedFile, user_channel_contract.UserScopeContract):
     """
     Profiles of User scope on SQLite.
+    """
+
+
+class RenewedIdentityTests(MigratedFile, identity_contract.RenewedIdentityContract):
+    """
+    Identities that renewals bring, on SQLite.
+    """
+
+
+class IdentityRenewalTests(MigratedFile, identity_contract.RenewalContract):
+    """
+    IdentityStore on SQLite.
     """

@@ -149,9 +149,9 @@ class ProofContract(StorageTestCase):
             )
             await self.issuing.issue(one, NOON)
         await self.hand_over()
-        await self.checkins.pin_identity("H-1", "sha-1")
+        await self.checkins.pin_identity("H-1", "sha-1", NOON)
         await self.enroll("H-2")
-        await self.checkins.pin_identity("H-2", "sha-2")
+        await self.checkins.pin_identity("H-2", "sha-2", NOON)
         (found,) = await self.verification.deliveries("H-1")
         # `printf 1 | sha1sum`
         known = frozenset({"356a192b7913b04c54574d18c28d46e6395428ab"})

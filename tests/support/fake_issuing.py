@@ -124,7 +124,9 @@ class FakeIssuing:
         if use is not None:
             await self.deliveries.use_challenge(use, now)
         if certificate.challenge_sha256 is not None:
-            self._spend(certificate, certificate.challenge_sha256, now)
+            challenge = self._spend(certificate, certificate.challenge_sha256, now)
+            if challenge.enrollment_id is not None:
+                certificate = replace(certificate, purpose="renew", host_uuid=challenge.host_uuid)
         if certificate.renewed_sha256 is not None:
             renewed = await self.certificate_by_sha256(certificate.renewed_sha256)
             if renewed is None or renewed.revoked_at is not None or renewed.not_after <= now:
@@ -307,7 +309,9 @@ class FakeIssuing:
         if any(name == transaction_id and other != key for name, other in keys):
             raise Conflict("another key lives under this transactionID")
 
-    def _spend(self, certificate: IssuedCertificate, sha256: str, now: datetime) -> None:
+    def _spend(
+        self, certificate: IssuedCertificate, sha256: str, now: datetime
+    ) -> EnrollmentChallenge:
         challenge, key = self.challenges.get(sha256), certificate.public_key_sha256
         if challenge is None:
             raise ChallengeUnknown("the challenge is not one of this authority")
@@ -317,7 +321,13 @@ class FakeIssuing:
             raise Conflict("the challenge is for another subject")
         if challenge.used_by not in (None, key):
             raise Conflict("the challenge was used for another key")
-        token = self.tokens.get(challenge.token_sha256)
+        if challenge.enrollment_id is None:
+            self._count_use(challenge, now)
+        self.challenges[sha256] = replace(challenge, used_by=key)
+        return challenge
+
+    def _count_use(self, challenge: EnrollmentChallenge, now: datetime) -> None:
+        token = self.tokens.get(challenge.token_sha256 or "")
         if token is None or token.expires_at <= now:
             raise Conflict("the enrollment token is gone or has expired")
         if challenge.used_by is not None:
@@ -326,7 +336,6 @@ class FakeIssuing:
             raise Conflict("the enrollment token is used up")
         if token.uses_left is not None:
             self.tokens[token.sha256] = replace(token, uses_left=token.uses_left - 1)
-        self.challenges[sha256] = replace(challenge, used_by=key)
 
     def _check(self) -> None:
         if self.broken:

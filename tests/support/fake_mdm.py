@@ -20,6 +20,7 @@ from scepd.model import (
     DeliveryChallenge,
     DueRow,
     Enrollment,
+    EnrollmentChallenge,
     EnrollmentWindow,
     Host,
     InventoryTaken,
@@ -54,6 +55,7 @@ class FakeCheckIns(Breakable):
     seen: dict[str, datetime] = field(default_factory=dict)
     saw_calls: list[int] = field(default_factory=list)
     push_dues: list[datetime] = field(default_factory=list)
+    activities: list[Activity] = field(default_factory=list)
 
     async def identity(self, certificate_sha256: str) -> KnownIdentity | None:
         """
@@ -84,6 +86,7 @@ class FakeCheckIns(Breakable):
         certificate_sha256: str,
         *,
         replace_enabled: bool = True,
+        activity: Activity | None = None,
     ) -> None:
         """
         As the port says; assignments are not known here.
@@ -94,12 +97,27 @@ class FakeCheckIns(Breakable):
             raise Conflict("the identity is pinned to another enrollment")
         if self.enabled_meanwhile and not replace_enabled:
             raise Conflict("the device is enrolled already")
+        before = self.enrollments.get(enrollment.id)
+        if before is not None and before.enabled and activity is not None:
+            self.activities.append(activity)
         self.hosts[host.uuid] = host
         self.enrollments[enrollment.id] = enrollment
         self._unpin(enrollment.id)
         self._pin(certificate_sha256, enrollment)
 
-    async def pin_identity(self, enrollment_id: str, certificate_sha256: str) -> None:
+    async def go_on(self, host: Host, enrollment_id: str, certificate_sha256: str) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        known = self.identities[certificate_sha256]
+        if self.taken or known.retired or known.enrollment_id != enrollment_id:
+            raise Conflict("the identity is not one of this enrollment any more")
+        self.hosts[host.uuid] = host
+
+    async def pin_identity(
+        self, enrollment_id: str, certificate_sha256: str, now: datetime
+    ) -> None:
         """
         As the port says.
         """
@@ -126,6 +144,13 @@ class FakeCheckIns(Breakable):
         self._check()
         self._change(enrollment_id, enabled=False)
         self._unpin(enrollment_id)
+
+    async def tell(self, activity: Activity) -> None:
+        """
+        As the port says.
+        """
+        self._check()
+        self.activities.append(activity)
 
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
         """
@@ -245,7 +270,7 @@ class FakeCommands(Breakable):
     queued: dict[str, QueuedCommand] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     windows: list[EnrollmentWindow | None] = field(default_factory=list)
-    challenges: list[DeliveryChallenge | None] = field(default_factory=list)
+    challenges: list[DeliveryChallenge | EnrollmentChallenge | None] = field(default_factory=list)
     finished: list[tuple[str, str, str, RowEvent | None]] = field(default_factory=list)
     cancelled_at_pick_up: set[str] = field(default_factory=set)
     answers: dict[str, CommandAnswer] = field(default_factory=dict)
@@ -280,7 +305,7 @@ class FakeCommands(Breakable):
         command_uuid: str,
         now: datetime,
         window: EnrollmentWindow | None,
-        challenge: DeliveryChallenge | None = None,
+        challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
     ) -> bool:
         """
         As the port says.

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from scepd.metrics import Metrics
 from scepd.model import (
     ALL_HOSTS,
     CertificateAuthority,
@@ -31,7 +32,6 @@ from scepd.model import (
 from scepd.pki.keyring import Keyring
 from scepd.services.bootstrap_tokens import BootstrapTokens
 from scepd.services.checkin import CheckIn
-from scepd.services.checkin_identity import Identities
 from scepd.services.checkin_messages import CheckInMessages
 from scepd.services.clock import utc_now
 from scepd.services.commands import CommandPorts, Commands
@@ -39,11 +39,13 @@ from scepd.services.last_seen import LastSeen
 from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
 from scepd.services.user_channels import UserChannels
+from tests.support.fake_identities import FakeIdentities
 from tests.support.fake_inventories import FakeInventories, make_answers, make_verification
 from tests.support.fake_mdm import (
     FakeBootstrapTokens,
     FakeCheckIns,
     FakeCommands,
+    FakeLeases,
     FakeUserChannels,
     FakeVerification,
 )
@@ -56,12 +58,13 @@ from tests.support.fakes import (
     FakeProfiles,
     InlineWorkers,
 )
+from tests.support.identity_parts import EXTERNAL_URL as EXTERNAL_URL
+from tests.support.identity_parts import IdentityParts
 from tests.support.pki import Party, party
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 KEYRING = Keyring({"k1": bytes(32)})
 CHALLENGE = "s3cret-challenge"
-EXTERNAL_URL = "https://mdm.example.com"
 
 
 def authority(name: str = "CORP", keyring: Keyring = KEYRING) -> CertificateAuthority:
@@ -219,6 +222,7 @@ class MDMWorld:
         self.check_ins, self.commands = FakeCheckIns(), FakeCommands()
         self.bootstrap_tokens = FakeBootstrapTokens()
         self.user_channel_store = FakeUserChannels(check_ins=self.check_ins)
+        self.identities, self.metrics = FakeIdentities(), Metrics()
         self.assignments, self.exchanges = FakeAssignments(), FakeEnrollments()
         self.verification, self.inventories = FakeVerification(), FakeInventories()
         self.authorities = FakeCertificateAuthorities(by_name={"CORP": authority()})
@@ -286,6 +290,16 @@ class MDMWorld:
 
     def _make_check_in(self) -> CheckIn:
         ids = itertools.count(1)
+        parts = self.identity_parts = IdentityParts(
+            self.identities,
+            self.hosts,
+            self.clock,
+            self.metrics,
+            self.workers,
+            FakeLeases(),
+            self._wake,
+        )
+        hand_over = parts.hand_over()
         rendering = ProfileRendering(
             self.authorities, lambda: self.keyring, self.workers, EXTERNAL_URL
         )
@@ -299,6 +313,7 @@ class MDMWorld:
             self.clock,
             lambda: f"window-{next(ids)}",
             lambda count: bytes(range(count)),
+            hand_over,
         )
         result_ports = ResultPorts(
             self.commands,
@@ -317,6 +332,7 @@ class MDMWorld:
                 ),
                 self.inventories,
             ),
+            hand_over,
             self.host_changes,
         )
         channels = UserChannels(
@@ -339,13 +355,14 @@ class MDMWorld:
             channels,
         )
         return CheckIn(
-            Identities(self.check_ins, self.workers, self.clock),
+            parts.known(self.check_ins),
             messages,
             Commands(command_ports),
             Results(result_ports),
             self.last_seen,
             self.workers,
             channels,
+            parts.renewal(),
         )
 
     def _wake(self) -> None:

@@ -49,6 +49,7 @@ from scepd.services.verification_inventory import Inventory
 from scepd.storage.database import Database
 from tests.storage import records
 from tests.support.at_once import at_once
+from tests.support.fake_identities import FakeIdentities
 from tests.support.fake_inventories import make_answers, make_verification
 from tests.support.fake_mdm_world import (
     EXTERNAL_URL,
@@ -62,6 +63,7 @@ from tests.support.fake_mdm_world import (
     scep_profile,
 )
 from tests.support.fakes import InlineWorkers
+from tests.support.identity_parts import IdentityParts
 from tests.support.outage_world import Stores
 
 CA = "CORP"
@@ -113,6 +115,7 @@ class LifecycleWorld:
             self.stores.authorities, lambda: KEYRING, InlineWorkers(), EXTERNAL_URL
         )
         leases = Leases(self.stores.leases, "process-1", 600)
+        self._hand_over = IdentityParts(FakeIdentities(), self.stores.hosts, self.clock).hand_over()
         self._processor = self._make_processor(rendering, leases)
         self._commands = self._make_commands(rendering)
         self._verification = make_verification(
@@ -368,6 +371,7 @@ class LifecycleWorld:
             self.clock,
             lambda: next(self._ids),
             lambda count: next(self._ids).encode().ljust(count, b"."),
+            self._hand_over,
         )
         return Commands(ports, CommandSettings(one_time_urls=False))
 
@@ -381,6 +385,7 @@ class LifecycleWorld:
                 stores.verification,
                 self.clock,
                 make_answers(self._verification, stores.inventories),
+                self._hand_over,
             )
         )
 

@@ -62,6 +62,7 @@ from scepd.storage.verification import SQLVerificationStore
 from scepd.web.errors import device_answer
 from scepd.web.scep_proxy import parse_subject
 from tests.storage import records
+from tests.support.fake_identities import FakeIdentities
 from tests.support.fake_inventories import make_answers, make_verification
 from tests.support.fake_mdm_world import (
     EXTERNAL_URL,
@@ -74,6 +75,7 @@ from tests.support.fake_mdm_world import (
     scep_profile,
 )
 from tests.support.fakes import InlineWorkers
+from tests.support.identity_parts import IdentityParts
 from tests.support.pki import rsa_key
 from tests.support.proxy_fakes import FakeDevice
 from tests.support.scep_messages import pkcs_req
@@ -146,6 +148,7 @@ class OutageWorld:
             self.stores.authorities, lambda: KEYRING, InlineWorkers(), EXTERNAL_URL
         )
         self._proxy = self._make_proxy()
+        self._hand_over = IdentityParts(FakeIdentities(), self.stores.hosts, self.clock).hand_over()
         self._commands = self._make_commands()
         self._verification = make_verification(
             self.stores.verification,
@@ -163,6 +166,7 @@ class OutageWorld:
                 self.stores.verification,
                 self.clock,
                 make_answers(self._verification, self.stores.inventories),
+                self._hand_over,
             )
         )
         self._periodic = self._make_periodic()
@@ -312,6 +316,7 @@ class OutageWorld:
             self.clock,
             lambda: next(self._ids),
             lambda count: next(self._ids).encode().ljust(count, b"."),
+            self._hand_over,
         )
         return Commands(ports, CommandSettings(one_time_urls=self.settings.one_time_urls))
 

@@ -13,7 +13,10 @@ from pathlib import Path
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
+from scepd.config import load
+from scepd.mdm.profile_signing import profile_content
 from scepd.tap import Options, makeService
+from scepd.tap.files import device_secrets
 from tests.support.processes import run, tool
 from tests.tap.folders import make_folder, write_tls
 
@@ -51,6 +54,29 @@ class OptionsTests(SynchronousTestCase):
         )
         self.assertEqual(end.code, 0)
         self.assertEqual(output.getvalue(), f"{self.path}: the configuration is valid\n")
+
+    def test_profile_signature(self) -> None:
+        """
+        What signs enrollment profiles, and the makers of devices, are read at the start; both files
+        of the signature are needed.
+        """
+        folder = self.path.parent
+        write_tls(folder)
+        pair = 'signing_certificate_file = "tls.crt"\nsigning_key_file = "{}"\n'
+        for text, sentence in (
+            ('signing_key_file = "tls.key"', "are set together, or none"),
+            (pair.format("gone.key"), "[mdm] signing_key_file: "),
+            (pair.format("tls.crt"), "signing_key_file: the signing key"),
+            ('device_ca_file = "gone.pem"', "[mdm] device_ca_file: "),
+            ('device_ca_file = "tls.key"', "the certificates of device authorities"),
+        ):
+            self.path.write_text(f"[mdm]\n{text}\n")
+            self.assertIn(sentence, self.refusal("--check"))
+        self.path.write_text("[mdm]\n" + pair.format("tls.key") + 'device_ca_file = "tls.crt"\n')
+        secrets = device_secrets(load(self.path))
+        assert secrets.sign_profile is not None
+        self.assertEqual(profile_content(secrets.sign_profile(b"x"), max_size=10_000), b"x")
+        self.assertEqual(len(secrets.device_anchors), 1)
 
     def test_configuration(self) -> None:
         """

@@ -13,6 +13,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
+from scepd.mdm.device_attributes import DeviceAttributes
 from scepd.services.enrolling import Enrolling, NewEnrollmentToken
 from scepd.web.enrollment import EnrollmentResource
 from scepd.web.streaming import StreamingSite
@@ -33,13 +34,14 @@ class EnrollmentResourceTests(SynchronousTestCase):
         clock = Clock()
         clock.advance(NOW.timestamp())
         self.store = FakeIssuing()
+        self.proofs: list[bytes] = []
         self.topic: str | None = "com.apple.mgmt.External.1234"
         service = Enrolling(
             self.store, clock, os.urandom, "https://mdm.example.com", lambda: self.topic
         )
         root, mdm = Resource(), Resource()
         root.putChild(b"mdm", mdm)
-        mdm.putChild(b"enroll", EnrollmentResource(service))
+        mdm.putChild(b"enroll", EnrollmentResource(service, self.prove))
         self.site = StreamingSite(root, reactor=clock, body_limit=1000, request_timeout=30)
         created = service.create(NewEnrollmentToken("laptops"), "alice")
         self.token = self.successResultOf(Deferred.fromCoroutine(created)).text.encode()
@@ -64,6 +66,37 @@ class EnrollmentResourceTests(SynchronousTestCase):
         )
         self.assertEqual(answer.headers["cache-control"], "no-store")
         self.assertEqual(plistlib.loads(answer.body)["PayloadType"], "Configuration")
+
+    def post(self, body: bytes) -> HTTPAnswer:
+        """
+        Follow a link as a device does that tells of itself.
+        """
+        device = DeviceEnd(self.site)
+        head = b"POST /mdm/enroll?token=%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
+        kind = b"Content-Type: application/pkcs7-signature\r\n\r\n"
+        device.send(head % (self.token, len(body)) + kind + body)
+        return device.answer()
+
+    def test_device(self) -> None:
+        """
+        What a device proves in the body of a POST binds its challenge; what it does not prove, or
+        brings with a GET, counts for nothing.
+        """
+        for body, bound in ((b"proof", "UDID-1"), (b"junk", None), (b"", None)):
+            self.store.challenges.clear()
+            self.assertEqual(self.post(body).status, 200)
+            (stored,) = self.store.challenges.values()
+            self.assertEqual(stored.host_uuid, bound)
+        self.assertEqual(self.proofs, [b"proof", b"junk", b""])
+        self.get(b"token=" + self.token)
+        self.assertEqual(len(self.proofs), 3)
+
+    async def prove(self, body: bytes) -> DeviceAttributes | None:
+        """
+        Know one device.
+        """
+        self.proofs.append(body)
+        return DeviceAttributes("UDID-1", "C02ABC") if body == b"proof" else None
 
     def test_unknown_token(self) -> None:
         """
@@ -101,12 +134,12 @@ class EnrollmentResourceTests(SynchronousTestCase):
 
     def test_other_methods(self) -> None:
         """
-        Nothing but GET.
+        Nothing but GET and POST.
         """
         device = DeviceEnd(self.site)
         device.send(b"PUT /mdm/enroll?token=x HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
         answer = device.answer()
-        self.assertEqual((answer.status, answer.headers["allow"]), (405, "GET"))
+        self.assertEqual((answer.status, answer.headers["allow"]), (405, "GET, POST"))
 
     def test_paths_below(self) -> None:
         """

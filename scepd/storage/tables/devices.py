@@ -39,12 +39,49 @@ enrollment = Table(
     Index(None, "host_uuid", "kind"),
 )
 
+_IS_LOOKED_AT = text("look_at IS NOT NULL")
+_HAS_FAILED = text("renewal_failed_at IS NOT NULL")
+_IS_NOT_RETIRED = text("retired_at IS NULL")
+
 device_identity = Table(
     "device_identity",
     metadata,
     Column("certificate_sha256", Text, primary_key=True),
     Column("enrollment_id", ForeignKey(enrollment.c.id, ondelete="CASCADE"), nullable=False),
+    Column("pinned_at", UTCDateTime, nullable=False, server_default="0"),
+    # Of the certificate, so that what expires soon is found.
+    Column("not_after", UTCDateTime),
+    # Since when the device uses it; without one it was issued, but has signed nothing yet.
+    Column("confirmed_at", UTCDateTime),
+    # Since when another one has its place.
+    Column("retired_at", UTCDateTime),
+    # When somebody looks whether it should be renewed; without one nobody does.
+    Column("look_at", UTCDateTime),
+    # The command that renews it, whatever became of it.
+    Column("renewal_command", Text),
+    Column("renewal_begun_at", UTCDateTime),
+    Column("renewal_failures", Integer, nullable=False, server_default="0"),
+    Column("renewal_failed_at", UTCDateTime),
+    Column("renewal_detail", Text, nullable=False, server_default=""),
     Index(None, "enrollment_id"),
+    Index(
+        None,
+        "look_at",
+        sqlite_where=_IS_LOOKED_AT,
+        postgresql_where=_IS_LOOKED_AT,
+    ),
+    Index(
+        None,
+        "renewal_failed_at",
+        sqlite_where=_HAS_FAILED,
+        postgresql_where=_HAS_FAILED,
+    ),
+    Index(
+        None,
+        "not_after",
+        sqlite_where=_IS_NOT_RETIRED,
+        postgresql_where=_IS_NOT_RETIRED,
+    ),
 )
 
 _WAITS = text("finished_at IS NULL")

@@ -31,6 +31,8 @@ ca_state = Table(
     Column("private_key", LargeBinary, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("role", Text, nullable=False, server_default="current"),
+    # Since when another one issues.
+    Column("replaced_at", UTCDateTime),
     Index(None, "created_at"),
     Index(
         "uq_ca_state_role",
@@ -58,13 +60,17 @@ enrollment_challenge = Table(
     "enrollment_challenge",
     metadata,
     Column("sha256", Text, primary_key=True),
-    Column(
-        "token_sha256", ForeignKey(enrollment_token.c.sha256, ondelete="CASCADE"), nullable=False
-    ),
+    # Either for a token, or for the enrollment whose identity is renewed.
+    Column("token_sha256", ForeignKey(enrollment_token.c.sha256, ondelete="CASCADE")),
     Column("subject", Text, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
     Column("used_by", Text),
+    Column("enrollment_id", ForeignKey("enrollment.id", ondelete="CASCADE")),
+    # The device that it is bound to.
+    Column("host_uuid", Text),
+    Column("serial_number", Text),
     Index(None, "token_sha256"),
+    Index(None, "enrollment_id"),
     Index(None, "expires_at"),
 )
 
@@ -90,6 +96,8 @@ issued_certificate = Table(
     Column("renewed_sha256", Text),
     Column("revoked_at", UTCDateTime),
     Column("revocation_reason", Text),
+    # Of the device that an MDM identity is bound to, as host_uuid is.
+    Column("serial_number", Text),
     Index(None, "transaction_id"),
     Index(None, "issued_at", "serial"),
     # Holds what is revoked only: the revocation lists are read from it.

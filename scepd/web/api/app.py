@@ -25,6 +25,7 @@ from scepd.services.enrolling import Enrolling
 from scepd.services.host_changes import HostChanges
 from scepd.services.host_commands import HostCommands
 from scepd.services.hosts import Hosts
+from scepd.services.identity_renewal import IdentityRenewal
 from scepd.services.inventories import Inventories
 from scepd.services.managed_certificates import ManagedCertificates
 from scepd.services.profiles import Profiles
@@ -38,6 +39,7 @@ from scepd.web.api.embedded_ca import EmbeddedCAEndpoints
 from scepd.web.api.enrollment_tokens import EnrollmentTokenEndpoints
 from scepd.web.api.host_changes import HostChangeEndpoints
 from scepd.web.api.host_commands import HostCommandEndpoints
+from scepd.web.api.host_identities import HostIdentityEndpoints
 from scepd.web.api.hosts import HostEndpoints
 from scepd.web.api.inventories import InventoryEndpoints
 from scepd.web.api.managed_certificates import ManagedCertificateEndpoints
@@ -58,6 +60,7 @@ def make_api(
     certificates: ManagedCertificates,
     host_changes: HostChanges,
     commands: HostCommands,
+    identities: IdentityRenewal,
     pushes: Pushes,
     resending: Resending,
     inventories: Inventories,
@@ -86,6 +89,7 @@ def make_api(
     ManagedCertificateEndpoints(certificates).add_to(routes)
     HostChangeEndpoints(host_changes).add_to(routes)
     HostCommandEndpoints(commands).add_to(routes)
+    HostIdentityEndpoints(identities).add_to(routes)
     PushEndpoints(pushes).add_to(routes)
     ResendEndpoints(resending, profiles).add_to(routes)
     InventoryEndpoints(inventories).add_to(routes)

@@ -19,7 +19,9 @@ class IssuedCertificateView(BaseModel):
 
     serial: str = Field(description="upper-case hexadecimal digits")
     subject: str = Field(description="RFC 4514")
-    purpose: str = Field(description="enroll: an MDM identity; profile: any other")
+    purpose: str = Field(
+        description="enroll: an MDM identity; renew: one in another's place; profile: any other"
+    )
     sha256: str = Field(description="fingerprint, hexadecimal")
     issuer_serial: str = Field(description="of the authority's certificate it was issued with")
     transaction_id: str

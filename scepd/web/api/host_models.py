@@ -19,6 +19,7 @@ from scepd.model import (
     PushState,
 )
 from scepd.services.hosts import MOST_RECORDS, HostRecord, ProfileOnHost
+from scepd.web.api.identity_models import IdentityView
 from scepd.web.api.inventories import InventoryView
 from scepd.web.api.models import ExchangeView
 
@@ -245,6 +246,7 @@ class HostDetails(HostView):
     inventory: InventoryView | None = Field(
         description="how the looks at it went; null: it has acknowledged no profile yet"
     )
+    identities: list[IdentityView] = Field(description="the newest first")
 
     @classmethod
     def with_records(cls, record: HostRecord) -> HostDetails:
@@ -260,4 +262,5 @@ class HostDetails(HostView):
             exchanges=[ExchangeView.of(one) for one in record.exchanges],
             pushes=[PushView.of(one) for one in record.pushes],
             inventory=None if record.inventory is None else InventoryView.of(record.inventory),
+            identities=[IdentityView.of(one) for one in record.identities],
         )

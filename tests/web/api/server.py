@@ -47,6 +47,7 @@ from scepd.web.streaming import StreamingSite
 from tests.services.ca_certificates import NOW, certificate, der
 from tests.support.fake_breakers import FakeBreakerStore
 from tests.support.fake_challenges import FakeDeliveryChallenges
+from tests.support.fake_identities import FakeIdentities
 from tests.support.fake_inventories import FakeInventories
 from tests.support.fake_issuing import FakeIssuing
 from tests.support.fake_mdm import (
@@ -74,6 +75,7 @@ from tests.support.fakes import (
     FakeUpstream,
     InlineWorkers,
 )
+from tests.support.identity_parts import IdentityParts
 from tests.support.issuing_parts import issuing_parts
 from tests.support.pki import rsa_key
 
@@ -150,6 +152,7 @@ class Server:
     inventories: FakeInventories = field(default_factory=FakeInventories)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
     challenges: FakeDeliveryChallenges = field(default_factory=FakeDeliveryChallenges)
+    identities: FakeIdentities = field(default_factory=FakeIdentities)
     breakers: FakeBreakerStore = field(default_factory=FakeBreakerStore)
     renewals: FakeRenewals = field(default_factory=FakeRenewals)
 
@@ -196,6 +199,12 @@ class Server:
         digest = sha256(TOKEN.encode()).hexdigest()
         alice = APIToken(digest, "alice", "admin", datetime.now(UTC))
         self.tokens = FakeAPITokens({digest: alice}, self.activities)
+        parts = IdentityParts(
+            self.identities,
+            self.hosts,
+            self.clock,
+            wake=lambda: self.woken.append(self.clock.seconds()),
+        )
         return make_api(
             access=Access(self.tokens, self.clock),
             authorities=CertificateAuthorities(
@@ -226,10 +235,12 @@ class Server:
                 self.check_ins,
                 self.pushes,
                 self.inventories,
+                parts.shown(),
             ),
             certificates=ManagedCertificates(self.renewals, self.breakers, self.clock),
             inventories=self._inventories(),
             host_changes=HostChanges(self.host_changes, self.hosts, self.clock),
+            identities=parts.renewal(),
             commands=HostCommands(
                 HostCommandPorts(
                     self.commands,

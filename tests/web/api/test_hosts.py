@@ -192,6 +192,7 @@ class HostEndpointTests(SynchronousTestCase):
                         "answered_at": "2026-06-01T12:00:00Z",
                     }
                 ],
+                "identities": [],
                 "inventory": {
                     "profiles_at": "2026-06-01T12:00:00Z",
                     "profiles_source": "osquery",

@@ -310,6 +310,7 @@ class DocumentTests(SynchronousTestCase):
                 "/api/v1/hosts/{uuid}/commands",
                 "/api/v1/hosts/{uuid}/commands/{command}/answer",
                 "/api/v1/hosts/{uuid}/facts",
+                "/api/v1/hosts/{uuid}/identity-renewal",
                 "/api/v1/hosts/{uuid}/labels",
                 "/api/v1/hosts/{uuid}/profiles/{profile}/resend",
                 "/api/v1/hosts/{uuid}/push",
