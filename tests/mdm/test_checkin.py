@@ -24,7 +24,7 @@ from scepd.mdm.checkin import (
     UserAuthenticate,
 )
 from scepd.mdm.device_message import parse_device_message
-from scepd.mdm.identifiers import EnrollmentIdentifier, EnrollmentKind
+from scepd.mdm.identifiers import EnrollmentIdentifier, EnrollmentKind, is_user_channel
 from scepd.mdm.results import CommandResult
 
 _UDID = "2E5F4C6A-0000-4F6E-9C3E-5B6B0C0F4A11"
@@ -299,6 +299,7 @@ class IdentifierTests(SynchronousTestCase):
         ):
             found = self.enrollment(**values)
             self.assertEqual((found.text, found.kind, found.is_user_channel), (text, kind, is_user))
+            self.assertIs(is_user_channel(found.text), is_user)
 
     def test_shared_ipad(self) -> None:
         """

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import AccessDenied, InvalidInput, NotFound, StorageUnavailable, TemporaryError
 from scepd.mdm.device_attributes import DeviceAttributes
+from scepd.mdm.enrollment_reading import parse_enrollment_profile
 from scepd.model import Activity
 from scepd.services.enrolling import (
     CreatedEnrollmentToken,
@@ -260,6 +261,31 @@ class ProfileTests(EnrollingCase):
         service = Enrolling(self.store, self.clock, bytes, URL, remove)
         failure = self.failureResultOf(Deferred.fromCoroutine(service.profile(text)), AccessDenied)
         self.assertEqual(str(failure.value), "the enrollment link is not known")
+
+    def test_other_proofs(self) -> None:
+        """
+        Devices are sent elsewhere to check in, and told not to sign, where that is configured; the
+        certificate authority stays where it is.
+        """
+        for options, base, signs in (
+            ({}, URL, True),
+            ({"mdm_url": "https://m.example:8443"}, "https://m.example:8443", True),
+            ({"sign_message": False}, URL, False),
+        ):
+            self.service = Enrolling(
+                self.store,
+                self.clock,
+                bytes,
+                URL,
+                lambda: TOPIC,
+                **options,
+            )
+            content = self.successResultOf(self.begin(self.create().text))
+            found = parse_enrollment_profile(content)
+            self.assertEqual(found.server_url, f"{base}/mdm/connect")
+            self.assertEqual(found.check_in_url, f"{base}/mdm/checkin")
+            self.assertEqual(found.scep_url, f"{URL}/mdm/scep/ca")
+            self.assertIs(found.sign_message, signs)
 
     def test_no_topic(self) -> None:
         """
