@@ -82,6 +82,7 @@ class Management:
             around.configuration.server.external_url,
             lambda: self.pushing.topic,
         )
+        self.processor = self._make_processor()
         self._periodic = self._make_periodic()
 
     # -- its life ----------------------------------------------------------------------------------
@@ -129,7 +130,6 @@ class Management:
 
     def _make_periodic(self) -> list[Periodic]:
         configuration, stores = self._around.configuration, self._stores
-        processor = self._make_processor()
         renewal = Renewal(stores.verification, self._leases, self._around.reactor)
         pruning = CommandPruning(
             stores.command_history,
@@ -138,7 +138,7 @@ class Management:
             PruningSettings(timedelta(days=configuration.mdm.keep_commands)),
         )
         works = (
-            ("processing profiles", configuration.profiles.tick, processor.tick),
+            ("processing profiles", configuration.profiles.tick, self.processor.tick),
             ("renewing certificates", configuration.renewal.interval, renewal.run),
             ("forgetting old commands", _PRUNING_SECONDS, pruning.run),
             ("writing when devices were seen", _LAST_SEEN_SECONDS, self.last_seen.flush),
