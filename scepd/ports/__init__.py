@@ -26,6 +26,7 @@ from scepd.ports.mdm import BootstrapTokenStore as BootstrapTokenStore
 from scepd.ports.mdm import CheckInStore as CheckInStore
 from scepd.ports.mdm import CommandHistory as CommandHistory
 from scepd.ports.mdm import CommandStore as CommandStore
+from scepd.ports.mdm import PollStore as PollStore
 from scepd.ports.profiles import AssignmentStore as AssignmentStore
 from scepd.ports.profiles import HostStore as HostStore
 from scepd.ports.profiles import ProfileStore as ProfileStore

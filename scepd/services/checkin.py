@@ -8,10 +8,12 @@ from twisted.logger import Logger
 
 from scepd.errors import LimitExceeded, MessageError
 from scepd.mdm.checkin import CheckInMessage
-from scepd.mdm.device_message import parse_device_message
+from scepd.mdm.device_message import idle_device, parse_device_message
+from scepd.mdm.identifiers import EnrollmentIdentifier
+from scepd.mdm.known_signers import MessageSigner
 from scepd.mdm.results import LARGEST_RESULT, CommandResult, ResultStatus
 from scepd.model import KnownIdentity
-from scepd.ports import Workers
+from scepd.ports import PollStore, Workers
 from scepd.services.checkin_identity import (
     DeviceRefused,
     Identities,
@@ -39,6 +41,7 @@ class CheckIn:
         results: Results,
         last_seen: LastSeen,
         workers: Workers,
+        polls: PollStore,
     ) -> None:
         self._identities = identities
         self._messages = messages
@@ -46,6 +49,7 @@ class CheckIn:
         self._results = results
         self._last_seen = last_seen
         self._workers = workers
+        self._polls = polls
 
     async def answer(self, body: bytes, signature: bytes) -> bytes:
         """
@@ -58,11 +62,40 @@ class CheckIn:
         """
         if len(body) > LARGEST_RESULT:
             raise LimitExceeded(f"the message is longer than {LARGEST_RESULT} bytes")
-        identity = await self._identities.of(body, signature)
+        signer = await self._identities.signer(body, signature)
+        idle = idle_device(body)
+        if idle is not None:
+            return await self._poll(idle, signer)
+        identity = await self._identities.known(signer)
         message = await self._read(body, identity)
         if isinstance(message, CommandResult):
             return await self._connect(message, identity)
         return await self._messages.answer(message, identity)
+
+    async def _poll(self, device: EnrollmentIdentifier, signer: MessageSigner) -> bytes:
+        """
+        Answer a device that has nothing to report: who it is and whether anything waits for it is
+        one look at the database.
+        """
+        found = await self._polls.poll(signer.certificate_sha256, device.text)
+        identity = self._identities.accepted(signer, found.identity)
+        host_uuid = self._listen_to(device, identity)
+        if not found.waits:
+            return b""
+        return await self._commands.next(device.text, host_uuid, idle=True)
+
+    def _listen_to(self, enrollment: EnrollmentIdentifier, identity: KnownIdentity) -> str:
+        """
+        The host that reports or asks.
+
+        :raises DeviceRefused: it may not.
+        """
+        host_uuid = sender_of(enrollment, identity)
+        refuse_user_channel(enrollment)
+        if not identity.enabled:
+            raise DeviceRefused("the device is not enrolled")
+        self._last_seen.saw(enrollment.device)
+        return host_uuid
 
     async def _read(self, body: bytes, identity: KnownIdentity) -> CheckInMessage | CommandResult:
         """
@@ -80,11 +113,7 @@ class CheckIn:
             raise
 
     async def _connect(self, result: CommandResult, identity: KnownIdentity) -> bytes:
-        host_uuid = sender_of(result.enrollment, identity)
-        refuse_user_channel(result.enrollment)
-        if not identity.enabled:
-            raise DeviceRefused("the device is not enrolled")
-        self._last_seen.saw(result.enrollment.device)
+        host_uuid = self._listen_to(result.enrollment, identity)
         idle = result.status is ResultStatus.IDLE
         delivered = False if idle else await self._results.record(result, host_uuid)
         answer = await self._commands.next(result.enrollment.text, host_uuid, idle=idle)

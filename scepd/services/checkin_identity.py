@@ -4,17 +4,19 @@ Who sent a message: the identity that signed it, as it was issued and pinned.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from scepd.errors import PermanentError
 from scepd.mdm.identifiers import EnrollmentIdentifier
-from scepd.mdm.signature import verify_mdm_signature
+from scepd.mdm.known_signers import KnownSigners, MessageSigner, verified_signer
+from scepd.mdm.signature import decoded_signature
 from scepd.model import KnownIdentity
 from scepd.ports import CheckInStore, Workers
 from scepd.services.clock import utc_now
+
+# Reading a signature of that size takes less than a millisecond; a hostile one takes some.
+_INLINE_OCTETS = 8 * 1024
 
 _log = Logger()
 
@@ -30,12 +32,29 @@ class DeviceRefused(PermanentError):
 class Identities:
     """
     Knows senders by their signature, before a byte of what they say is read.
+
+    :ivar signers: those whose signatures need not be read again. Whether they are listened to is
+        asked of the store with each message.
     """
 
     def __init__(self, store: CheckInStore, workers: Workers, clock: IReactorTime) -> None:
+        self.signers = KnownSigners()
         self._store = store
         self._workers = workers
         self._clock = clock
+
+    async def signer(self, body: bytes, signature: bytes) -> MessageSigner:
+        """
+        The signer of ``body``, who may be anybody.
+
+        :param signature: the ``Mdm-Signature`` header.
+        :raises MessageError: it is no signature of the body.
+        """
+        if len(body) + len(signature) > _INLINE_OCTETS:
+            return await self._workers(lambda: verified_signer(decoded_signature(signature), body))
+        cms = decoded_signature(signature)
+        # Two hand-overs to a thread take as long as this.
+        return self.signers.recognised(cms, body) or verified_signer(cms, body)
 
     async def of(self, body: bytes, signature: bytes) -> KnownIdentity:
         """
@@ -46,9 +65,32 @@ class Identities:
         :raises DeviceRefused: the certificate was not issued for an enrollment, has expired, or has
             been revoked.
         """
-        certificate = await self._workers(lambda: verify_mdm_signature(signature, body))
-        fingerprint = sha256(certificate).hexdigest()
-        identity = await self._store.identity(fingerprint)
+        return await self.known(await self.signer(body, signature))
+
+    async def known(self, signer: MessageSigner) -> KnownIdentity:
+        """
+        The identity of a signer.
+
+        :raises DeviceRefused: as :meth:`of`.
+        """
+        return self.accepted(signer, await self._store.identity(signer.certificate_sha256))
+
+    def accepted(self, signer: MessageSigner, identity: KnownIdentity | None) -> KnownIdentity:
+        """
+        An identity as the store has it now, unless it is not listened to.
+
+        :param identity: of the signer; None: it has none.
+        :raises DeviceRefused: as :meth:`of`.
+        """
+        try:
+            accepted = self._accepted(signer.certificate_sha256, identity)
+        except DeviceRefused:
+            self.signers.forget(signer.certificate_sha256)
+            raise
+        self.signers.keep(signer)
+        return accepted
+
+    def _accepted(self, fingerprint: str, identity: KnownIdentity | None) -> KnownIdentity:
         if identity is None:
             _log.warn("Refused a message signed by the unknown {identity}", identity=fingerprint)
             raise DeviceRefused("the certificate was not issued for an enrollment")

@@ -125,6 +125,21 @@ class Database:
         driver.read(pending)
         return await pending.answered
 
+    @property
+    def glances(self) -> bool:
+        """
+        Whether what is read at a glance is there without waiting.
+
+        :raises StorageUnavailable: the database is not open.
+        """
+        return self._started().glances
+
+    def end_of_turn(self, call: Callable[[], object]) -> None:
+        """
+        Call when this turn of the reactor is over, and all who ask in it have asked.
+        """
+        self._reactor.callLater(0, call)
+
     async def ping(self) -> None:
         """
         Return when the database took and answered a read and a write.

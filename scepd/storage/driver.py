@@ -33,6 +33,12 @@ class Driver(Protocol):
     A database that is open.
     """
 
+    @property
+    def glances(self) -> bool:
+        """
+        Whether :meth:`glance` does it.
+        """
+
     def write(self, unit: PendingUnit) -> None:
         """
         Run a unit that changes data, and answer it after its commit.

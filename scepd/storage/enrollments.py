@@ -6,11 +6,25 @@ These run inside a caller's unit of work.
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from scepd.errors import Conflict
 from scepd.model import Enrollment, KnownIdentity, PushAddress
 from scepd.pki.keyring import SealedSecret
+from scepd.storage.prepared import Prepared
 from scepd.storage.tables import (
     device_identity,
     enrollment,
@@ -27,6 +41,19 @@ Enrollments of whole devices, also of those that their users own.
 USER_KINDS = ("user", "user-enrollment-user")
 """
 User channels of such devices.
+"""
+IDENTITY_COLUMNS = (
+    issued_certificate.c.purpose,
+    issued_certificate.c.not_after,
+    issued_certificate.c.revoked_at,
+    device_identity.c.enrollment_id,
+    enrollment.c.enabled,
+    enrollment.c.host_uuid,
+    enrollment_token.c.labels,
+    enrollment_token.c.allow_reenrollment,
+)
+"""
+What is read of an identity, from :func:`identity_joined`.
 """
 NO_BOOTSTRAP_TOKEN = {"bootstrap_key_id": None, "bootstrap_token": None}
 """
@@ -110,34 +137,48 @@ def known_identity(connection: Connection, certificate_sha256: str) -> KnownIden
     What is known of a certificate that was issued for an enrollment challenge, or renews such a
     one.
     """
+    row = _IDENTITY.first(connection, sha256=certificate_sha256)
+    return None if row is None else identity_record(certificate_sha256, row)
+
+
+def identity_joined(certificates: FromClause) -> FromClause:
+    """
+    Certificates with what else is known of identities.
+
+    :param certificates: ``issued_certificate``, or a join with it.
+    """
     issued = issued_certificate.c
-    one = (
-        select(
-            issued.not_after,
-            issued.revoked_at,
-            device_identity.c.enrollment_id,
-            enrollment.c.enabled,
-            enrollment.c.host_uuid,
-            enrollment_token.c.labels,
-            enrollment_token.c.allow_reenrollment,
+    return (
+        certificates.outerjoin(
+            device_identity, device_identity.c.certificate_sha256 == issued.sha256
         )
-        .select_from(issued_certificate)
-        .outerjoin(device_identity, device_identity.c.certificate_sha256 == issued.sha256)
         .outerjoin(enrollment, enrollment.c.id == device_identity.c.enrollment_id)
         .outerjoin(enrollment_token, enrollment_token.c.sha256 == issued.token_sha256)
-        .where(issued.sha256 == certificate_sha256, issued.purpose == _MDM_IDENTITY)
     )
-    row = connection.execute(one).first()
+
+
+def identity_record(certificate_sha256: str, row: Sequence[Any]) -> KnownIdentity | None:
+    """
+    The record of :data:`IDENTITY_COLUMNS`; None when it is the certificate of no identity.
+    """
+    purpose, not_after, revoked_at, enrollment_id, enabled, host_uuid, labels, replaces = row
     # With the token goes the right to enroll, also with what was issued for it.
-    if row is None or (row.labels is None and row.enrollment_id is None):
+    if purpose != _MDM_IDENTITY or (labels is None and enrollment_id is None):
         return None
     return KnownIdentity(
         certificate_sha256,
-        row.enrollment_id,
-        bool(row.enabled),
-        row.host_uuid,
-        row.labels or (),
-        bool(row.allow_reenrollment),
-        row.not_after,
-        row.revoked_at is not None,
+        enrollment_id,
+        bool(enabled),
+        host_uuid,
+        labels or (),
+        bool(replaces),
+        not_after,
+        revoked_at is not None,
     )
+
+
+_IDENTITY = Prepared(
+    select(*IDENTITY_COLUMNS)
+    .select_from(identity_joined(issued_certificate))
+    .where(issued_certificate.c.sha256 == bindparam("sha256"))
+)

@@ -20,6 +20,8 @@ class PostgreSQLDriver:
     A database of a PostgreSQL server, which other processes may use at the same time.
     """
 
+    glances = False
+
     def __init__(self, url: URL, reactor: ThreadedReactor, settings: DriverSettings) -> None:
         upgrading = upgrading_engine(url, settings.busy_seconds)
         try:

@@ -27,6 +27,8 @@ class SQLiteDriver:
     A SQLite file in WAL mode with synchronous=FULL: what was answered survives a power cut.
     """
 
+    glances = True
+
     def __init__(self, path: Path, reactor: ThreadedReactor, settings: DriverSettings) -> None:
         create_database_file(path)
         writing = writing_engine(path, settings.busy_seconds)

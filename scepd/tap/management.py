@@ -187,6 +187,7 @@ class Management:
             self._make_results(),
             self.last_seen,
             around.in_thread,
+            stores.polls,
         )
 
     def _make_commands(self) -> Commands:

@@ -27,6 +27,7 @@ from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
+from scepd.storage.polls import SQLPollStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.push_topics import SQLPushTopics
 from scepd.storage.pushes import SQLPushStore
@@ -55,6 +56,7 @@ class Stores:
         self.pending_requests = SQLPendingRequestStore(database)
         self.enrollment_tokens = SQLEnrollmentTokenStore(database)
         self.check_ins = SQLCheckInStore(database, retries)
+        self.polls = SQLPollStore(database)
         self.commands = SQLCommandStore(database, retries)
         self.bootstrap_tokens = SQLBootstrapTokenStore(database)
         self.command_history = SQLCommandHistory(database)

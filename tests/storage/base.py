@@ -42,6 +42,7 @@ from scepd.ports import (
     IssuingStore,
     LeaseStore,
     PendingRequestStore,
+    PollStore,
     ProfileStore,
     PushStore,
     SignedBy,
@@ -68,6 +69,7 @@ from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
+from scepd.storage.polls import SQLPollStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.verification import SQLVerificationStore
@@ -114,6 +116,7 @@ class StorageTestCase(TestCase):
         self.requests: PendingRequestStore = SQLPendingRequestStore(database)
         self.enrollment_tokens: EnrollmentTokenStore = SQLEnrollmentTokenStore(database, self.clock)
         self.checkins: CheckInStore = SQLCheckInStore(database)
+        self.polls: PollStore = SQLPollStore(database)
         self.commands: CommandStore = SQLCommandStore(database)
         self.bootstrap: BootstrapTokenStore = SQLBootstrapTokenStore(database)
         self.history: CommandHistory = SQLCommandHistory(database, self.clock)

@@ -21,6 +21,8 @@ class InlineDatabase(Database):
     The tables in memory; reads and writes end before they return.
     """
 
+    glances = True
+
     def __init__(self) -> None:
         super().__init__("sqlite:///unused", real_reactor())
         self.engine = create_engine("sqlite://")

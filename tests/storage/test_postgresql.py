@@ -16,6 +16,7 @@ from tests.storage import (
     history_contract,
     issuing_contract,
     lifecycle_contract,
+    poll_contract,
     profile_contract,
     push_contract,
     silence_contract,
@@ -43,6 +44,12 @@ class CertificateAuthorityTests(MigratedServer, contract.CertificateAuthorityCon
 class ProfileTests(MigratedServer, profile_contract.ProfileContract):
     """
     ProfileStore on PostgreSQL.
+    """
+
+
+class PollTests(MigratedServer, poll_contract.PollContract):
+    """
+    PollStore on PostgreSQL.
     """
 
 

@@ -16,6 +16,7 @@ from tests.storage import (
     history_contract,
     issuing_contract,
     lifecycle_contract,
+    poll_contract,
     profile_contract,
     push_contract,
     silence_contract,
@@ -42,6 +43,12 @@ class CertificateAuthorityTests(MigratedFile, contract.CertificateAuthorityContr
 class ProfileTests(MigratedFile, profile_contract.ProfileContract):
     """
     ProfileStore on SQLite.
+    """
+
+
+class PollTests(MigratedFile, poll_contract.PollContract):
+    """
+    PollStore on SQLite.
     """
 
 

@@ -38,6 +38,7 @@ from scepd.services.last_seen import LastSeen
 from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
 from tests.support.fake_mdm import FakeBootstrapTokens, FakeCheckIns, FakeCommands, FakeVerification
+from tests.support.fake_polls import FakePolls
 from tests.support.fakes import (
     FakeAssignments,
     FakeCertificateAuthorities,
@@ -307,6 +308,7 @@ class MDMWorld:
             Results(result_ports),
             self.last_seen,
             self.workers,
+            FakePolls(self.check_ins, self.commands),
         )
 
     def _wake(self) -> None:
