@@ -48,7 +48,7 @@ from scepd.web.device_root import DeviceRoot
 from scepd.web.errors import problem_refusal
 from scepd.web.health import HealthResource, MetricsResource, ReadinessResource
 from scepd.web.scep_proxy import SCEPProxySite
-from scepd.web.streaming import StreamingSite
+from scepd.web.streaming import StreamingSite, first_receiver
 
 _METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD"))
 # Ordinary messages are read in half a millisecond; a hostile one of that size takes some.
@@ -208,7 +208,9 @@ class Composition:
             minimum_speed=proxy.minimum_speed,
             minimum_speed_after=proxy.minimum_speed_after,
             request_timeout=self._configuration.limits.request_timeout,
-            receiver_for=SCEPProxySite(self.proxy).receiver_for,
+            receiver_for=first_receiver(
+                self.management.mdm_site.receiver_for, SCEPProxySite(self.proxy).receiver_for
+            ),
             tells_requests=lambda: self._tells("debug"),
         )
 

@@ -38,7 +38,7 @@ from scepd.tap.stores import Stores
 from scepd.tap.surroundings import Surroundings
 from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
-from scepd.web.mdm import make_mdm_endpoint
+from scepd.web.mdm import MDMSite, make_mdm_endpoint
 from scepd.web.osquery import OsqueryAPI
 
 _LAST_SEEN_SECONDS = 5.0
@@ -114,9 +114,11 @@ class Management:
         mdm, scep, api = DeviceRoot(), DeviceRoot(), DeviceRoot()
         root.putChild(b"mdm", mdm)
         mdm.putChild(b"enroll", EnrollmentResource(self.enrolling))
-        check_in = make_mdm_endpoint(self._make_check_in())
-        mdm.putChild(b"checkin", check_in)
-        mdm.putChild(b"connect", check_in)
+        check_in = self._make_check_in()
+        self.mdm_site = MDMSite(check_in)
+        endpoint = make_mdm_endpoint(check_in)
+        mdm.putChild(b"checkin", endpoint)
+        mdm.putChild(b"connect", endpoint)
         mdm.putChild(b"scep", scep)
         self.issuing.add_resources(scep)
         root.putChild(b"api", api)

@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
@@ -12,16 +17,114 @@ from scepd.mdm.signature import HEADER
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_messages import FeatureMissing, UserChannelDeclined
 from scepd.web.buffered_endpoint import BufferedEndpoint
+from scepd.web.errors import device_failure, retry_after
+from scepd.web.streamed_request import StreamedRequest
 
 _HEADER = HEADER.encode("ascii")
+_METHOD = "PUT"
+_CONTENT_TYPE = "application/xml; charset=utf-8"
+_PATHS = frozenset((b"/mdm/checkin", b"/mdm/connect"))
+# Longer ones may rest in a file until they are complete.
+_LONGEST_HELD = 64 * 1024
 _STATUSES: dict[type[ScepdError], int] = {UserChannelDeclined: 410, FeatureMissing: 404}
+
+_Answering = Callable[[Request, bytes], Awaitable[bytes]]
+
+_log = Logger()
 
 
 def make_mdm_endpoint(check_in: CheckIn) -> Resource:
     """
     Either endpoint: each takes both kinds of message.
     """
+    return BufferedEndpoint(_METHOD, _CONTENT_TYPE, _answering(check_in), _status_of)
 
+
+class MDMSite:
+    """
+    Takes the messages of ordinary size off a listener's requests (for
+    :class:`~scepd.web.streaming.StreamingSite`): what is between a request and its resource in
+    ``twisted.web`` costs as much as a poll's answer. Everything else goes to the endpoints.
+    """
+
+    def __init__(self, check_in: CheckIn) -> None:
+        self._answer = _answering(check_in)
+
+    def receiver_for(self, request: StreamedRequest, length: int | None) -> MDMDevice | None:
+        """
+        Who takes the body of ``request``: None when it is left to others.
+        """
+        if request.path not in _PATHS or request.method != b"PUT":
+            return None
+        if length is None or length > _LONGEST_HELD:
+            return None
+        return MDMDevice(request, self._answer)
+
+
+class MDMDevice:
+    """
+    A device with a message of ordinary size: a request's receiver.
+    """
+
+    is_hurried = False
+
+    def __init__(self, request: StreamedRequest, answer: _Answering) -> None:
+        self._request = request
+        self._answer = answer
+        self._body = b""
+
+    def request_started(self) -> None:
+        """
+        Its body is waited for.
+        """
+
+    def request_received(self, data: bytes) -> None:
+        """
+        Some bytes of the body, which mostly are all.
+        """
+        self._body += data
+
+    def request_finished(self) -> None:
+        """
+        Answer; it goes on when the device vanishes, as that one asks again.
+        """
+        answered = Deferred.fromCoroutine(self._respond())
+        answered.addErrback(_refuse, self._request)
+        answered.addErrback(lambda failure: _log.failure("Failed to refuse a device", failure))
+
+    def request_too_long(self, limit: int) -> None:
+        """
+        The body is above its limit.
+        """
+        self._request.refuse(413, b"the request is larger than %d bytes\n" % limit)
+
+    def request_too_slow(self, sentence: str) -> None:
+        """
+        The body did not come in time.
+        """
+        self._request.refuse(408, sentence.encode("ascii") + b"\n")
+
+    def connection_lost(self) -> None:
+        """
+        What was answered is lost; the device asks again.
+        """
+
+    def pause_answer(self) -> None:
+        """
+        The answer is written in one piece.
+        """
+
+    def resume_answer(self) -> None:
+        """
+        The answer is written in one piece.
+        """
+
+    async def _respond(self) -> None:
+        body, self._body = self._body, b""
+        self._request.answer(_CONTENT_TYPE, await self._answer(self._request, body))
+
+
+def _answering(check_in: CheckIn) -> _Answering:
     async def answer(request: Request, body: bytes) -> bytes:
         """
         The next command, or nothing.
@@ -30,7 +133,15 @@ def make_mdm_endpoint(check_in: CheckIn) -> Resource:
         # Of two signatures neither is believed.
         return await check_in.answer(body, signatures[0] if len(signatures) == 1 else b"")
 
-    return BufferedEndpoint("PUT", "application/xml; charset=utf-8", answer, _status_of)
+    return answer
+
+
+def _refuse(failure: Failure, request: StreamedRequest) -> None:
+    status, text = device_failure(failure)
+    error, seconds = failure.value, None
+    if isinstance(error, ScepdError):
+        status, seconds = _status_of(error, status), retry_after(error)
+    request.refuse(status, text, retry_after=seconds)
 
 
 def _status_of(error: ScepdError, status: int) -> int:
