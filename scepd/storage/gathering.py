@@ -4,8 +4,9 @@ Look-ups that many ask for at once, made together where the database is behind a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
@@ -19,6 +20,19 @@ _MOST_WAITING = 10_000
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+Q_contra = TypeVar("Q_contra", contravariant=True)
+A_co = TypeVar("A_co", covariant=True)
+
+
+class Query(Protocol[Q_contra, A_co]):
+    """
+    Answers some questions, in their order; by one statement that finds rows by their keys.
+    """
+
+    def __call__(self, connection: Connection, *, questions: Sequence[Q_contra]) -> Sequence[A_co]:
+        """
+        Ask the database.
+        """
 
 
 class Gathering(Generic[Q, A]):
@@ -28,12 +42,10 @@ class Gathering(Generic[Q, A]):
 
     Where a glance is answered at once there is nothing to gather, and each is a query of its own.
 
-    :param query: the answers to some questions, in their order; one statement, by keys.
+    :param query: what answers them.
     """
 
-    def __init__(
-        self, database: Database, query: Callable[[Connection, Sequence[Q]], Sequence[A]]
-    ) -> None:
+    def __init__(self, database: Database, query: Query[Q, A]) -> None:
         self._database = database
         self._query = query
         self._waiting: list[tuple[Q, Deferred[A]]] = []
@@ -47,11 +59,7 @@ class Gathering(Generic[Q, A]):
             when the questions before were answered; or too many wait already.
         """
         if self._database.glances:
-            only = (question,)
-            answers = await self._database.read(
-                lambda connection: self._query(connection, only), glance=True
-            )
-            return answers[0]
+            return self._database.glance(partial(self._query, questions=(question,)))[0]
         if len(self._waiting) >= _MOST_WAITING:
             raise StorageUnavailable(f"{_MOST_WAITING} questions wait for the database already")
         answered: Deferred[A] = Deferred()
@@ -75,9 +83,7 @@ class Gathering(Generic[Q, A]):
     async def _ask_some(self, some: Sequence[tuple[Q, Deferred[A]]]) -> None:
         questions = [question for question, _ in some]
         try:
-            answers = await self._database.read(
-                lambda connection: self._query(connection, questions)
-            )
+            answers = await self._database.read(partial(self._query, questions=questions))
         except Exception:  # noqa: BLE001 - it belongs to those who wait
             failure = Failure()
             for _, answered in some:

@@ -5,33 +5,58 @@ What a poll of a device that has nothing to report needs to know, in one look.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Select, Text, bindparam, column, exists, func, select
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Select,
+    Text,
+    bindparam,
+    column,
+    exists,
+    func,
+    select,
+    type_coerce,
+)
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.types import NullType
 
-from scepd.model import KnownIdentity, Poll
+from scepd.model import Poll
 from scepd.storage.database import Database
 from scepd.storage.enrollments import IDENTITY_COLUMNS, identity_joined, identity_record
 from scepd.storage.gathering import Gathering
 from scepd.storage.prepared import Prepared
 from scepd.storage.tables import command, issued_certificate
 
-_Asked = tuple[str, str]
+_REMEMBERED = 4096
 _TEXTS: ARRAY[str] = ARRAY(Text)
+# As the driver gives them: a row that was seen before is not read again.
+_COLUMNS = tuple(
+    type_coerce(each, NullType()).label(f"value_{number}")
+    for number, each in enumerate((issued_certificate.c.sha256, *IDENTITY_COLUMNS))
+)
+
+# What the types of ours make of a value is the same on every database.
+_READERS = tuple(each.type.result_processor(DefaultDialect(), None) for each in IDENTITY_COLUMNS)
+
+_Asked = tuple[str, str]
 
 
-def _one() -> Select[Any]:
-    asked = select(issued_certificate.c.sha256, *IDENTITY_COLUMNS, _waits(bindparam("enrollment")))
+def _one() -> Select[*tuple[Any, ...]]:
+    asked = select(*_COLUMNS, _waits(bindparam("enrollment")))
     same = issued_certificate.c.sha256 == bindparam("sha256")
     return asked.select_from(identity_joined(issued_certificate)).where(same)
 
 
-def _several() -> Select[Any]:
+def _several() -> Select[*tuple[Any, ...]]:
     """
     The same for pairs of certificate and enrollment, in their order.
     """
+    texts = (bindparam(name, type_=_TEXTS) for name in ("sha256s", "enrollments"))
     asked = (
-        func.unnest(bindparam("sha256s", type_=_TEXTS), bindparam("enrollments", type_=_TEXTS))
+        func.unnest(*texts)
         .table_valued(
             column("sha256", Text),
             column("enrollment", Text),
@@ -42,14 +67,15 @@ def _several() -> Select[Any]:
     )
     same = issued_certificate.c.sha256 == asked.c.sha256
     found = identity_joined(asked.outerjoin(issued_certificate, same))
-    columns = issued_certificate.c.sha256, *IDENTITY_COLUMNS, _waits(asked.c.enrollment)
+    columns = *_COLUMNS, _waits(asked.c.enrollment)
     return select(*columns).select_from(found).order_by(asked.c.number)
 
 
 def _waits(enrollment_id: Any) -> Any:
     # What was answered NotNow counts: the device is idle again.
     waiting = (command.c.enrollment_id == enrollment_id) & command.c.finished_at.is_(None)
-    return exists(select(command.c.uuid).where(waiting)).label("waits")
+    found = exists(select(command.c.uuid).where(waiting))
+    return type_coerce(found, NullType()).label("waits")
 
 
 _ONE = Prepared(_one())
@@ -72,18 +98,25 @@ class SQLPollStore:
         return await self._gathering.ask((certificate_sha256, enrollment_id))
 
 
-def _polls(connection: Connection, asked: Sequence[_Asked]) -> list[Poll]:
-    if len(asked) == 1:
-        sha256, enrollment_id = asked[0]
-        return [_poll(_ONE.first(connection, sha256=sha256, enrollment=enrollment_id))]
-    sha256s, enrollments = [one[0] for one in asked], [one[1] for one in asked]
+def _polls(connection: Connection, *, questions: Sequence[_Asked]) -> list[Poll]:
+    if len(questions) == 1:
+        sha256, enrollment_id = questions[0]
+        row = _ONE.first(connection, sha256=sha256, enrollment=enrollment_id)
+        return [Poll(None, False) if row is None else _poll(row)]
+    sha256s, enrollments = [one[0] for one in questions], [one[1] for one in questions]
     rows = _SEVERAL.all(connection, sha256s=sha256s, enrollments=enrollments)
     return [_poll(row) for row in rows]
 
 
-def _poll(row: tuple[object, ...] | None) -> Poll:
-    if row is None or row[0] is None:
+@lru_cache(maxsize=_REMEMBERED)
+def _poll(row: tuple[Any, ...]) -> Poll:
+    """
+    What a row says, which is the same whenever it is the same row.
+    """
+    sha256, *values, waits = row
+    if sha256 is None:
         return Poll(None, False)
-    sha256, *columns, waits = row
-    known: KnownIdentity | None = identity_record(cast("str", sha256), columns)
-    return Poll(known, bool(waits))
+    read = [
+        value if one is None else one(value) for one, value in zip(_READERS, values, strict=True)
+    ]
+    return Poll(identity_record(sha256, read), bool(waits))

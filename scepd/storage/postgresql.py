@@ -4,8 +4,13 @@ The database server: one thread that writes, one that reads, each with a connect
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
+from scepd.errors import StorageUnavailable
 from scepd.storage.driver import DriverSettings
 from scepd.storage.postgresql_engines import BEGIN_READING, threads_engine, upgrading_engine
 from scepd.storage.postgresql_transactions import SerializableCommit, ServerConnection
@@ -13,6 +18,8 @@ from scepd.storage.transactions import Reading
 from scepd.storage.units import PendingUnit, ThreadedReactor
 from scepd.storage.upgrade import upgrade_database
 from scepd.storage.worker import Worker
+
+T = TypeVar("T")
 
 
 class PostgreSQLDriver:
@@ -52,11 +59,13 @@ class PostgreSQLDriver:
         """
         self._reader.submit(unit)
 
-    def glance(self, unit: PendingUnit) -> bool:
+    def glance(self, query: Callable[[Connection], T]) -> T:
         """
         Nothing: the reactor never waits for a network.
+
+        :raises StorageUnavailable: always.
         """
-        return False
+        raise StorageUnavailable("a server is not looked at from the reactor's thread")
 
     async def stop(self) -> None:
         """

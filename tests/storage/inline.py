@@ -35,6 +35,13 @@ class InlineDatabase(Database):
         with self.engine.begin() as connection:
             return unit(connection)
 
+    def glance(self, query: Callable[[Connection], T]) -> T:
+        """
+        Run ``query``.
+        """
+        with self.engine.begin() as connection:
+            return query(connection)
+
     async def read(self, query: Callable[[Connection], T], *, glance: bool = False) -> T:
         """
         Run ``query``.

@@ -208,6 +208,7 @@ class MDMWorld:
         self.clock = Clock()
         self.clock.advance(NOW.timestamp())
         self.check_ins, self.commands = FakeCheckIns(), FakeCommands()
+        self.polls = FakePolls(self.check_ins, self.commands)
         self.bootstrap_tokens = FakeBootstrapTokens()
         self.assignments, self.exchanges = FakeAssignments(), FakeEnrollments()
         self.verification = FakeVerification()
@@ -244,7 +245,12 @@ class MDMWorld:
         """
         Send a message as a device does.
         """
-        signature = signed(body, identity or self.identity)
+        return self.send_signed(body, signed(body, identity or self.identity))
+
+    def send_signed(self, body: bytes, signature: bytes) -> Deferred[bytes]:
+        """
+        Send a message with any signature.
+        """
         return Deferred.fromCoroutine(self.check_in.answer(body, signature))
 
     def enroll(self) -> None:
@@ -308,7 +314,7 @@ class MDMWorld:
             Results(result_ports),
             self.last_seen,
             self.workers,
-            FakePolls(self.check_ins, self.commands),
+            self.polls,
         )
 
     def _wake(self) -> None:
