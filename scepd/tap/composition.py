@@ -5,6 +5,7 @@ The parts of the daemon, built and put together.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from twisted.web.resource import Resource
@@ -30,6 +31,7 @@ from scepd.services.pushes import Pushes
 from scepd.services.rendering import ProfileRendering
 from scepd.services.step_ca_webhook import StepCAWebhook
 from scepd.services.upstream_targets import UpstreamTargets
+from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.management import Management
@@ -69,6 +71,7 @@ class Composition:
     :param keyring: gives the keyring as it was read last.
     :param say_listening: what is wrong with the listeners, or an empty text.
     :param tells: whether the log tells what happens at a level.
+    :param now: tells the stores' own time, by which leases end.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Composition:
         secrets: DeviceSecrets,
         say_listening: Callable[[], str],
         tells: Callable[[str], bool] = lambda level: True,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._configuration = configuration
         self._tells = tells
@@ -86,7 +90,7 @@ class Composition:
         self._say_listening = say_listening
         self.metrics = Metrics()
         self.database = self._make_database()
-        self._stores = stores = Stores(self.database, configuration.profiles)
+        self._stores = stores = Stores(self.database, configuration.profiles, now)
         stores.authorities = AuthoritiesWithBuiltIn(
             stores.authorities, lambda: self.management.ca, configuration.server.external_url
         )

@@ -21,20 +21,41 @@ class DatabaseTime:
     Adds up the time of queries and of batches of writes, from when it is made.
 
     :ivar reading: seconds in queries, without their transactions' begin and end.
+    :param on_busy: told of each unit that begins (1) and ends (-1) to wait for a thread.
     :ivar units: how many units were written.
     """
 
-    def __init__(self, database: Database, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        metrics: Metrics,
+        on_busy: Callable[[int], None] = lambda change: None,
+    ) -> None:
         self.reading = 0.0
         self.units = 0
         self._metrics = metrics
-        read = database.read
+        read, write, glance = database.read, database.write, database.glance
 
         async def timed(query: Callable[[Connection], T], **options: Any) -> T:
-            return await read(self._measured(query), **options)
+            on_busy(1)
+            try:
+                return await read(self._measured(query), **options)
+            finally:
+                on_busy(-1)
+
+        async def counted(unit: Callable[[Connection], T], **options: Any) -> T:
+            self.units += 1
+            on_busy(1)
+            try:
+                return await write(unit, **options)
+            finally:
+                on_busy(-1)
+
+        def looked(query: Callable[[Connection], T]) -> T:
+            return glance(self._measured(query))
 
         # A database has no place for this, as only the bench looks.
-        setattr(database, "read", timed)  # noqa: B010
+        vars(database).update(read=timed, write=counted, glance=looked)
 
     @property
     def writing(self) -> float:

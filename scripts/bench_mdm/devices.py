@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import plistlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -52,25 +52,43 @@ def make_devices(count: int, progress: Progress, encoding: str = "ber") -> list[
     :param encoding: of the signatures: ``ber`` with indefinite lengths, as devices send them, or
         ``der``.
     """
-    authority = rsa.generate_private_key(65537, _KEY_BITS)
     keys = [rsa.generate_private_key(65537, _KEY_BITS) for _ in range(_KEYS)]
+    return make_devices_of(keys, count, progress, encoding)
+
+
+def make_devices_of(
+    keys: Sequence[rsa.RSAPrivateKey],
+    count: int,
+    progress: Progress,
+    encoding: str = "ber",
+    now: datetime | None = None,
+) -> list[Device]:
+    """
+    Make devices that have these keys in turn.
+
+    :param now: when their certificates are issued; None: now.
+    """
+    authority = rsa.generate_private_key(65537, _KEY_BITS)
+    now = now or datetime.now(UTC)
     task = progress.add_task(f"{count} devices", total=count)
     found = []
     for number in range(count):
-        key = keys[number % _KEYS]
+        key = keys[number % len(keys)]
         udid = str(uuid.uuid4()).upper()
-        certificate = _certificate(udid, key.public_key(), authority)
+        certificate = _certificate(udid, key.public_key(), authority, now)
         found.append(Device(udid, certificate, _request(udid, key, certificate, encoding)))
         progress.advance(task)
     progress.remove_task(task)
     return found
 
 
-def enroll(connection: Connection, devices: list[Device]) -> None:
+def enroll(connection: Connection, devices: list[Device], now: datetime | None = None) -> None:
     """
     Store devices as enrolled ones.
+
+    :param now: when they enrolled; None: now.
     """
-    for table, rows in _rows(devices):
+    for table, rows in _rows(devices, now or datetime.now(UTC)):
         connection.execute(insert(table), [complete(table, row) for row in rows])
 
 
@@ -91,8 +109,7 @@ def idle(udid: str) -> bytes:
     return plistlib.dumps({"Status": "Idle", "UDID": udid})
 
 
-def _rows(devices: list[Device]) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
-    now = datetime.now(UTC)
+def _rows(devices: list[Device], now: datetime) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
     udids = [one.udid for one in devices]
     yield (
         host,
@@ -136,11 +153,12 @@ def _rows(devices: list[Device]) -> Iterator[tuple[Table, list[dict[str, Any]]]]
     )
 
 
-def _certificate(udid: str, key: rsa.RSAPublicKey, authority: rsa.RSAPrivateKey) -> bytes:
+def _certificate(
+    udid: str, key: rsa.RSAPublicKey, authority: rsa.RSAPrivateKey, now: datetime
+) -> bytes:
     """
     As the embedded CA issues them.
     """
-    now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name.from_rfc4514_string(f"CN={udid},O=scepd"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
+from scripts.bench_mdm.day import Day
 from scripts.bench_mdm.generator import percentile
 from scripts.bench_mdm.polls import SITE, PollFigures, PollPoint
 from scripts.bench_mdm.tick import TickFigures, TickOptions
@@ -73,6 +74,22 @@ def tick_lines(found: Sequence[TickFigures], options: TickOptions) -> Iterator[s
             f"{percentile(due.quiet, 0.5):.1f} / {percentile(due.quiet, 0.99):.1f} / "
             f"{percentile(due.quiet, 1.0):.1f}"
         )
+
+
+def day_lines(day: Day) -> Iterator[str]:
+    """
+    What a day of a fleet takes.
+    """
+    yield f"A day of {day.hosts:,} hosts on SQLite, in one process on a clock of its own"
+    for text, value in (
+        ("seconds", f"{day.seconds:.0f}, {day.cpu:.0f} of CPU"),
+        ("database seconds", f"{day.database:.1f}, in queries {day.reading:.1f}"),
+        ("rows written", f"{day.rows:,} by {day.units:,} units of work"),
+        ("polls; inventories", f"{day.polls:,}; {day.inventories:,}"),
+        ("deliveries; certificates", f"{day.deliveries:,}; {day.certificates:,}"),
+        ("in the end", ", ".join(f"{count:,} {status}" for status, count in day.statuses.items())),
+    ):
+        yield f"  {text:28}{value}"
 
 
 def aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
