@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Request
@@ -16,6 +16,7 @@ from scepd.errors import PermanentError, ScepdError
 from scepd.mdm.signature import HEADER
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_messages import FeatureMissing, UserChannelDeclined
+from scepd.web.begun import begin
 from scepd.web.buffered_endpoint import BufferedEndpoint
 from scepd.web.errors import device_failure, retry_after
 from scepd.web.streamed_request import StreamedRequest
@@ -28,9 +29,7 @@ _PATHS = frozenset((b"/mdm/checkin", b"/mdm/connect"))
 _LONGEST_HELD = 64 * 1024
 _STATUSES: dict[type[ScepdError], int] = {UserChannelDeclined: 410, FeatureMissing: 404}
 
-_Answering = Callable[[Request, bytes], Awaitable[bytes]]
-
-_log = Logger()
+_Answering = Callable[[Request, bytes], Coroutine[Deferred[Any], Any, bytes]]
 
 
 def make_mdm_endpoint(check_in: CheckIn) -> Resource:
@@ -88,9 +87,8 @@ class MDMDevice:
         """
         Answer; it goes on when the device vanishes, as that one asks again.
         """
-        answered = Deferred.fromCoroutine(self._respond())
-        answered.addErrback(_refuse, self._request)
-        answered.addErrback(lambda failure: _log.failure("Failed to refuse a device", failure))
+        body, self._body = self._body, b""
+        begin(self._answer(self._request, body), self._write, self._refuse)
 
     def request_too_long(self, limit: int) -> None:
         """
@@ -119,9 +117,15 @@ class MDMDevice:
         The answer is written in one piece.
         """
 
-    async def _respond(self) -> None:
-        body, self._body = self._body, b""
-        self._request.answer(_CONTENT_TYPE, await self._answer(self._request, body))
+    def _write(self, answer: bytes) -> None:
+        self._request.answer(_CONTENT_TYPE, answer)
+
+    def _refuse(self, failure: Failure) -> None:
+        status, text = device_failure(failure)
+        error, seconds = failure.value, None
+        if isinstance(error, ScepdError):
+            status, seconds = _status_of(error, status), retry_after(error)
+        self._request.refuse(status, text, retry_after=seconds)
 
 
 def _answering(check_in: CheckIn) -> _Answering:
@@ -134,14 +138,6 @@ def _answering(check_in: CheckIn) -> _Answering:
         return await check_in.answer(body, signatures[0] if len(signatures) == 1 else b"")
 
     return answer
-
-
-def _refuse(failure: Failure, request: StreamedRequest) -> None:
-    status, text = device_failure(failure)
-    error, seconds = failure.value, None
-    if isinstance(error, ScepdError):
-        status, seconds = _status_of(error, status), retry_after(error)
-    request.refuse(status, text, retry_after=seconds)
 
 
 def _status_of(error: ScepdError, status: int) -> int:
