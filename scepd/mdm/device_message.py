@@ -8,8 +8,28 @@ from __future__ import annotations
 
 from scepd.errors import EncodingError, LimitExceeded
 from scepd.mdm.checkin import LARGEST_CHECKIN, CheckInMessage, checkin_message
-from scepd.mdm.results import LARGEST_RESULT, CommandResult, command_result
+from scepd.mdm.identifiers import EnrollmentIdentifier, enrollment_of
+from scepd.mdm.results import LARGEST_RESULT, CommandResult, ResultStatus, command_result
+from scepd.plist.flat import read_flat_plist
 from scepd.plist.reading import read_plist
+
+
+def idle_device(body: bytes) -> EnrollmentIdentifier | None:
+    """
+    Read what a device sends most: that it is there and has nothing to report.
+
+    :param body: any message.
+    :returns: the device; None: it says something else, comes from a user of a device, or is to be
+        read by :func:`parse_device_message`.
+    """
+    root = read_flat_plist(body)
+    if root is None or root.get("Status") != ResultStatus.IDLE.value or "MessageType" in root:
+        return None
+    try:
+        enrollment = enrollment_of(root)
+    except EncodingError:
+        return None
+    return None if enrollment.is_user_channel else enrollment
 
 
 def parse_device_message(body: bytes) -> CheckInMessage | CommandResult:

@@ -40,9 +40,26 @@ def verify_mdm_signature(header: bytes | str, body: bytes) -> bytes:
     :raises SignatureInvalid: not exactly one signer, no certificate for it, or another body.
     :raises UnsupportedAlgorithm: a digest, signature algorithm or key that is not accepted.
     """
+    return verify_detached(decoded_signature(header), body)
+
+
+def decoded_signature(header: bytes | str) -> bytes:
+    """
+    Take the CMS out of a header.
+
+    :param header: the header's value: base64, in which white space counts for nothing; at most
+        90,000 characters.
+    :returns: its octets; what they are is not looked at.
+    :raises EncodingError: not base64.
+    :raises LimitExceeded: too long.
+    """
     if len(header) > _LONGEST_HEADER:
         raise LimitExceeded(f"the {HEADER} header is longer than {_LONGEST_HEADER} characters")
-    return verify_detached(_decoded(header), body)
+    try:
+        # Nearly all that devices send is like this.
+        return binascii.a2b_base64(header, strict_mode=True)
+    except ValueError:
+        return _decoded(header)
 
 
 def sign_mdm_message(body: bytes, key: rsa.RSAPrivateKey, certificate: bytes) -> bytes:

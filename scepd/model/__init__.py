@@ -40,6 +40,7 @@ from scepd.model.mdm import DueRow as DueRow
 from scepd.model.mdm import Enrollment as Enrollment
 from scepd.model.mdm import KnownIdentity as KnownIdentity
 from scepd.model.mdm import Lease as Lease
+from scepd.model.mdm import Poll as Poll
 from scepd.model.mdm import PushAddress as PushAddress
 from scepd.model.mdm import QueuedCommand as QueuedCommand
 from scepd.model.mdm import RowEvent as RowEvent

@@ -105,6 +105,19 @@ renews the device's identity. Profiles of operators have longer ones.
 
 
 @dataclass(frozen=True, slots=True)
+class Poll:
+    """
+    What a device's poll meets.
+
+    :param identity: what is known of the certificate that it signed with; None: nothing.
+    :param waits: whether a command without a final result waits for its enrollment.
+    """
+
+    identity: KnownIdentity | None
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QueuedCommand:
     """
     A command that waits for its final result.

@@ -16,6 +16,7 @@ from scepd.pki.der_reader import (
     MAX_ELEMENTS,
     OBJECT_IDENTIFIER,
     UNIVERSAL_CONSTRUCTED,
+    der_elements,
     is_der,
     long_tag_end,
 )
@@ -105,10 +106,16 @@ class _Transcoder:
         self._max_depth = max_depth
         self._elements_left = max_elements
 
-    def element(self, at: int, end: int, depth: int) -> tuple[bytes, int]:
+    def element(
+        self, at: int, end: int, depth: int, *, may_be_der: bool = False
+    ) -> tuple[bytes, int]:
         """
         Transcode the element that starts at an offset; return it and the offset behind it.
+
+        :param may_be_der: whether it is worth a look if there is nothing to do in it: what is
+            inside indefinite lengths has definite ones mostly, and is then DER to the bottom.
         """
+        start = at
         self._count(depth)
         tag_end = self._tag_end(at, end)
         length, body = self._length(tag_end, end)
@@ -119,6 +126,8 @@ class _Transcoder:
             children, after = self._until_end_of_contents(body, end, depth + 1)
         else:
             after = body + length
+            if may_be_der and self._is_der(self._data[start:after], depth):
+                return self._data[start:after], after
             children = self.children(body, after, depth + 1)
         return _rebuild(tag, children), after
 
@@ -135,9 +144,16 @@ class _Transcoder:
     def _until_end_of_contents(self, at: int, end: int, depth: int) -> tuple[list[bytes], int]:
         found = []
         while self._data[at : min(at + 2, end)] != b"\x00\x00":
-            encoded, at = self.element(at, end, depth)
+            encoded, at = self.element(at, end, depth, may_be_der=True)
             found.append(encoded)
         return found, at + 2
+
+    def _is_der(self, element: bytes, depth: int) -> bool:
+        # It was counted itself.
+        count = der_elements(element, self._max_depth - depth + 1, self._elements_left + 1)
+        if count is not None:
+            self._elements_left -= count - 1
+        return count is not None
 
     def _count(self, depth: int) -> None:
         self._elements_left -= 1

@@ -42,17 +42,29 @@ def is_der(data: bytes, max_depth: int = MAX_DEPTH, max_elements: int = MAX_ELEM
     :returns: False for anything else, above the limits, and for tags of several octets, which no
         message of ours has: ``to_der`` tells what it is.
     """
+    return der_elements(data, max_depth, max_elements) is not None
+
+
+def der_elements(
+    data: bytes, max_depth: int = MAX_DEPTH, max_elements: int = MAX_ELEMENTS
+) -> int | None:
+    """
+    Count the elements of what :func:`is_der` takes for DER.
+
+    :returns: how many there are, however deep; None when it is not DER, or above the limits.
+    """
     try:
-        return _is_der(data, max_depth, max_elements)
+        return _der_elements(data, max_depth, max_elements)
     except IndexError:
-        return False
+        return None
 
 
-def _is_der(data: bytes, max_depth: int, max_elements: int) -> bool:
+def _der_elements(data: bytes, max_depth: int, max_elements: int) -> int | None:
     kinds, at, end = _KINDS, 0, len(data)
     ends: list[int] = []
     # Behind a first element that is primitive there must be nothing.
-    for _ in range(max_elements if data[0] & CONSTRUCTED else min(max_elements, 1)):
+    most = max_elements if data[0] & CONSTRUCTED else min(max_elements, 1)
+    for count in range(1, most + 1):
         kind, length = kinds[data[at]], data[at + 1]
         at += 2
         if length > 0x7F:
@@ -65,23 +77,23 @@ def _is_der(data: bytes, max_depth: int, max_elements: int) -> bool:
                 length, at = _long_length(data, length, at)
         after = at + length
         if length < 0 or after > end:
-            return False
+            return None
         if kind == _PRIMITIVE or (kind == _IDENTIFIER and length <= LONGEST_IDENTIFIER):
             at = after
         elif kind == _CONSTRUCTED:
             if length and len(ends) + 1 >= max_depth:
-                return False
+                return None
             ends.append(end)
             end = after
         else:
-            return False
+            return None
         while at == end:
             if not ends:
-                return True
+                return count
             end = ends.pop()
             if not ends and at != end:
-                return False
-    return False
+                return None
+    return None
 
 
 class DERReader:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from scepd.errors import LimitExceeded, SignatureInvalid
 from scepd.pki import der
@@ -37,6 +37,22 @@ class VerifiedSigner:
 
     identity: CertificateIdentity
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetachedSignature:
+    """
+    A signature that came apart from what it signs, and is right.
+
+    :param signer: who made it.
+    :param octets: the signature itself.
+    :param is_plain: whether it is over the content's octets and nothing else: there are no
+        signedAttrs, and no content inside.
+    """
+
+    signer: VerifiedSigner
+    octets: bytes
+    is_plain: bool
 
 
 def the_signer(signed: SignedData) -> Signer:
@@ -107,6 +123,20 @@ def verify_detached(
     signature: bytes, content: bytes, *, allow_sha1: bool = True, minimum_key_bits: int = 1024
 ) -> bytes:
     """
+    Verify a signature that came apart, as :func:`verify_detached_signature` does.
+
+    :returns: the DER of the signer's certificate, which nobody has checked against anything.
+    """
+    found = verify_detached_signature(
+        signature, content, allow_sha1=allow_sha1, minimum_key_bits=minimum_key_bits
+    )
+    return found.signer.identity.der
+
+
+def verify_detached_signature(
+    signature: bytes, content: bytes, *, allow_sha1: bool = True, minimum_key_bits: int = 1024
+) -> DetachedSignature:
+    """
     Verify a signature that came apart from what it signs, such as a device's ``Mdm-Signature``.
 
     Devices send no signedAttrs, so that the signature is over the content itself.
@@ -115,7 +145,7 @@ def verify_detached(
     :param content: the octets that were signed.
     :param allow_sha1: whether SHA-1 will do.
     :param minimum_key_bits: the smallest signer key.
-    :returns: the DER of the signer's certificate, which nobody has checked against anything.
+    :returns: the signature, whose signer's certificate nobody has checked against anything.
     :raises SignatureInvalid: as for ``verify_signed_data``, or other content inside.
     :raises UnsupportedAlgorithm: a digest, signature algorithm or key that is not accepted.
     :raises EncodingError: not a SignedData.
@@ -126,7 +156,28 @@ def verify_detached(
     signed = parse_signed_data(signature)
     if signed.content is not None and signed.content != content:
         raise SignatureInvalid("the signature holds other content")
-    return _verify(signed, content, allow_sha1, minimum_key_bits).identity.der
+    verified = _verify(signed, content, allow_sha1, minimum_key_bits)
+    signer = the_signer(signed)
+    is_plain = signer.signed_attributes is None and signed.content is None
+    return DetachedSignature(verified, signer.signature, is_plain)
+
+
+def check_plain_signature(
+    key: rsa.RSAPublicKey, octets: bytes, content: bytes, digest: str
+) -> None:
+    """
+    Check a signature over the content's octets and nothing else.
+
+    :param key: one that :func:`~scepd.pki.keys.rsa_public_key` gave.
+    :param octets: the signature.
+    :param content: what was signed.
+    :param digest: the name of an accepted one.
+    :raises SignatureInvalid: it is not right.
+    """
+    try:
+        key.verify(octets, content, _PKCS1, hash_algorithm(digest))
+    except InvalidSignature:
+        raise SignatureInvalid("the signature is wrong") from None
 
 
 def _verify(

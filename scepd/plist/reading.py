@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from scepd.errors import LimitExceeded
 from scepd.plist.binary import MAGIC, read_binary_plist
+from scepd.plist.flat import read_flat_plist
 from scepd.plist.values import Budget, PlistValue
 from scepd.plist.xml import read_xml_plist
 
@@ -39,6 +40,9 @@ def read_plist(
     """
     if len(data) > max_size:
         raise LimitExceeded(f"the property list is longer than {max_size} bytes")
+    flat = read_flat_plist(data)
+    if flat is not None and max_depth > 0 and 2 * len(flat) < max_objects:
+        return flat
     budget = Budget(
         max_depth=min(max_depth, 200),
         max_objects=max_objects,

@@ -28,6 +28,7 @@ from scepd.ports.mdm import BootstrapTokenStore as BootstrapTokenStore
 from scepd.ports.mdm import CheckInStore as CheckInStore
 from scepd.ports.mdm import CommandHistory as CommandHistory
 from scepd.ports.mdm import CommandStore as CommandStore
+from scepd.ports.mdm import PollStore as PollStore
 from scepd.ports.mdm import UserChannelStore as UserChannelStore
 from scepd.ports.profiles import AssignmentStore as AssignmentStore
 from scepd.ports.profiles import HostChangeStore as HostChangeStore

@@ -19,6 +19,7 @@ from scepd.model import (
     Host,
     KnownIdentity,
     Lease,
+    Poll,
     PushAddress,
     QueuedCommand,
     RowEvent,
@@ -112,6 +113,18 @@ class CheckInStore(Protocol):
     async def saw(self, enrollment_ids: Sequence[str], at: datetime) -> None:
         """
         Set when these enrollments and their hosts were last seen.
+        """
+
+
+class PollStore(Protocol):
+    """
+    What devices meet that have nothing to report.
+    """
+
+    async def poll(self, certificate_sha256: str, enrollment_id: str) -> Poll:
+        """
+        What is known of the certificate that signed, as :meth:`CheckInStore.identity` has it, and
+        whether a command waits for that enrollment, as it is at this moment.
         """
 
 

@@ -8,13 +8,15 @@ from twisted.logger import Logger
 
 from scepd.errors import LimitExceeded, MessageError
 from scepd.mdm.checkin import Authenticate, CheckInMessage
-from scepd.mdm.device_message import parse_device_message
+from scepd.mdm.device_message import idle_device, parse_device_message
+from scepd.mdm.identifiers import EnrollmentIdentifier
 from scepd.mdm.results import LARGEST_RESULT, CommandResult, ResultStatus
 from scepd.model import KnownIdentity
-from scepd.ports import Workers
+from scepd.ports import PollStore, Workers
 from scepd.services.checkin_identity import (
     DeviceRefused,
     Identities,
+    Sender,
     refuse_retired,
     sender_of,
 )
@@ -43,6 +45,7 @@ class CheckIn:
         workers: Workers,
         user_channels: UserChannels,
         renewal: IdentityRenewal,
+        polls: PollStore,
     ) -> None:
         self._identities = identities
         self._messages = messages
@@ -52,6 +55,7 @@ class CheckIn:
         self._workers = workers
         self._user_channels = user_channels
         self._renewal = renewal
+        self._polls = polls
 
     async def answer(self, body: bytes, signature: bytes, certificate: bytes = b"") -> bytes:
         """
@@ -65,7 +69,11 @@ class CheckIn:
         """
         if len(body) > LARGEST_RESULT:
             raise LimitExceeded(f"the message is longer than {LARGEST_RESULT} bytes")
-        identity = await self._identities.of(body, signature, certificate)
+        sender = await self._identities.sender(body, signature, certificate)
+        idle = idle_device(body)
+        if idle is not None and not (idle.is_user_channel or sender.connection_sha256):
+            return await self._poll(idle, sender)
+        identity = await self._identities.known(sender)
         message = await self._read(body, identity)
         if isinstance(message, CommandResult):
             return await self._connect(message, identity)
@@ -74,6 +82,26 @@ class CheckIn:
         if not isinstance(message, Authenticate):
             await self._identities.confirm(identity)
         return answer
+
+    async def _poll(self, device: EnrollmentIdentifier, sender: Sender) -> bytes:
+        """
+        Answer a device that has nothing to report: who it is and whether anything waits for it is
+        one look at the database.
+        """
+        found = await self._polls.poll(sender.certificate_sha256, device.text)
+        identity = self._identities.accepted(sender, found.identity)
+        host_uuid = sender_of(device, identity)
+        if not identity.enabled:
+            raise DeviceRefused("the device is not enrolled")
+        refuse_retired(identity)
+        self._last_seen.saw(device.device)
+        if not identity.confirmed:
+            await self._identities.confirm(identity)
+        if identity.expired:
+            return await self._renewal_only(identity, host_uuid, idle=True)
+        if not found.waits:
+            return b""
+        return await self._commands.next(device.text, host_uuid, idle=True)
 
     async def _read(self, body: bytes, identity: KnownIdentity) -> CheckInMessage | CommandResult:
         """

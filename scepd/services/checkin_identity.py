@@ -4,7 +4,7 @@ Who sent a message: the identity that signed it, as it was issued and pinned.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 
@@ -13,7 +13,8 @@ from twisted.logger import Logger
 
 from scepd.errors import PermanentError
 from scepd.mdm.identifiers import EnrollmentIdentifier
-from scepd.mdm.signature import verify_mdm_signature
+from scepd.mdm.known_signers import KnownSigners, MessageSigner, verified_signer
+from scepd.mdm.signature import decoded_signature
 from scepd.metrics import Metrics
 from scepd.model import KnownIdentity
 from scepd.ports import CheckInStore, IdentityStore, Workers
@@ -23,6 +24,9 @@ EXPIRED_GRACE = timedelta(days=180)
 """
 For which an identity that has expired is heard, when nothing else is said.
 """
+
+# Reading a signature of that size takes less than a millisecond; a hostile one takes some.
+_INLINE_OCTETS = 8 * 1024
 
 _log = Logger()
 
@@ -35,11 +39,29 @@ class DeviceRefused(PermanentError):
     code = "device-refused"
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """
+    Who sent a message, whoever that is.
+
+    :param certificate_sha256: hex, of the certificate that counts.
+    :param signer: who signed it; None: it is not signed, and the connection counts.
+    :param connection_sha256: hex, of another certificate that the connection proves; empty: it
+        proves none.
+    """
+
+    certificate_sha256: str
+    signer: MessageSigner | None = None
+    connection_sha256: str = ""
+
+
 class Identities:
     """
     Knows senders by their signature, or by the certificate of their connection, before a byte of
     what they say is read.
 
+    :ivar signers: those whose signatures need not be read again. Whether they are listened to is
+        asked of the store with each message.
     :param identities: where it is recorded that a device has begun to use one.
     :param grace: for which one that has expired is heard, so that it can be renewed.
     """
@@ -54,11 +76,34 @@ class Identities:
         grace: timedelta = EXPIRED_GRACE,
     ) -> None:
         self._store = store
+        self.signers = KnownSigners()
         self._identities = identities
         self._workers = workers
         self._clock = clock
         self._metrics = metrics
         self._grace = grace
+
+    async def sender(self, body: bytes, signature: bytes, certificate: bytes = b"") -> Sender:
+        """
+        Who sent ``body``, who may be anybody.
+
+        :param signature: the ``Mdm-Signature`` header; empty: there is none.
+        :param certificate: DER of what the connection proves; empty: nothing.
+        :raises MessageError: there is a signature, and it is none of the body; or neither.
+        """
+        connection = sha256(certificate).hexdigest() if certificate else ""
+        if connection and not signature:
+            return Sender(connection)
+        signer = await self._signer(body, signature)
+        other = "" if connection == signer.certificate_sha256 else connection
+        return Sender(signer.certificate_sha256, signer, other)
+
+    async def _signer(self, body: bytes, signature: bytes) -> MessageSigner:
+        if len(body) + len(signature) > _INLINE_OCTETS:
+            return await self._workers(lambda: verified_signer(decoded_signature(signature), body))
+        cms = decoded_signature(signature)
+        # Two hand-overs to a thread take as long as this.
+        return self.signers.recognised(cms, body) or verified_signer(cms, body)
 
     async def of(self, body: bytes, signature: bytes, certificate: bytes = b"") -> KnownIdentity:
         """
@@ -72,16 +117,22 @@ class Identities:
             or has expired longer ago than for the grace, or without being pinned; or the
             connection is of another device.
         """
-        signer = certificate
-        if signature or not certificate:
-            signer = await self._workers(lambda: verify_mdm_signature(signature, body))
-        identity = await self._known(signer)
-        if certificate not in (b"", signer):
-            await self._refuse_other_device(identity, certificate)
+        return await self.known(await self.sender(body, signature, certificate))
+
+    async def known(self, sender: Sender) -> KnownIdentity:
+        """
+        The identity of a sender.
+
+        :raises DeviceRefused: as :meth:`of`.
+        """
+        found = await self._store.identity(sender.certificate_sha256)
+        identity = self.accepted(sender, found)
+        if sender.connection_sha256:
+            await self._refuse_other_device(identity, sender.connection_sha256)
         return identity
 
-    async def _refuse_other_device(self, identity: KnownIdentity, certificate: bytes) -> None:
-        other = await self._store.identity(sha256(certificate).hexdigest())
+    async def _refuse_other_device(self, identity: KnownIdentity, certificate_sha256: str) -> None:
+        other = await self._store.identity(certificate_sha256)
         if other is None or None in (other.enrollment_id, identity.enrollment_id):
             return
         if other.enrollment_id != identity.enrollment_id:
@@ -92,9 +143,23 @@ class Identities:
             )
             raise DeviceRefused("the signature and the connection are of different devices")
 
-    async def _known(self, certificate: bytes) -> KnownIdentity:
-        fingerprint = sha256(certificate).hexdigest()
-        identity = await self._store.identity(fingerprint)
+    def accepted(self, sender: Sender, identity: KnownIdentity | None) -> KnownIdentity:
+        """
+        An identity as the store has it now, unless it is not listened to.
+
+        :param identity: of the sender; None: it has none.
+        :raises DeviceRefused: as :meth:`of`, but for the connection.
+        """
+        try:
+            accepted = self._accepted(sender.certificate_sha256, identity)
+        except DeviceRefused:
+            self.signers.forget(sender.certificate_sha256)
+            raise
+        if sender.signer is not None:
+            self.signers.keep(sender.signer)
+        return accepted
+
+    def _accepted(self, fingerprint: str, identity: KnownIdentity | None) -> KnownIdentity:
         if identity is None:
             _log.warn("Refused a message signed by the unknown {identity}", identity=fingerprint)
             raise DeviceRefused("the certificate was not issued for an enrollment")

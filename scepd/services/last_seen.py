@@ -4,12 +4,11 @@ When enrollments were last seen: gathered in memory, written in batches.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from twisted.internet.interfaces import IReactorTime
 
 from scepd.ports import CheckInStore
-from scepd.services.clock import utc_now
 
 _BATCH = 500
 _MOST_WAITING = 100_000
@@ -23,14 +22,15 @@ class LastSeen:
     def __init__(self, store: CheckInStore, clock: IReactorTime) -> None:
         self._store = store
         self._clock = clock
-        self._waiting: dict[str, datetime] = {}
+        # Seconds by the clock: a poll has no use for more.
+        self._waiting: dict[str, float] = {}
 
     def saw(self, enrollment_id: str) -> None:
         """
         An enrollment is there now.
         """
         if enrollment_id in self._waiting or len(self._waiting) < _MOST_WAITING:
-            self._waiting[enrollment_id] = utc_now(self._clock)
+            self._waiting[enrollment_id] = self._clock.seconds()
 
     async def flush(self) -> None:
         """
@@ -49,7 +49,7 @@ class LastSeen:
             return
         # All of a batch get the time of the one that was there last: it is seconds old.
         at = max(times)
-        await self._store.saw(batch, at)
+        await self._store.saw(batch, datetime.fromtimestamp(at, UTC))
         for enrollment_id in batch:
             # Another flush may have been faster.
             if self._waiting.get(enrollment_id, at) <= at:

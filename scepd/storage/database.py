@@ -15,7 +15,7 @@ from scepd.errors import StorageUnavailable
 from scepd.storage.driver import Driver, DriverSettings
 from scepd.storage.drivers import driver_opener
 from scepd.storage.tables import health_check
-from scepd.storage.units import Glance, ThreadedReactor, Unit
+from scepd.storage.units import ThreadedReactor, Unit
 from scepd.storage.worker import OnBatch
 
 _log = Logger()
@@ -117,13 +117,34 @@ class Database:
         :raises StorageUnavailable: the database could not be read, or not in time.
         """
         driver = self._started()
-        if glance:
-            looking = Glance(query)
-            if driver.glance(looking):
-                return looking.result()
+        if glance and driver.glances:
+            return driver.glance(query)
         pending = Unit(query, self._reactor, self._deadline)
         driver.read(pending)
         return await pending.answered
+
+    @property
+    def glances(self) -> bool:
+        """
+        Whether what is read at a glance is there without waiting.
+
+        :raises StorageUnavailable: the database is not open.
+        """
+        return self._started().glances
+
+    def glance(self, query: Callable[[Connection], T]) -> T:
+        """
+        What ``read(query, glance=True)`` gives, without waiting; only where it :attr:`glances`.
+
+        :raises StorageUnavailable: the database could not be read.
+        """
+        return self._started().glance(query)
+
+    def end_of_turn(self, call: Callable[[], object]) -> None:
+        """
+        Call when this turn of the reactor is over, and all who ask in it have asked.
+        """
+        self._reactor.callLater(0, call)
 
     async def ping(self) -> None:
         """

@@ -4,11 +4,16 @@ What a kind of database has to bring to stand behind :class:`~scepd.storage.data
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
 
 from scepd.storage.units import PendingUnit
 from scepd.storage.worker import OnBatch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,12 @@ class Driver(Protocol):
     A database that is open.
     """
 
+    @property
+    def glances(self) -> bool:
+        """
+        Whether a look at one row by its key takes microseconds, so that :meth:`glance` takes one.
+        """
+
     def write(self, unit: PendingUnit) -> None:
         """
         Run a unit that changes data, and answer it after its commit.
@@ -43,12 +54,12 @@ class Driver(Protocol):
         Run a unit that only reads.
         """
 
-    def glance(self, unit: PendingUnit) -> bool:
+    def glance(self, query: Callable[[Connection], T]) -> T:
         """
-        Run a unit that looks at one row by its key before this returns, where that takes
-        microseconds.
+        Run a query that looks at one row by its key, in the reactor's thread.
 
-        :returns: False: it takes longer here, and nothing was done.
+        :returns: what it returned.
+        :raises StorageUnavailable: the database could not be read.
         """
 
     async def stop(self) -> None:

@@ -6,13 +6,27 @@ These run inside a caller's unit of work.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from scepd.errors import Conflict
 from scepd.model import EnrollmentChallenge, KnownIdentity
 from scepd.storage.outbox import cancel_commands
+from scepd.storage.prepared import Prepared
 from scepd.storage.tables import (
     command,
     device_identity,
@@ -33,6 +47,25 @@ IS_RENEWAL = or_(
 The condition for certificates that were issued to take another one's place.
 """
 _COLUMNS = device_identity.c
+IDENTITY_COLUMNS = (
+    issued_certificate.c.purpose,
+    issued_certificate.c.not_after,
+    issued_certificate.c.revoked_at,
+    issued_certificate.c.host_uuid,
+    issued_certificate.c.serial_number,
+    issued_certificate.c.renewed_sha256,
+    _COLUMNS.enrollment_id,
+    _COLUMNS.confirmed_at,
+    _COLUMNS.retired_at,
+    _COLUMNS.renewal_command,
+    enrollment.c.enabled,
+    enrollment.c.host_uuid,
+    enrollment_token.c.labels,
+    enrollment_token.c.allow_reenrollment,
+)
+"""
+What is known of an identity, of :func:`identity_joined`.
+"""
 _CHALLENGES = enrollment_challenge.c
 
 
@@ -41,50 +74,57 @@ def known_identity(connection: Connection, certificate_sha256: str) -> KnownIden
     What is known of a certificate that was issued as an MDM identity; None when it is none, or is
     not pinned and there is no token that it could enroll with.
     """
+    row = _IDENTITY.first(connection, sha256=certificate_sha256)
+    return None if row is None else identity_record(certificate_sha256, row)
+
+
+def identity_joined(certificates: FromClause) -> FromClause:
+    """
+    Certificates with what else is known of identities.
+
+    :param certificates: ``issued_certificate``, or a join with it.
+    """
     issued = issued_certificate.c
-    one = (
-        select(
-            issued.not_after,
-            issued.revoked_at,
-            issued.host_uuid.label("bound_host"),
-            issued.serial_number,
-            IS_RENEWAL.label("renews"),
-            _COLUMNS.enrollment_id,
-            _COLUMNS.confirmed_at,
-            _COLUMNS.retired_at,
-            _COLUMNS.renewal_command,
-            enrollment.c.enabled,
-            enrollment.c.host_uuid,
-            enrollment_token.c.labels,
-            enrollment_token.c.allow_reenrollment,
-        )
-        .select_from(issued_certificate)
-        .outerjoin(device_identity, _COLUMNS.certificate_sha256 == issued.sha256)
+    return (
+        certificates.outerjoin(device_identity, _COLUMNS.certificate_sha256 == issued.sha256)
         .outerjoin(enrollment, enrollment.c.id == _COLUMNS.enrollment_id)
         .outerjoin(enrollment_token, enrollment_token.c.sha256 == issued.token_sha256)
-        .where(issued.sha256 == certificate_sha256, issued.purpose.in_((ENROLL, RENEW)))
     )
-    row = connection.execute(one).first()
+
+
+def identity_record(certificate_sha256: str, row: Sequence[Any]) -> KnownIdentity | None:
+    """
+    The record of :data:`IDENTITY_COLUMNS`; None when it is the certificate of no identity.
+    """
+    purpose, not_after, revoked_at, bound_host, serial_number, renewed = row[:6]
+    enrollment_id, confirmed_at, retired_at, renewal_command = row[6:10]
+    enabled, host_uuid, labels, allow_reenrollment = row[10:]
     # With the token goes the right to enroll, also with what was issued for it.
-    if row is None or (row.labels is None and row.enrollment_id is None):
+    if purpose not in (ENROLL, RENEW) or (labels is None and enrollment_id is None):
         return None
-    pinned = row.enrollment_id is not None
     return KnownIdentity(
         certificate_sha256,
-        row.enrollment_id,
-        bool(row.enabled),
-        row.host_uuid,
-        row.labels or (),
-        bool(row.allow_reenrollment),
-        row.not_after,
-        row.revoked_at is not None,
-        bool(row.renews),
-        not pinned or row.confirmed_at is not None,
-        row.retired_at is not None,
-        row.renewal_command,
-        row.bound_host,
-        row.serial_number,
+        enrollment_id,
+        bool(enabled),
+        host_uuid,
+        labels or (),
+        bool(allow_reenrollment),
+        not_after,
+        revoked_at is not None,
+        purpose == RENEW or renewed is not None,
+        enrollment_id is None or confirmed_at is not None,
+        retired_at is not None,
+        renewal_command,
+        bound_host,
+        serial_number,
     )
+
+
+_IDENTITY = Prepared(
+    select(*IDENTITY_COLUMNS)
+    .select_from(identity_joined(issued_certificate))
+    .where(issued_certificate.c.sha256 == bindparam("sha256"))
+)
 
 
 def refuse_pinned(connection: Connection, enrollment_id: str, certificate_sha256: str) -> bool:

@@ -4,8 +4,13 @@ The database server: one thread that writes, one that reads, each with a connect
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
+from scepd.errors import StorageUnavailable
 from scepd.storage.driver import DriverSettings
 from scepd.storage.postgresql_engines import BEGIN_READING, threads_engine, upgrading_engine
 from scepd.storage.postgresql_transactions import SerializableCommit, ServerConnection
@@ -14,11 +19,15 @@ from scepd.storage.units import PendingUnit, ThreadedReactor
 from scepd.storage.upgrade import upgrade_database
 from scepd.storage.worker import Worker
 
+T = TypeVar("T")
+
 
 class PostgreSQLDriver:
     """
     A database of a PostgreSQL server, which other processes may use at the same time.
     """
+
+    glances = False
 
     def __init__(self, url: URL, reactor: ThreadedReactor, settings: DriverSettings) -> None:
         upgrading = upgrading_engine(url, settings.busy_seconds)
@@ -50,11 +59,13 @@ class PostgreSQLDriver:
         """
         self._reader.submit(unit)
 
-    def glance(self, unit: PendingUnit) -> bool:
+    def glance(self, query: Callable[[Connection], T]) -> T:
         """
         Nothing: the reactor never waits for a network.
+
+        :raises StorageUnavailable: always.
         """
-        return False
+        raise StorageUnavailable("a server is not looked at from the reactor's thread")
 
     async def stop(self) -> None:
         """

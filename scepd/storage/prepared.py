@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from operator import methodcaller
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -19,6 +20,7 @@ from sqlalchemy.sql.expression import ClauseElement, Select
 
 _Processor = Callable[[object], object] | None
 _Fetched = TypeVar("_Fetched")
+_FIRST: Callable[[DBAPICursor], Any] = methodcaller("fetchone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,14 @@ class _Parameter:
 class _Plan:
     """
     A statement as one kind of database takes it.
+
+    :param given: the names of the values, where the driver takes all as the caller gives them.
+    :param columns: empty when the caller takes all as the driver gives them.
     """
 
     sql: str
     parameters: tuple[_Parameter, ...]
+    given: tuple[str, ...] | None
     columns: tuple[_Processor, ...]
 
 
@@ -72,7 +78,7 @@ class Prepared:
         :raises DBAPIError: the database refused.
         """
         plan = self._plan(connection.dialect)
-        row = self._fetch(connection, plan, values, lambda cursor: cursor.fetchone())
+        row = self._fetch(connection, plan, values, _FIRST)
         return None if row is None else _row(plan, row)
 
     def all(self, connection: Connection, **values: object) -> list[tuple[object, ...]]:
@@ -137,7 +143,9 @@ class Prepared:
                 column.type.dialect_impl(dialect).result_processor(dialect, None)
                 for column in self._statement.selected_columns
             )
-        return _Plan(compiled.string, parameters, columns)
+        plain = all(one.given and one.processor is None for one in parameters)
+        given = tuple(one.name for one in parameters) if plain else None
+        return _Plan(compiled.string, parameters, given, columns if any(columns) else ())
 
     def _fetch(
         self,
@@ -158,14 +166,16 @@ class Prepared:
     def _execute(
         self, connection: Connection, plan: _Plan, values: dict[str, object]
     ) -> DBAPICursor:
-        given = tuple(parameter.value(values) for parameter in plan.parameters)
+        if plan.given is not None:
+            return run(connection, plan.sql, [values[name] for name in plan.given])
+        given = tuple([parameter.value(values) for parameter in plan.parameters])
         return run(connection, plan.sql, given)
 
 
 def _row(plan: _Plan, row: Sequence[object]) -> tuple[object, ...]:
     if not plan.columns:
-        # What RETURNING gives is as the driver has it.
-        return tuple(row)
+        # As the driver has it; so is what RETURNING gives.
+        return row if isinstance(row, tuple) else tuple(row)
     return tuple(
         [
             value if process is None else process(value)

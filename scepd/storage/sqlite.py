@@ -4,7 +4,11 @@ The embedded database: one thread that writes, one that reads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from scepd.storage.driver import DriverSettings
 from scepd.storage.engines import (
@@ -18,6 +22,7 @@ from scepd.storage.units import PendingUnit, ThreadedReactor
 from scepd.storage.upgrade import upgrade_database
 from scepd.storage.worker import Worker
 
+T = TypeVar("T")
 # Seconds that the reactor may wait for a lock, which readers meet only when the log is recovered.
 _NO_PATIENCE = 0.05
 
@@ -26,6 +31,8 @@ class SQLiteDriver:
     """
     A SQLite file in WAL mode with synchronous=FULL: what was answered survives a power cut.
     """
+
+    glances = True
 
     def __init__(self, path: Path, reactor: ThreadedReactor, settings: DriverSettings) -> None:
         create_database_file(path)
@@ -58,13 +65,12 @@ class SQLiteDriver:
         """
         self._reader.submit(unit)
 
-    def glance(self, unit: PendingUnit) -> bool:
+    def glance(self, query: Callable[[Connection], T]) -> T:
         """
         Look at one row, at once: a thread's two hand-overs take ten times as long. Nobody waits for
         a writer here, as the log keeps what readers see.
         """
-        self._glancing.serve(unit)
-        return True
+        return self._glancing.look(query)
 
     async def stop(self) -> None:
         """

@@ -5,18 +5,20 @@ What the threads of a database do with their units: SQLite's group commit and gl
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from scepd.errors import StorageUnavailable
 from scepd.storage.engines import BEGIN_WRITING, OWN_TRANSACTIONS
 from scepd.storage.faults import is_passing, is_unavailable, sentence
 from scepd.storage.prepared import run
 from scepd.storage.units import PendingUnit
 
+T = TypeVar("T")
 _BATCH_UNITS = 64
 _GATHERING_SECONDS = 0.001
 
@@ -166,19 +168,22 @@ class Glancing:
     def __init__(self, engine: Engine) -> None:
         self._kept = KeptConnection(engine, "")
 
-    def serve(self, unit: PendingUnit) -> None:
+    def look(self, query: Callable[[Connection], T]) -> T:
         """
         Run one query.
+
+        :raises StorageUnavailable: the database could not be read.
         """
-        if not unit.begin():
-            return
+        connection = None
         try:
-            with self._kept.statement() as connection:
-                error = unit.attempt(connection)
-                if error is not None and is_unavailable(error):
-                    raise error
+            connection = self._kept.opened()
+            return query(connection)
         except SQLAlchemyError as error:
-            lose([unit], error)
+            if connection is not None:
+                if not is_unavailable(error):
+                    raise
+                self._kept.let_go(connection, error)
+            raise StorageUnavailable(_refusal(error)) from error
 
     def close(self) -> None:
         """
@@ -212,7 +217,7 @@ class KeptConnection:
             the process in any case.
         :raises SQLAlchemyError: nothing of it is stored.
         """
-        connection, error = self._opened(), None
+        connection, error = self.opened(), None
         try:
             if durable is not self._is_durable:
                 self._is_durable = durable
@@ -225,21 +230,7 @@ class KeptConnection:
             raise
         finally:
             if error is not None:
-                self._let_go(connection, error)
-
-    @contextmanager
-    def statement(self) -> Iterator[Connection]:
-        """
-        The connection for one statement, without a transaction around it.
-
-        :raises SQLAlchemyError: what the statement raised.
-        """
-        connection = self._opened()
-        try:
-            yield connection
-        except SQLAlchemyError as error:
-            self._let_go(connection, error)
-            raise
+                self.let_go(connection, error)
 
     def close(self) -> None:
         """
@@ -250,14 +241,22 @@ class KeptConnection:
             connection.close()
         self._engine.dispose()
 
-    def _opened(self) -> Connection:
+    def opened(self) -> Connection:
+        """
+        The connection, for a statement without a transaction around it.
+
+        :raises SQLAlchemyError: there is none to be had.
+        """
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(**{OWN_TRANSACTIONS: True})
             # It may be the one of before, whose last transaction failed, as it was set for that.
             self._is_durable = None
         return self._connection
 
-    def _let_go(self, connection: Connection, error: BaseException) -> None:
+    def let_go(self, connection: Connection, error: BaseException) -> None:
+        """
+        Take another connection from now on, after an error of this one.
+        """
         self._connection = None
         # SQLite may have ended the transaction itself. One that lasted would lock the others out.
         with suppress(DBAPIError):
@@ -273,4 +272,8 @@ def lose(units: Sequence[PendingUnit], error: Exception) -> None:
     Answer units that the database took nothing of.
     """
     for unit in units:
-        unit.lose(f"the database is not available: {sentence(error)}")
+        unit.lose(_refusal(error))
+
+
+def _refusal(error: Exception) -> str:
+    return f"the database is not available: {sentence(error)}"

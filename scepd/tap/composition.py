@@ -5,6 +5,7 @@ The parts of the daemon, built and put together.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from twisted.web.resource import Resource
@@ -52,7 +53,7 @@ from scepd.web.device_root import DeviceRoot
 from scepd.web.errors import problem_refusal
 from scepd.web.health import HealthResource, MetricsResource, ReadinessResource
 from scepd.web.scep_proxy import SCEPProxySite
-from scepd.web.streaming import StreamingSite
+from scepd.web.streaming import StreamingSite, first_receiver
 
 _METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD"))
 # Ordinary messages are read in half a millisecond; a hostile one of that size takes some.
@@ -81,6 +82,7 @@ class Composition:
     :param keyring: gives the keyring as it was read last.
     :param say_listening: what is wrong with the listeners, or an empty text.
     :param tells: whether the log tells what happens at a level.
+    :param now: tells the stores' own time, by which leases end; None: the database's clock.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Composition:
         secrets: DeviceSecrets,
         say_listening: Callable[[], str],
         tells: Callable[[str], bool] = lambda level: True,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._configuration = configuration
         self._tells = tells
@@ -98,7 +101,9 @@ class Composition:
         self._say_listening = say_listening
         self.metrics = Metrics()
         self.database = self._make_database()
-        self._stores = stores = Stores(self.database, configuration.profiles, configuration.renewal)
+        self._stores = stores = Stores(
+            self.database, configuration.profiles, configuration.renewal, now
+        )
         stores.authorities = AuthoritiesWithBuiltIn(
             stores.authorities, lambda: self.management.ca, configuration.server.external_url
         )
@@ -221,7 +226,9 @@ class Composition:
             minimum_speed=proxy.minimum_speed,
             minimum_speed_after=proxy.minimum_speed_after,
             request_timeout=self._configuration.limits.request_timeout,
-            receiver_for=SCEPProxySite(self.proxy).receiver_for,
+            receiver_for=first_receiver(
+                self.management.mdm_site.receiver_for, SCEPProxySite(self.proxy).receiver_for
+            ),
             tells_requests=lambda: self._tells("debug"),
         )
 

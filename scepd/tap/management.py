@@ -38,7 +38,7 @@ from scepd.tap.verifying import Verifying
 from scepd.web.client_certificates import ClientCertificates, TrustedProxies
 from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
-from scepd.web.mdm import make_mdm_endpoint
+from scepd.web.mdm import MDMSite, make_mdm_endpoint
 
 _LAST_SEEN_SECONDS = 5.0
 _PRUNING_SECONDS = 3600.0
@@ -75,7 +75,6 @@ class Management:
         self.issuing = Issuing(around, stores, secrets.ca_challenge, challenges, metrics)
         self.ca = self.issuing.authority
         self._protecting = protecting
-        self._metrics = metrics
         self.pushing = Pushing(around, stores.pushes, stores.push_topics, metrics, secrets, tells)
         self._leases = Leases(stores.leases, around.new_id(), around.configuration.storage.lease)
         self.last_seen = LastSeen(stores.check_ins, around.reactor)
@@ -94,7 +93,10 @@ class Management:
             sweeps.run,
             around.jitter,
         )
-        self._check_in = self._make_mdm_endpoint(metrics)
+        self.processor = self._make_processor()
+        check_in, certificates = self._make_check_in(), self._make_client_certificates()
+        self._endpoint = make_mdm_endpoint(check_in, certificates)
+        self.mdm_site = MDMSite(check_in, certificates)
         self._periodic = [*self._make_periodic(), self._sweeping]
 
     # -- its life ----------------------------------------------------------------------------------
@@ -149,15 +151,14 @@ class Management:
         """
         mdm = DeviceRoot()
         root.putChild(b"mdm", mdm)
-        mdm.putChild(b"checkin", self._check_in)
-        mdm.putChild(b"connect", self._check_in)
+        mdm.putChild(b"checkin", self._endpoint)
+        mdm.putChild(b"connect", self._endpoint)
         return mdm
 
     # -- the parts ---------------------------------------------------------------------------------
 
     def _make_periodic(self) -> list[Periodic]:
         configuration, stores = self._around.configuration, self._stores
-        processor = self._make_processor()
         reactor = self._around.reactor
         renewal = Renewal(stores.renewals, self._leases, reactor, self._renewal_settings())
         counting = CertificateCounting(stores.renewals, reactor, self._metrics)
@@ -168,7 +169,7 @@ class Management:
             PruningSettings(timedelta(days=configuration.mdm.keep_commands)),
         )
         works = (
-            ("processing profiles", configuration.profiles.tick, processor.tick),
+            ("processing profiles", configuration.profiles.tick, self.processor.tick),
             ("renewing certificates", configuration.renewal.interval, renewal.run),
             ("counting certificates", _COUNTING_SECONDS, counting.run),
             (
@@ -203,14 +204,13 @@ class Management:
             self._metrics,
         )
 
-    def _make_mdm_endpoint(self, metrics: Metrics) -> Resource:
+    def _make_client_certificates(self) -> ClientCertificates:
         settings = self._around.configuration.mdm
-        certificates = ClientCertificates(
+        return ClientCertificates(
             settings.client_certificate_header or "",
             TrustedProxies(settings.trusted_proxies or ()),
-            metrics.client_certificates_refused.inc,
+            self._metrics.client_certificates_refused.inc,
         )
-        return make_mdm_endpoint(self._make_check_in(), certificates)
 
     def _make_check_in(self) -> CheckIn:
         stores, around = self._stores, self._around
@@ -245,6 +245,7 @@ class Management:
             around.in_thread,
             user_channels,
             identities.renewal,
+            stores.polls,
         )
 
     def _make_commands(self) -> Commands:

@@ -4,7 +4,8 @@ Every store, on one database.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from scepd.config import ProfilesSection, RenewalSection
 from scepd.ports import CertificateAuthorityStore
@@ -18,6 +19,7 @@ from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
+from scepd.storage.clock import utc_now
 from scepd.storage.command_history import SQLCommandHistory
 from scepd.storage.commands import SQLCommandStore
 from scepd.storage.database import Database
@@ -33,6 +35,7 @@ from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
+from scepd.storage.polls import SQLPollStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.push_topics import SQLPushTopics
 from scepd.storage.pushes import SQLPushStore
@@ -45,10 +48,17 @@ from scepd.storage.verification import SQLVerificationStore
 class Stores:
     """
     The stores by the names of their ports.
+
+    :param now: tells the stores' own time, by which leases end; None: the database's clock, and
+        where that is not asked this machine's.
     """
 
     def __init__(
-        self, database: Database, profiles: ProfilesSection, renewal: RenewalSection
+        self,
+        database: Database,
+        profiles: ProfilesSection,
+        renewal: RenewalSection,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         retries = _retries(profiles, renewal)
         self.added_authorities = SQLCertificateAuthorityStore(database, retries)
@@ -57,7 +67,7 @@ class Stores:
         self.profiles = SQLProfileStore(database, retries)
         self.hosts = SQLHostStore(database)
         self.host_changes = SQLHostChangeStore(database, retries)
-        self.assignments = SQLAssignmentStore(database)
+        self.assignments = SQLAssignmentStore(database, now or utc_now)
         self.windows = SQLEnrollmentStore(database)
         self.api_tokens = SQLAPITokenStore(database)
         self.activities = SQLActivityStore(database)
@@ -65,23 +75,24 @@ class Stores:
         self.issuing = SQLIssuingStore(database)
         self.certificates = SQLCertificateStore(database)
         self.pending_requests = SQLPendingRequestStore(database)
-        self.enrollment_tokens = SQLEnrollmentTokenStore(database)
+        self.enrollment_tokens = SQLEnrollmentTokenStore(database, now or utc_now)
         self.check_ins = SQLCheckInStore(database, retries)
         self.user_channels = SQLUserChannelStore(database, retries)
+        self.polls = SQLPollStore(database)
         self.commands = SQLCommandStore(database, retries)
         self.bootstrap_tokens = SQLBootstrapTokenStore(database)
-        self.command_history = SQLCommandHistory(database)
+        self.command_history = SQLCommandHistory(database, now)
         self.breakers = SQLBreakerStore(database)
-        self.leases = SQLLeaseStore(database)
+        self.leases = SQLLeaseStore(database, now)
         self.challenges = SQLDeliveryChallengeStore(database)
-        self.delivery = SQLDeliveryStore(database, retries)
+        self.delivery = SQLDeliveryStore(database, retries, now)
         self.pushes = SQLPushStore(database)
         self.resending = SQLResendStore(database, retries)
         self.push_topics = SQLPushTopics(database)
-        self.identities = SQLIdentityStore(database)
+        self.identities = SQLIdentityStore(database, now)
         self.verification = SQLVerificationStore(database, retries)
-        self.renewals = SQLRenewalStore(database, retries)
-        self.inventories = SQLInventoryStore(database)
+        self.renewals = SQLRenewalStore(database, retries, now)
+        self.inventories = SQLInventoryStore(database, now or utc_now)
 
 
 def _retries(profiles: ProfilesSection, renewal: RenewalSection) -> RetrySettings:

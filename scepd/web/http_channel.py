@@ -32,6 +32,7 @@ class DeadlineChannel(HTTPChannel):
     _held = False
     _stopped = False
     _is_reading = False
+    _timed: StreamedRequest | None = None
     _active_at = 0.0
     _idle_deadline: IDelayedCall | None = None
 
@@ -58,6 +59,9 @@ class DeadlineChannel(HTTPChannel):
         self._is_reading = False
         if self._held and not self._stopped:
             self._stop_reading()
+        timed, self._timed = self._timed, None
+        if timed is not None:
+            timed.start_clock()
         # Most heads come in one piece, and need no deadline.
         if self._head_begun and self._head_deadline is None:
             self._head_deadline = self.site.reactor.callLater(
@@ -106,6 +110,13 @@ class DeadlineChannel(HTTPChannel):
         if self._head_deadline is not None:
             self._head_deadline.cancel()
             self._head_deadline = None
+
+    def time_body(self, request: StreamedRequest) -> None:
+        """
+        Start a request's clock when what was read is used up: most bodies come with their head, and
+        need no clock.
+        """
+        self._timed = request
 
     def hold_reading(self) -> None:
         """

@@ -171,6 +171,9 @@ class LingeringRequest(Request):
             self.channel.write(b"0\r\n\r\n")
             self.chunked = 0
         self.channel.read_on()
+        self._linger()
+
+    def _linger(self) -> None:
         if self._clock is not None:
             self._clock.restart(_LINGER_SECONDS)
 

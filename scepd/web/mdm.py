@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
@@ -11,11 +16,21 @@ from scepd.errors import EncodingError, PermanentError, ScepdError
 from scepd.mdm.signature import HEADER
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_messages import FeatureMissing, UserChannelDeclined
+from scepd.web.begun import begin
 from scepd.web.buffered_endpoint import BufferedEndpoint
 from scepd.web.client_certificates import ClientCertificates
+from scepd.web.errors import device_failure, retry_after
+from scepd.web.streamed_request import StreamedRequest
 
 _HEADER = HEADER.encode("ascii")
+_METHOD = "PUT"
+_CONTENT_TYPE = "application/xml; charset=utf-8"
+_PATHS = frozenset((b"/mdm/checkin", b"/mdm/connect"))
+# Longer ones may rest in a file until they are complete.
+_LONGEST_HELD = 64 * 1024
 _STATUSES: dict[type[ScepdError], int] = {UserChannelDeclined: 410, FeatureMissing: 404}
+
+_Answering = Callable[[Request, bytes], Coroutine[Deferred[Any], Any, bytes]]
 
 
 def make_mdm_endpoint(
@@ -26,8 +41,100 @@ def make_mdm_endpoint(
 
     :param certificates: finds what a connection proves; None: nothing but a signature counts.
     """
-    proofs = certificates or ClientCertificates()
+    answering = _answering(check_in, certificates or ClientCertificates())
+    return BufferedEndpoint(_METHOD, _CONTENT_TYPE, answering, _status_of)
 
+
+class MDMSite:
+    """
+    Takes the messages of ordinary size off a listener's requests (for
+    :class:`~scepd.web.streaming.StreamingSite`): what is between a request and its resource in
+    ``twisted.web`` costs as much as a poll's answer. Everything else goes to the endpoints.
+    """
+
+    def __init__(self, check_in: CheckIn, certificates: ClientCertificates | None = None) -> None:
+        self._answer = _answering(check_in, certificates or ClientCertificates())
+
+    def receiver_for(self, request: StreamedRequest, length: int | None) -> MDMDevice | None:
+        """
+        Who takes the body of ``request``: None when it is left to others.
+        """
+        if request.path not in _PATHS or request.method != b"PUT":
+            return None
+        if length is None or length > _LONGEST_HELD:
+            return None
+        return MDMDevice(request, self._answer)
+
+
+class MDMDevice:
+    """
+    A device with a message of ordinary size: a request's receiver.
+    """
+
+    is_hurried = False
+
+    def __init__(self, request: StreamedRequest, answer: _Answering) -> None:
+        self._request = request
+        self._answer = answer
+        self._body = b""
+
+    def request_started(self) -> None:
+        """
+        Its body is waited for.
+        """
+
+    def request_received(self, data: bytes) -> None:
+        """
+        Some bytes of the body, which mostly are all.
+        """
+        self._body += data
+
+    def request_finished(self) -> None:
+        """
+        Answer; it goes on when the device vanishes, as that one asks again.
+        """
+        body, self._body = self._body, b""
+        begin(self._answer(self._request, body), self._write, self._refuse)
+
+    def request_too_long(self, limit: int) -> None:
+        """
+        The body is above its limit.
+        """
+        self._request.refuse(400, b"the request is larger than %d bytes\n" % limit)
+
+    def request_too_slow(self, sentence: str) -> None:
+        """
+        The body did not come in time.
+        """
+        self._request.refuse(408, sentence.encode("ascii") + b"\n")
+
+    def connection_lost(self) -> None:
+        """
+        What was answered is lost; the device asks again.
+        """
+
+    def pause_answer(self) -> None:
+        """
+        The answer is written in one piece.
+        """
+
+    def resume_answer(self) -> None:
+        """
+        The answer is written in one piece.
+        """
+
+    def _write(self, answer: bytes) -> None:
+        self._request.answer(_CONTENT_TYPE, answer)
+
+    def _refuse(self, failure: Failure) -> None:
+        status, text = device_failure(failure)
+        error, seconds = failure.value, None
+        if isinstance(error, ScepdError):
+            status, seconds = _status_of(error, status), retry_after(error)
+        self._request.refuse(status, text, retry_after=seconds)
+
+
+def _answering(check_in: CheckIn, proofs: ClientCertificates) -> _Answering:
     async def answer(request: Request, body: bytes) -> bytes:
         """
         The next command, or nothing.
@@ -38,7 +145,7 @@ def make_mdm_endpoint(
         signature = signatures[0] if signatures else b""
         return await check_in.answer(body, signature, proofs.of(request))
 
-    return BufferedEndpoint("PUT", "application/xml; charset=utf-8", answer, _status_of)
+    return answer
 
 
 def _status_of(error: ScepdError, status: int) -> int:

@@ -12,6 +12,12 @@ class RequestReceiver(Protocol):
     Takes a request's body as it arrives, and hears how the answer's way is.
     """
 
+    @property
+    def is_hurried(self) -> bool:
+        """
+        Whether the site's least speed holds for the body.
+        """
+
     def request_started(self) -> None:
         """
         The request is the receiver's from now on; it may be answered at once.

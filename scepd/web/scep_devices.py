@@ -20,6 +20,8 @@ class AskingDevice:
     A body, which such a request should not have, is dropped.
     """
 
+    is_hurried = True
+
     def __init__(self, request: StreamedRequest, proxy: SCEPProxy, asked: ProxyRequest) -> None:
         self._request = request
         self._proxy = proxy
@@ -98,6 +100,8 @@ class ProxiedDevice:
 
     :param message: the SCEP message, where it does not come as the request's body.
     """
+
+    is_hurried = True
 
     def __init__(self, request: StreamedRequest, message: bytes | None) -> None:
         self._request = request

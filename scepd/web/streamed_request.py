@@ -51,14 +51,26 @@ class StreamedRequest(LingeringRequest):
         # Until the request is complete its own deadline counts, which can tell the client.
         self.channel.setTimeout(None)
         if self._has_body:
-            self._clock = FlooredDeadline(
-                site.reactor, site.request_timeout, self._too_slow, self._make_floor()
-            )
+            self.channel.time_body(self)
         if length is not None and length > site.limit_for(self.path):
             self._refuse_length()
         else:
             self._find_receiver(length)
-        if self._clock is not None and not self.channel.is_held and self._is_arriving:
+
+    def start_clock(self) -> None:
+        """
+        The read that brought the head is over: what is left of the body has its time.
+        """
+        if self._body_complete or self._state is RequestState.ENDED:
+            return
+        site = self.channel.site
+        self._clock = FlooredDeadline(
+            site.reactor, site.request_timeout, self._too_slow, self._make_floor()
+        )
+        self._clock.took(self._took)
+        if self._state is RequestState.ANSWERED:
+            self._linger()
+        elif self._is_arriving and not self.channel.is_held:
             self._clock.start()
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -123,8 +135,8 @@ class StreamedRequest(LingeringRequest):
         """
         if self._is_arriving:
             self.channel.read_on()
+            self._invite()
             if self._clock is not None:
-                self._invite()
                 self._clock.start()
 
     def begin(self, content_type: str, length: int | None) -> None:
@@ -217,14 +229,14 @@ class StreamedRequest(LingeringRequest):
 
     def _make_floor(self) -> SpeedFloor | None:
         site = self.channel.site
-        if not site.minimum_speed:
+        if not site.minimum_speed or self._receiver is None or not self._receiver.is_hurried:
             return None
         return SpeedFloor(
             site.reactor, site.minimum_speed, site.minimum_speed_after, self._below_floor
         )
 
     def _below_floor(self) -> None:
-        if self._receiver is None or self._state is not RequestState.RECEIVING:
+        if self._state is not RequestState.RECEIVING or self._receiver is None:
             return
         self._give_up()
         speed = self.channel.site.minimum_speed

@@ -24,6 +24,31 @@ from scepd.web.streamed_request import StreamedRequest
 _log = Logger()
 
 
+ReceiverFor = Callable[[StreamedRequest, int | None], RequestReceiver | None]
+"""
+Asked when a request's headers are in, with the length of its body, if that is known: who takes the
+body as it comes. None: nobody, or the request was refused.
+"""
+
+
+def first_receiver(*some: ReceiverFor) -> ReceiverFor:
+    """
+    Ask each in turn until one takes the request, or refuses it.
+    """
+
+    def receiver_for(request: StreamedRequest, length: int | None) -> RequestReceiver | None:
+        """
+        The first receiver.
+        """
+        for each in some:
+            receiver = each(request, length)
+            if receiver is not None or request.startedWriting:
+                return receiver
+        return None
+
+    return receiver_for
+
+
 class StreamingSite(Site):
     """
     A Site whose requests may be streamed.
@@ -56,9 +81,7 @@ class StreamingSite(Site):
         length_statuses: Mapping[bytes, int] | None = None,
         minimum_speed: float = 0.0,
         minimum_speed_after: float = 5.0,
-        receiver_for: Callable[[StreamedRequest, int | None], RequestReceiver | None] = (
-            lambda request, length: None
-        ),
+        receiver_for: ReceiverFor = lambda request, length: None,
         on_answer: Callable[[bytes, int], None] = lambda method, status: None,
         tells_requests: Callable[[], bool] = lambda: True,
         spell_refusal: Callable[[int, bytes], tuple[bytes, bytes]] = (

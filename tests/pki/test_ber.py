@@ -17,6 +17,17 @@ from tests.support.pki import openssl_sign, party, tlv
 FEW = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
 
+def _written(tree: object, levels: int) -> bytes:
+    """
+    A tree of octets, with indefinite lengths at the outermost levels.
+    """
+    if isinstance(tree, bytes):
+        return tlv(0x04, tree)
+    assert isinstance(tree, list)
+    inner = b"".join(_written(each, levels - 1) for each in tree)
+    return b"\x30\x80" + inner + b"\x00\x00" if levels > 0 else tlv(0x30, inner)
+
+
 class ToDERTests(SynchronousTestCase):
     """
     Tests of ``to_der``.
@@ -95,6 +106,37 @@ class ToDERTests(SynchronousTestCase):
         started = time.process_time()
         self.assertRaises(LimitExceeded, to_der, b"\x30\x83" + len(body).to_bytes(3, "big") + body)
         self.assertLess(time.process_time() - started, 2.0)
+
+    def test_der_inside(self) -> None:
+        """
+        What is DER within an indefinite length stays as it is, and is counted and measured like
+        all else.
+        """
+        inner = tlv(0x30, *[b"\x05\x00"] * 9)
+        ber = b"\x30\x80" + inner * 4 + b"\x00\x00"
+        self.assertEqual(to_der(ber), tlv(0x30, inner * 4))
+        self.assertEqual(to_der(ber, max_elements=41, max_depth=3), tlv(0x30, inner * 4))
+        self.assertRaises(LimitExceeded, to_der, ber, max_elements=40)
+        self.assertRaises(LimitExceeded, to_der, ber, max_depth=2)
+
+    def test_nearly_der_inside(self) -> None:
+        """
+        What is not DER to the bottom is transcoded, wherever it is.
+        """
+        odd = bytes.fromhex("30 08 30 06 04 83 00 00 01 61")
+        for around in (b"\x30\x80%b\x00\x00", b"\x30\x80\x30\x80%b\x00\x00\x00\x00"):
+            self.assertIn(bytes.fromhex("30 05 30 03 04 01 61"), to_der(around % odd))
+        self.assertRaises(EncodingError, to_der, b"\x30\x80\x30\x03\x04\x05a\x00\x00")
+
+    @FEW
+    @given(st.recursive(st.binary(max_size=4), lambda inner: st.lists(inner, max_size=4)))
+    def test_any_tree(self, tree: object) -> None:
+        """
+        A tree written with indefinite lengths at some levels is the same in DER as one written with
+        none.
+        """
+        for levels in range(4):
+            self.assertEqual(to_der(_written(tree, levels)), _written(tree, 0))
 
     def test_long_object_identifier(self) -> None:
         """

@@ -45,6 +45,7 @@ from scepd.ports import (
     IssuingStore,
     LeaseStore,
     PendingRequestStore,
+    PollStore,
     ProfileStore,
     PushStore,
     RenewalStore,
@@ -77,6 +78,7 @@ from scepd.storage.issued_certificates import SQLCertificateStore
 from scepd.storage.issuing import SQLIssuingStore
 from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
+from scepd.storage.polls import SQLPollStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.renewals import SQLRenewalStore
@@ -128,6 +130,7 @@ class StorageTestCase(TestCase):
         self.enrollment_tokens: EnrollmentTokenStore = SQLEnrollmentTokenStore(database, self.clock)
         self.checkins: CheckInStore = SQLCheckInStore(database)
         self.channels: UserChannelStore = SQLUserChannelStore(database)
+        self.polls: PollStore = SQLPollStore(database)
         self.commands: CommandStore = SQLCommandStore(database)
         self.bootstrap: BootstrapTokenStore = SQLBootstrapTokenStore(database)
         self.history: CommandHistory = SQLCommandHistory(database, self.clock)

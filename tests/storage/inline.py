@@ -21,6 +21,8 @@ class InlineDatabase(Database):
     The tables in memory; reads and writes end before they return.
     """
 
+    glances = True
+
     def __init__(self) -> None:
         super().__init__("sqlite:///unused", real_reactor())
         self.engine = create_engine("sqlite://")
@@ -32,6 +34,13 @@ class InlineDatabase(Database):
         """
         with self.engine.begin() as connection:
             return unit(connection)
+
+    def glance(self, query: Callable[[Connection], T]) -> T:
+        """
+        Run ``query``.
+        """
+        with self.engine.begin() as connection:
+            return query(connection)
 
     async def read(self, query: Callable[[Connection], T], *, glance: bool = False) -> T:
         """

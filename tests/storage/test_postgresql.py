@@ -19,6 +19,7 @@ from tests.storage import (
     inventory_contract,
     issuing_contract,
     lifecycle_contract,
+    poll_contract,
     profile_change_contract,
     profile_contract,
     push_contract,
@@ -356,4 +357,10 @@ class RenewedIdentityTests(MigratedServer, identity_contract.RenewedIdentityCont
 class IdentityRenewalTests(MigratedServer, identity_contract.RenewalContract):
     """
     IdentityStore on PostgreSQL.
+    """
+
+
+class PollTests(MigratedServer, poll_contract.PollContract):
+    """
+    PollStore on PostgreSQL.
     """

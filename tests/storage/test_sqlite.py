@@ -19,6 +19,7 @@ from tests.storage import (
     inventory_contract,
     issuing_contract,
     lifecycle_contract,
+    poll_contract,
     profile_change_contract,
     profile_contract,
     push_contract,
@@ -349,4 +350,10 @@ class RenewedIdentityTests(MigratedFile, identity_contract.RenewedIdentityContra
 class IdentityRenewalTests(MigratedFile, identity_contract.RenewalContract):
     """
     IdentityStore on SQLite.
+    """
+
+
+class PollTests(MigratedFile, poll_contract.PollContract):
+    """
+    PollStore on SQLite.
     """

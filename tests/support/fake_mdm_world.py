@@ -49,6 +49,7 @@ from tests.support.fake_mdm import (
     FakeUserChannels,
     FakeVerification,
 )
+from tests.support.fake_polls import FakePolls
 from tests.support.fakes import (
     FakeAssignments,
     FakeCertificateAuthorities,
@@ -220,6 +221,7 @@ class MDMWorld:
         self.clock = Clock()
         self.clock.advance(NOW.timestamp())
         self.check_ins, self.commands = FakeCheckIns(), FakeCommands()
+        self.polls = FakePolls(self.check_ins, self.commands)
         self.bootstrap_tokens = FakeBootstrapTokens()
         self.user_channel_store = FakeUserChannels(check_ins=self.check_ins)
         self.identities, self.metrics = FakeIdentities(), Metrics()
@@ -259,7 +261,12 @@ class MDMWorld:
         """
         Send a message as a device does.
         """
-        signature = signed(body, identity or self.identity)
+        return self.send_signed(body, signed(body, identity or self.identity))
+
+    def send_signed(self, body: bytes, signature: bytes) -> Deferred[bytes]:
+        """
+        Send a message with any signature.
+        """
         return Deferred.fromCoroutine(self.check_in.answer(body, signature))
 
     def enroll(self) -> None:
@@ -363,6 +370,7 @@ class MDMWorld:
             self.workers,
             channels,
             parts.renewal(),
+            self.polls,
         )
 
     def _wake(self) -> None:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -45,10 +46,12 @@ class PostgreSQLServer:
     """
     A server that is started where there was none, and ended with :meth:`stop`.
 
+    :param settings: its own, in place of those for tests.
     :raises SkipTest: PostgreSQL is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = {**_SETTINGS, **(settings or {})}
         versions = sorted(Path("/").glob(INITDB.lstrip("/")))
         initdb = installed_file(str(versions[-1]) if versions else INITDB)
         self._program = str(Path(initdb).with_name("postgres"))
@@ -79,7 +82,7 @@ class PostgreSQLServer:
         """
         Start it, and return when it answers.
         """
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
         self._process = subprocess.Popen(
             [
                 *_as_postgres(),
@@ -100,6 +103,13 @@ class PostgreSQLServer:
                 if time.monotonic() > end or self._process.poll() is not None:
                     raise
                 time.sleep(0.05)
+
+    @property
+    def pid(self) -> int:
+        """
+        Of the process that starts all others of it.
+        """
+        return self._process.pid
 
     def stop(self, *, at_once: bool = False) -> None:
         """

@@ -38,6 +38,7 @@ class RecordingReceiver:
     body: bytearray = field(default_factory=bytearray)
     heard: list[str] = field(default_factory=list)
     on_data: Callable[[], None] = lambda: None
+    is_hurried: bool = True
 
     def request_started(self) -> None:
         """

@@ -131,6 +131,19 @@ class RefusalTests(StreamingTestCase):
         self.assertTrue(self.device.transport.disconnecting)
         self.assertEqual(len(self.receivers), 1)
 
+    def test_lingers_after_it_was_too_long(self) -> None:
+        """
+        A body that is too long in its first read, of which the client is told some time later: the
+        connection does not wait for the rest for ever.
+        """
+        self.on_start = StreamedRequest.pause
+        self.device.send(CHUNKED + in_chunks(b"x" * (BODY_LIMIT + 1)))
+        self.assertEqual(self.receiver.heard, [f"longer than {BODY_LIMIT}"])
+        self.refuse(self.receiver.request)
+        self.assertFalse(self.device.transport.disconnecting)
+        self.clock.advance(2)
+        self.assertTrue(self.device.transport.disconnecting)
+
     def test_lingers_two_seconds(self) -> None:
         """
         A client that neither sends the rest nor goes away loses its connection.

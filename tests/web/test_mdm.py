@@ -9,8 +9,8 @@ import plistlib
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
-from scepd.web.mdm import make_mdm_endpoint
-from scepd.web.streaming import StreamingSite
+from scepd.web.mdm import MDMSite, make_mdm_endpoint
+from scepd.web.streaming import StreamingSite, first_receiver
 from tests.support.fake_mdm_world import (
     MDMWorld,
     authenticate,
@@ -19,14 +19,16 @@ from tests.support.fake_mdm_world import (
     signed,
     token_update,
 )
-from tests.support.http_device import DeviceEnd, HTTPAnswer
+from tests.support.http_device import DeviceEnd, HTTPAnswer, in_chunks
 from tests.support.pki import party
 
 
-class MDMEndpointTests(SynchronousTestCase):
+class MDMCase(SynchronousTestCase):
     """
-    Tests for C{/mdm/checkin} and C{/mdm/connect}.
+    C{/mdm/checkin} and C{/mdm/connect}.
     """
+
+    has_receiver = True
 
     def setUp(self) -> None:
         """
@@ -37,6 +39,7 @@ class MDMEndpointTests(SynchronousTestCase):
         root.putChild(b"mdm", mdm)
         for name in (b"checkin", b"connect"):
             mdm.putChild(name, make_mdm_endpoint(self.world.check_in))
+        site = MDMSite(self.world.check_in)
         self.site = StreamingSite(
             root,
             reactor=self.world.clock,
@@ -44,6 +47,8 @@ class MDMEndpointTests(SynchronousTestCase):
             body_limits={b"/mdm/connect": 20_000},
             length_statuses={b"/mdm/connect": 400},
             request_timeout=30,
+            minimum_speed=1000.0,
+            receiver_for=first_receiver(*([site.receiver_for] if self.has_receiver else [])),
         )
 
     def put(
@@ -67,6 +72,12 @@ class MDMEndpointTests(SynchronousTestCase):
             body,
         )
         return device.answer()
+
+
+class MDMEndpointTests(MDMCase):
+    """
+    Tests for both endpoints.
+    """
 
     def test_both_take_both(self) -> None:
         """
@@ -216,3 +227,83 @@ class MDMEndpointTests(SynchronousTestCase):
         answer = self.put(authenticate())
         self.assertEqual((answer.status, answer.body), (500, b"internal error\n"))
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
+
+class BufferedMDMEndpointTests(MDMEndpointTests):
+    """
+    The same without what takes messages of ordinary size out of the way.
+    """
+
+    has_receiver = False
+
+
+class MDMSiteTests(MDMCase):
+    """
+    Tests for what is taken out of the way, and when.
+    """
+
+    def setUp(self) -> None:
+        """
+        Enroll the device.
+        """
+        super().setUp()
+        self.world.enroll()
+
+    def head(self, length: int) -> bytes:
+        """
+        The head of a poll with a body of that length.
+        """
+        signature = signed(report("Idle"), self.world.identity)
+        return (
+            b"PUT /mdm/connect HTTP/1.1\r\nHost: scepd\r\nMdm-Signature: %b\r\n"
+            b"Content-Length: %d\r\n\r\n" % (signature, length)
+        )
+
+    def test_in_pieces(self) -> None:
+        """
+        A body that comes slower than the least speed is waited for, as long as it comes in time.
+        """
+        device, body = DeviceEnd(self.site), report("Idle")
+        device.send(self.head(len(body)), body[:10])
+        self.world.clock.advance(29)
+        device.send(body[10:])
+        self.assertEqual((device.answer().status, device.answer().body), (200, b""))
+        self.assertEqual(device.transport.disconnecting, False)
+
+    def test_too_slow(self) -> None:
+        """
+        A body that does not come in time is 408.
+        """
+        device, body = DeviceEnd(self.site), report("Idle")
+        device.send(self.head(len(body)), body[:10])
+        self.world.clock.advance(30)
+        self.assertEqual(device.answer().status, 408)
+
+    def test_kept_connection(self) -> None:
+        """
+        Poll after poll is answered on one connection; what is pipelined too.
+        """
+        device, body = DeviceEnd(self.site), report("Idle")
+        device.send(self.head(len(body)) + body, (self.head(len(body)) + body) * 2)
+        self.assertEqual([answer.status for answer in device.answers()], [200] * 3)
+
+    def test_long(self) -> None:
+        """
+        What is long, or of unknown length, is left to the endpoint, which takes it just as well.
+        """
+        body = report("Idle", Padding=b"x" * 60_000)
+        self.assertEqual(self.put(body, path=b"connect").status, 200)
+        body = report("Idle")
+        device = DeviceEnd(self.site)
+        chunked = self.head(1).replace(b"Content-Length: 1", b"Transfer-Encoding: chunked")
+        device.send(chunked, in_chunks(body) + b"0\r\n\r\n")
+        self.assertEqual(device.answer().status, 200)
+
+    def test_vanished(self) -> None:
+        """
+        A device that vanishes in the middle leaves nothing behind.
+        """
+        device, body = DeviceEnd(self.site), report("Idle")
+        device.send(self.head(len(body)), body[:10])
+        device.vanish()
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])

@@ -13,7 +13,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
-from scepd.web.mdm import make_mdm_endpoint
+from scepd.web.mdm import MDMSite, make_mdm_endpoint
 from scepd.web.streaming import StreamingSite
 from tests.plist.test_reading import binary_list
 from tests.support.fake_mdm_world import MDMWorld, signed
@@ -108,7 +108,11 @@ class HostileMessageTests(SynchronousTestCase):
         for name in (b"checkin", b"connect"):
             mdm.putChild(name, make_mdm_endpoint(self.world.check_in))
         self.site = StreamingSite(
-            root, reactor=self.world.clock, body_limit=20_000_000, request_timeout=30
+            root,
+            reactor=self.world.clock,
+            body_limit=20_000_000,
+            request_timeout=30,
+            receiver_for=MDMSite(self.world.check_in).receiver_for,
         )
 
     def put(self, body: bytes, path: bytes = b"checkin") -> HTTPAnswer:

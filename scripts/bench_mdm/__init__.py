@@ -1,0 +1,3 @@
+"""
+``scripts/bench mdm``: what polls cost, what a tick costs, and a day of a simulated fleet.
+"""
