@@ -94,18 +94,22 @@ class Database:
             if gave_up.active():
                 gave_up.cancel()
 
-    async def write(self, unit: Callable[[Connection], T], *, durable: bool = True) -> T:
+    async def write(
+        self, unit: Callable[[Connection], T], *, durable: bool = True, locks: bool = False
+    ) -> T:
         """
         Run ``unit`` in a transaction and return what it returned, after the commit.
 
         :param durable: false: a power cut may take it back, as long as nothing that is durable was
             written after it. The end of the process never does.
+        :param locks: it changes many rows, and locks each that it decides by: on a server it is not
+            compared with all that others read and wrote meanwhile, which it would hardly survive.
         :raises StorageUnavailable: nothing of it is stored; only when the deadline passed while it
             was running, or the connection to a server was lost while it was being committed, may it
             be stored all the same.
         """
         driver = self._started()
-        pending = Unit(unit, self._reactor, self._deadline, durable=durable)
+        pending = Unit(unit, self._reactor, self._deadline, durable=durable, locks=locks)
         driver.write(pending)
         return await pending.answered
 

@@ -87,17 +87,19 @@ class SQLDeliveryStore:
         def unit(connection: Connection) -> int:
             refuse_lost(connection, lease, self._now)
             changes = RowChanges(connection, now, self._settings)
-            changes.look_ahead((due.host_uuid, due.profile_uuid) for due, _ in rows)
+            keys = [(due.host_uuid, due.profile_uuid) for due, _ in rows]
+            # What a device changes just now stays due, and comes with the next tick.
+            ahead = dict(changes.look_ahead(keys, skip_locked=True))
             count = 0
             for due, command in rows:
-                row = changes.row(due.host_uuid, due.profile_uuid)
+                row = ahead.get((due.host_uuid, due.profile_uuid))
                 if row is not None and _is_still(row, due, now):
                     resolved = RowEvent(due.host_uuid, due.profile_uuid, Event.RESOLVED)
                     count += changes.change(row, resolved, command=command)
             changes.write()
             return count
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, locks=True)
 
     async def hold(
         self, ca_name: str, detail: str, now: datetime, lease: Lease, since: datetime | None = None
@@ -113,7 +115,8 @@ class SQLDeliveryStore:
 
         async def some(since: datetime | None) -> datetime | None:
             return await self._database.write(
-                lambda connection: self._hold(connection, ca_name, detail, now, lease, since)
+                lambda connection: self._hold(connection, ca_name, detail, now, lease, since),
+                locks=True,
             )
 
         more = await some(since)
@@ -136,7 +139,8 @@ class SQLDeliveryStore:
         page = select(host_profile).where(_is_due(ca_name, now), _COLUMNS.detail != detail)
         if since is not None:
             page = page.where(_COLUMNS.due_at >= since)
-        rows = connection.execute(page.order_by(_COLUMNS.due_at).limit(_MOST_HELD)).all()
+        page = page.order_by(_COLUMNS.due_at).limit(_MOST_HELD)
+        rows = connection.execute(page.with_for_update(skip_locked=True)).all()
         changes = RowChanges(connection, now, self._settings)
         for row in rows:
             event = Event.AUTHORITY_FOUND_UNREACHABLE
@@ -164,7 +168,7 @@ class SQLDeliveryStore:
             refuse_lost(connection, lease, self._now)
             return go_on_recovering(connection, now, self._settings, limit)
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, locks=True)
 
     async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
         """
@@ -179,7 +183,7 @@ class SQLDeliveryStore:
                 refuse_lost(connection, lease, self._now)
             apply_events(connection, events, now, self._settings)
 
-        await self._database.write(unit)
+        await self._database.write(unit, locks=lease is not None)
 
 
 def _record(row: AssignmentRow) -> DueRow:

@@ -18,7 +18,7 @@ from scepd.storage.faults import (
     is_passing,
     is_unavailable,
 )
-from scepd.storage.postgresql_engines import BEGIN_WRITING
+from scepd.storage.postgresql_engines import BEGIN_LOCKING, BEGIN_WRITING
 from scepd.storage.prepared import run
 from scepd.storage.transactions import lose
 from scepd.storage.units import PendingUnit
@@ -43,6 +43,9 @@ class SerializableCommit:
     run one after the other, which is what units may rely on. Where it can't, the units run anew in
     a new transaction, as nobody was answered yet.
 
+    A unit that changes many rows would meet some of the others' each time. Those lock what they
+    decide by, and have a transaction of their own that is not compared.
+
     :param batch_seconds: after that long the units so far are committed, and the rest follows.
     """
 
@@ -62,7 +65,7 @@ class SerializableCommit:
 
         :returns: how many are through.
         """
-        some = units
+        some = _together(units)
         for tried in range(1, _MOST_TRIES + 1):
             try:
                 return self._through(some[: self._commit(some, tried)])
@@ -90,7 +93,8 @@ class SerializableCommit:
         end = time.monotonic() + self._batch_seconds
         count = 0
         is_durable = any(unit.durable for unit in units)
-        with self._kept.transaction(durable=is_durable) as connection:
+        begin = BEGIN_LOCKING if units[0].locks else None
+        with self._kept.transaction(durable=is_durable, begin=begin) as connection:
             for unit in units:
                 count += 1
                 if self._claim(unit):
@@ -139,17 +143,20 @@ class ServerConnection:
         self._refusal: SQLAlchemyError | None = None
 
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+    def transaction(
+        self, *, durable: bool = True, begin: str | None = None
+    ) -> Iterator[Connection]:
         """
         A transaction, which is committed at the end.
 
         :param durable: whether it outlasts a power cut once it is committed.
+        :param begin: the SQL that begins this one, if it is another than usual.
         :raises SQLAlchemyError: nothing of it is stored, unless the connection was lost while it
             was being committed.
         """
         connection, error = self._opened(), None
         try:
-            run(connection, self._begin)
+            run(connection, begin or self._begin)
             if not durable:
                 run(connection, "SET LOCAL synchronous_commit = off")
             yield connection
@@ -192,6 +199,16 @@ class ServerConnection:
         self._connection = None
         connection.invalidate(error if isinstance(error, Exception) else None)
         connection.close()
+
+
+def _together(units: Sequence[PendingUnit]) -> Sequence[PendingUnit]:
+    """
+    The first units that share a transaction: one that locks its rows has one for itself.
+    """
+    for count, unit in enumerate(units):
+        if unit.locks:
+            return units[: max(count, 1)]
+    return units
 
 
 def _is_worth_another(error: SQLAlchemyError, tried: int) -> bool:

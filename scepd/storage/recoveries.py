@@ -76,6 +76,7 @@ def _recover(
         )
         .order_by(_ROWS.host_uuid)
         .limit(limit)
+        .with_for_update()
     )
     changes = RowChanges(connection, now, settings)
     rows = connection.execute(failed).all()

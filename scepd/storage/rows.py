@@ -7,7 +7,7 @@ These run inside a caller's unit of work.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
@@ -127,9 +127,14 @@ class RowChanges:
         self._ahead: dict[RowKey, AssignmentRow] = {}
         self._contents: dict[str, ProfileContent] = {}
 
-    def look_ahead(self, keys: Iterable[RowKey]) -> None:
+    def look_ahead(
+        self, keys: Iterable[RowKey], *, skip_locked: bool = False
+    ) -> Mapping[RowKey, AssignmentRow]:
         """
-        Read assignments that will be asked for, in few statements.
+        Read and lock assignments that will be asked for, in few statements.
+
+        :param skip_locked: those that others change just now are passed over.
+        :returns: those that there are.
         """
         hosts: dict[str, list[str]] = defaultdict(list)
         for host_uuid, profile_uuid in sorted(set(keys)):
@@ -139,8 +144,10 @@ class RowChanges:
                 of_profile = select(host_profile).where(
                     host_profile.c.profile_uuid == profile_uuid, host_profile.c.host_uuid.in_(some)
                 )
-                for row in self._connection.execute(of_profile):
+                locked = of_profile.with_for_update(skip_locked=skip_locked)
+                for row in self._connection.execute(locked):
                     self._ahead[row.host_uuid, row.profile_uuid] = row
+        return self._ahead
 
     def happen(
         self,

@@ -45,6 +45,12 @@ class PendingUnit(Protocol):
         Whether what it changes has to outlast a power cut.
         """
 
+    @property
+    def locks(self) -> bool:
+        """
+        Whether it locks each row that it decides by, so that it may run beside others.
+        """
+
     def begin(self) -> bool:
         """
         Claim it for the thread; false: its waiter has given up, and it must not run.
@@ -71,6 +77,7 @@ class Unit(Generic[T]):
     A :class:`PendingUnit` whose ``answered`` fires in the reactor's thread.
 
     :param work: what to do with the connection; it touches nothing but the database.
+    :param locks: whether it locks each row that it decides by.
     :param seconds: until its waiter gets StorageUnavailable. When it had not begun by then, it
         never runs; when it had, it may have been stored all the same.
     """
@@ -82,8 +89,10 @@ class Unit(Generic[T]):
         seconds: float,
         *,
         durable: bool = True,
+        locks: bool = False,
     ) -> None:
         self.durable = durable
+        self.locks = locks
         self.answered: Deferred[T] = Deferred(self._cancelled)
         self._work = work
         # A lock that is never released is the one test-and-set that two threads can race for.

@@ -28,7 +28,9 @@ class InlineDatabase(Database):
         self.engine = create_engine("sqlite://")
         metadata.create_all(self.engine)
 
-    async def write(self, unit: Callable[[Connection], T], *, durable: bool = True) -> T:
+    async def write(
+        self, unit: Callable[[Connection], T], *, durable: bool = True, locks: bool = False
+    ) -> T:
         """
         Run ``unit`` in a transaction; nothing here outlasts anything.
         """
