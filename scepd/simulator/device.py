@@ -21,6 +21,7 @@ from scepd.simulator.identity import Identity
 from scepd.simulator.installation import ReceivedProfile, install, read_profile
 from scepd.simulator.inventory import certificate_list, device_information, profile_list
 from scepd.simulator.keychain import InstalledProfile, Keychain
+from scepd.simulator.keys import Keys, fresh_key
 from scepd.simulator.patience import Waiting
 from scepd.simulator.push_address import PushToken
 from scepd.simulator.renewal import Renewal
@@ -59,6 +60,7 @@ class SimulatedDevice:
     :param http: its connection, which ``close`` ends.
     :param story: told of the steps that happen on the device.
     :param waiting: the device's clock.
+    :param keys: where its keys come from, but for those of renewals.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class SimulatedDevice:
         *,
         story: Story = untold,
         waiting: Waiting | None = None,
+        keys: Keys = fresh_key,
     ) -> None:
         self.hardware = hardware
         self.keychain = Keychain()
@@ -81,6 +84,7 @@ class SimulatedDevice:
         self._http = http
         self._story = story
         self._waiting = waiting or Waiting()
+        self._keys = keys
         self._enrollment: Enrollment | None = None
         self._installed: dict[str, ReceivedProfile] = {}
 
@@ -257,7 +261,12 @@ class SimulatedDevice:
 
     def _install(self, profile: ReceivedProfile) -> None:
         installed = install(
-            profile, self._http, self._waiting, self._story, self.behaviour.patience
+            profile,
+            self._http,
+            self._waiting,
+            self._story,
+            self.behaviour.patience,
+            self._keys,
         )
         self.keychain.install(installed)
         self._installed[profile.identifier] = profile
@@ -279,7 +288,12 @@ class SimulatedDevice:
 
     def _take(self, profile: EnrollmentProfile) -> None:
         enrollment = install_enrollment(
-            profile, self.hardware, self._http, self._waiting, self.behaviour.patience
+            profile,
+            self.hardware,
+            self._http,
+            self._waiting,
+            self.behaviour.patience,
+            self._keys,
         )
         self.previous_identity, self.identity = self.identity, enrollment.identity
         self._enrollment = enrollment
