@@ -24,6 +24,7 @@ from scepd.ctl.profiles import profiles
 from scepd.ctl.pushes import push, pushes
 from scepd.ctl.records import activities, exchanges, status
 from scepd.ctl.setup import init
+from scepd.ctl.simulate import simulate
 
 _EXAMPLES = """\b
 Examples:
@@ -69,6 +70,7 @@ authorities.add_command(change)
 for _command in (
     init,
     doctor,
+    simulate,
     authorities,
     profiles,
     enrollment_tokens,

@@ -18,6 +18,7 @@ from scepd.storage.postgresql_engines import server_url
 from scripts.bench_scep.authority import start_quietly
 from scripts.bench_scep.processes import cpu_seconds
 from scripts.simulate_fleet.options import Options
+from scripts.simulate_fleet.ports import settle
 from scripts.simulate_fleet.reactor import Delays
 from tests.support.daemon import Daemon
 from tests.support.postgresql_server import PostgreSQLServer
@@ -142,6 +143,7 @@ class Stage:
     def _start_ca(self) -> Server:
         settings = {**_QUIET, "ca.challenge_file": '"ca.challenge"', "ca.key_bits": "2048"}
         daemon = Daemon(self.folder / "ca", settings)
+        settle(daemon)
         challenge = daemon.folder / "ca.challenge"
         challenge.write_text(self._challenge)
         challenge.chmod(0o600)
@@ -200,6 +202,7 @@ class Stage:
                 "osquery.enroll_secret_file": json.dumps(str(secret)),
             },
         )
+        settle(daemon)
         self._ends.append(daemon.stop)
         server = Server(daemon)
         server.start()
