@@ -215,6 +215,9 @@ class SimulatedDevice:
             if result is None or self.behaviour.take("lose_results"):
                 return done + 1
             body = self.last_answer = self._report({"CommandUUID": command.uuid, **result})
+            if self.behaviour.take("run_twice"):
+                again = self._do(command) or result
+                body = self.last_answer = self._report({"CommandUUID": command.uuid, **again})
         raise DeviceError(f"the server has more than {_MOST_COMMANDS} commands")
 
     def _do(self, command: Command) -> Mapping[str, object] | None:
@@ -260,18 +263,18 @@ class SimulatedDevice:
         return {}
 
     def _install(self, profile: ReceivedProfile) -> None:
-        installed = install(
-            profile,
-            self._http,
-            self._waiting,
-            self._story,
-            self.behaviour.patience,
-            self._keys,
-        )
+        again = self.behaviour.take("new_keys")
+        installed = self._certified(profile)
+        if again:
+            installed = self._certified(profile)
         self.keychain.install(installed)
         self._installed[profile.identifier] = profile
         if installed.identities:
             self._story("B25", "certificate added to the keychain")
+
+    def _certified(self, profile: ReceivedProfile) -> InstalledProfile:
+        http, waiting, patience = self._http, self._waiting, self.behaviour.patience
+        return install(profile, http, waiting, self._story, patience, self._keys)
 
     def _renew(self, content: bytes) -> None:
         """

@@ -25,6 +25,8 @@ from tests.support.postgresql_server import PostgreSQLServer
 from tests.support.processes import RunningProgram
 
 CA_NAME = "Test_SCEP"
+# A machine with other work is slow, and the run has its own limit.
+_PATIENCE = 120.0
 _QUIET = {"log.level": '"warn"'}
 
 
@@ -57,7 +59,7 @@ class Server:
         """
         Start it, or start it again.
         """
-        start_quietly(self.daemon)
+        start_quietly(self.daemon, _PATIENCE)
 
     def kill(self) -> None:
         """
