@@ -8,7 +8,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from urllib.parse import urlsplit
 
 from scepd.simulator.failures import DeviceError, NoAnswer
@@ -102,6 +102,8 @@ class PlainHTTP(DeviceHTTP):
                 raise DeviceError(f"{method}: the answer is longer than {largest} bytes")
             if self._clock() > deadline:
                 raise DeviceError(f"{method}: the answer took more than {self._seconds:g} s")
+        if answer.length:
+            raise IncompleteRead(bytes(body), answer.length)
         # Read to its end by read1, it would still keep the connection from another request.
         answer.close()
         return bytes(body)
