@@ -45,7 +45,7 @@ class FleetTests(TestCase):
         All that are ever online end verified, with a certificate that the CA signed and the daemon
         knows; those that are offline for ever wait, and cost the CA nothing.
         """
-        outcome, told = await deferToThread(self._run)
+        outcome, told = await deferToThread(self._simulate)
         self.assertTrue(outcome.is_good, told)
         self.assertEqual(list(outcome.complaints), [])
         states = {part: (len(all_), all_) for part, all_ in outcome.parts()}
@@ -63,7 +63,7 @@ class FleetTests(TestCase):
         self.assertIn("kill -9 of the daemon", told)
         self.assertIn("the CA is back", told)
 
-    def _run(self) -> tuple[Outcome, str]:
+    def _simulate(self) -> tuple[Outcome, str]:
         folder = Path(tempfile.mkdtemp(prefix="scepd-fleet-"))
         written = io.StringIO()
         console = Console(file=written, width=200)
