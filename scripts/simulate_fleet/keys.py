@@ -1,14 +1,19 @@
 """
 The devices' keys, made by all cores before the devices are.
+
+As a program: ``python -m scripts.simulate_fleet.keys FOLDER``, with the numbers of the keys on its
+standard input; it writes a line for each that it made.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from scepd.simulator.keys import KeyFolder
 
@@ -21,15 +26,43 @@ def make_keys(folder: Path, count: int, progress: Progress) -> None:
     if not missing:
         return
     task = progress.add_task("keys", total=len(missing))
-    # Not by fork: threads of the progress bar run here.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(os.cpu_count() or 1, len(missing))) as pool:
-        paths = [(folder, number) for number in missing]
-        for _ in pool.imap_unordered(_make, paths, chunksize=4):
-            progress.advance(task)
+    shares = [missing[first :: os.cpu_count() or 1] for first in range(os.cpu_count() or 1)]
+    makers = [
+        threading.Thread(target=_make, args=(folder, share, progress, task))
+        for share in shares
+        if share
+    ]
+    for one in makers:
+        one.start()
+    for one in makers:
+        one.join()
     progress.remove_task(task)
+    if KeyFolder(folder).missing(count):
+        raise RuntimeError(f"{folder}: not all keys could be made")
 
 
-def _make(where: tuple[Path, int]) -> None:
-    folder, number = where
-    KeyFolder(folder).make(number)
+def _make(folder: Path, numbers: list[int], progress: Progress, task: TaskID) -> None:
+    argv = [sys.executable, "-m", "scripts.simulate_fleet.keys", str(folder)]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("".join(f"{number}\n" for number in numbers))
+        process.stdin.close()
+        for _ in process.stdout:
+            progress.advance(task)
+
+
+def main() -> None:
+    """
+    Make the keys that standard input names.
+    """
+    folder = KeyFolder(Path(sys.argv[1]))
+    for line in sys.stdin.readlines():
+        folder.make(int(line))
+        print(line.strip(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -95,7 +95,7 @@ class Options:
         """
         Seconds between two questions of an osquery agent: fifty a second come from all together.
         """
-        return max(2.0, self.devices / 50)
+        return max(3.0, self.devices / 50)
 
 
 def read_options(arguments: Sequence[str] | None = None) -> Options:
