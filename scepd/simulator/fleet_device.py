@@ -152,6 +152,8 @@ class FleetDevice:
     def _behave(self) -> None:
         behaviour = self.device.behaviour
         behaviour.not_now, behaviour.refuse = self.plan.not_now, self.plan.refuse
+        if self.plan.clumsy is not None:
+            setattr(behaviour, self.plan.clumsy, 1)
         behaviour.patience = NO_PATIENCE
         behaviour.before_install = self._begin
         behaviour.after_install = self._end

@@ -11,6 +11,7 @@ from enum import Enum
 from random import Random
 from types import MappingProxyType
 
+from scepd.simulator.behaviour import Fault
 from scepd.simulator.hardware import Hardware
 
 
@@ -25,11 +26,12 @@ class Part(Enum):
     NOT_NOW = "NotNow"
     FAILING = "failing once"
     SLOW = "slow"
+    CLUMSY = "clumsy"
     WRONG_CLOCK = "wrong clock"
     WITHOUT_OSQUERY = "without osquery"
 
 
-SHARES = ("offline", "not-now", "failing", "slow", "wrong-clock", "without-osquery")
+SHARES = ("offline", "not-now", "failing", "slow", "clumsy", "wrong-clock", "without-osquery")
 """
 What of a fleet can be said in percent; half of what is offline is so for ever.
 """
@@ -38,11 +40,13 @@ _PARTS: Mapping[str, Part] = MappingProxyType(
         "not-now": Part.NOT_NOW,
         "failing": Part.FAILING,
         "slow": Part.SLOW,
+        "clumsy": Part.CLUMSY,
         "wrong-clock": Part.WRONG_CLOCK,
         "without-osquery": Part.WITHOUT_OSQUERY,
     }
 )
 _MOST_NOT_NOW = 3
+_CLUMSY: Sequence[Fault] = ("lose_results", "run_twice", "new_keys")
 # Both sides of the three minutes that the server allows.
 _WRONG_CLOCKS = (-7200.0, -600.0, -120.0, 120.0, 600.0, 7200.0)
 
@@ -58,6 +62,7 @@ class DevicePlan:
     :param away: seconds offline, from when there is something to fetch; None: for ever.
     :param not_now: InstallProfile commands that it answers NotNow.
     :param refuse: InstallProfile commands that it answers Error.
+    :param clumsy: what it does wrong once, if anything.
     :param slow: seconds between a command and its answer.
     :param clock: seconds by which its clock is wrong.
     :param phase: 0 to 1: where in the others' interval its osquery agent asks, and how long it
@@ -70,6 +75,7 @@ class DevicePlan:
     away: float | None = 0.0
     not_now: int = 0
     refuse: int = 0
+    clumsy: Fault | None = None
     slow: float = 0.0
     clock: float = 0.0
     phase: float = 0.0
@@ -140,6 +146,7 @@ def _plan(number: int, part: Part, random: Random, longest: float) -> DevicePlan
         away,
         1 + int(first * _MOST_NOT_NOW) if part is Part.NOT_NOW else 0,
         1 if part is Part.FAILING else 0,
+        _CLUMSY[int(first * len(_CLUMSY))] if part is Part.CLUMSY else None,
         longest * (1 + first) / 6 if part is Part.SLOW else 0.0,
         _WRONG_CLOCKS[int(first * len(_WRONG_CLOCKS))] if part is Part.WRONG_CLOCK else 0.0,
         second,

@@ -15,12 +15,13 @@ KEYS = Path(".venv") / "simulated-keys"
 """
 The folder of the keys: made once for a checkout.
 """
-_DEFAULTS = {"offline": 10.0, "not-now": 5.0, "failing": 5.0, "slow": 2.0, "wrong-clock": 0.0}
+_DEFAULTS = {"offline": 10.0, "not-now": 5.0, "failing": 5.0, "slow": 2.0, "clumsy": 3.0}
 _HELP = {
     "offline": "are offline when the profile comes: half for a while, half for ever",
     "not-now": "say NotNow up to 3 times, and come by themselves when they can",
     "failing": "answer the first InstallProfile with an Error",
     "slow": "take seconds between the profile and their answer",
+    "clumsy": "lose a result, run a command twice, or ask the CA again with a fresh key",
     "wrong-clock": "have a clock that is wrong by 2 minutes to 2 hours",
     "without-osquery": "run no osquery agent: only MDM can ask them",
 }

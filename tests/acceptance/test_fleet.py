@@ -25,7 +25,7 @@ _KEYS = Path(__file__).parent.parent.parent / ".venv" / "simulated-keys"
 _OPTIONS = Options(
     devices=100,
     seed="of the test",
-    shares={"offline": 10.0, "not-now": 5.0, "failing": 5.0, "slow": 2.0},
+    shares={"offline": 10.0, "not-now": 5.0, "failing": 5.0, "slow": 2.0, "clumsy": 3.0},
     ca_out=3.0,
     kills=1,
     minutes=4.0,
@@ -50,7 +50,7 @@ class FleetTests(TestCase):
         self.assertEqual(list(outcome.complaints), [])
         states = {part: (len(all_), all_) for part, all_ in outcome.parts()}
         numbers = {part: count for part, (count, _) in states.items()}
-        expected = {Part.WELL: 78, Part.AWAY: 5, Part.GONE: 5}
+        expected = {Part.WELL: 75, Part.CLUMSY: 3, Part.AWAY: 5, Part.GONE: 5}
         expected |= {Part.NOT_NOW: 5, Part.FAILING: 5, Part.SLOW: 2}
         self.assertEqual(numbers, expected)
         for device in states[Part.NOT_NOW][1] + states[Part.FAILING][1]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from scepd.simulator.behaviour import Fault
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.fleet_device import FleetDevice, FleetWorld
 from scepd.simulator.fleet_plan import DevicePlan
@@ -84,6 +85,23 @@ class FleetDeviceTests(SynchronousTestCase):
         self.assertEqual(self._results(), ["Acknowledged"])
         self.assertTrue(device.account.acknowledged)
         self.assertEqual((device.deliveries, device.account.installed), (4, 1))
+
+    def test_clumsy(self) -> None:
+        """
+        It does its one thing wrong, once.
+        """
+        faults: tuple[Fault, ...] = ("lose_results", "run_twice", "new_keys")
+        for fault, results, challenges in zip(
+            faults, ([], ["Acknowledged"] * 2, ["Acknowledged"]), (1, 2, 2), strict=True
+        ):
+            device = self._device(clumsy=fault)
+            device.enroll(ENROLL_URL)
+            self.server.challenges.clear()
+            self._poll(device, command("InstallProfile", Payload=profile()))
+            self.assertEqual(self._results(), results, fault)
+            self.assertEqual(len(self.server.challenges), challenges, fault)
+            self._poll(device, command("InstallProfile", Payload=profile()))
+            self.assertEqual(self._results(), ["Acknowledged"], fault)
 
     def test_wrong_clock(self) -> None:
         """

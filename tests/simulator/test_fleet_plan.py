@@ -86,6 +86,7 @@ class PlanTests(SynchronousTestCase):
             self.assertEqual(plan.not_now in (1, 2, 3), part is Part.NOT_NOW)
             self.assertEqual(plan.refuse, int(part is Part.FAILING))
             self.assertEqual(plan.slow > 0, part is Part.SLOW)
+            self.assertEqual(plan.clumsy is not None, part is Part.CLUMSY)
             self.assertEqual(plan.clock != 0, part is Part.WRONG_CLOCK)
             self.assertLessEqual(plan.slow, 10.0)
             self.assertTrue(not plan.away or 10.0 <= plan.away <= 30.0)
