@@ -83,6 +83,7 @@ class Run:
         """
         End all processes.
         """
+        self.stage.pass_pushes_to(lambda token: None)
         if self._workers is not None:
             self._workers.stop()
         self.stage.stop()

@@ -30,6 +30,7 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._is_stopped = False
         self._writing = Lock()
         self._reports: Queue[list[dict[str, Any]]] = Queue()
         Thread(target=self._read, daemon=True).start()
@@ -47,8 +48,9 @@ class Worker:
         Tell what happens; nothing when it has ended.
         """
         stream = self._process.stdin
+        assert stream is not None
         with self._writing:
-            if stream is None or stream.closed:
+            if self._is_stopped:
                 return
             try:
                 stream.write(json.dumps(message) + "\n")
@@ -70,6 +72,8 @@ class Worker:
         """
         End it.
         """
+        with self._writing:
+            self._is_stopped = True
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait(_PATIENCE)
