@@ -20,7 +20,6 @@ from scepd.ctl.failures import Refused
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import printable, show_json
 from scepd.ctl.simulation import Goal, Simulation, describe
-from scepd.ctl.telling_http import TellingHTTP
 from scepd.simulator.agent import OsqueryAgent
 from scepd.simulator.device import SimulatedDevice
 from scepd.simulator.failures import DeviceError
@@ -29,6 +28,7 @@ from scepd.simulator.http import DeviceHTTP
 from scepd.simulator.installation import ReceivedProfile
 from scepd.simulator.patience import Waiting
 from scepd.simulator.scep_folder import SCEPFolder
+from scepd.simulator.telling_http import TellingHTTP
 
 _EXAMPLES = """\b
 Examples:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from scepd.ctl.telling_http import Tell
 from scepd.pki.certificates import summarize
 from scepd.simulator.agent import OsqueryAgent
 from scepd.simulator.device import SimulatedDevice
@@ -17,6 +16,7 @@ from scepd.simulator.http import DeviceHTTP
 from scepd.simulator.identity import Identity
 from scepd.simulator.installation import ReceivedProfile
 from scepd.simulator.patience import Waiting
+from scepd.simulator.telling_http import Tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ NotNow and may install now, and a few times after a poll that found no server.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -16,13 +16,12 @@ from typing import Any
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.fleet_device import FleetDevice, FleetWorld
 from scepd.simulator.fleet_plan import DevicePlan
-from scepd.simulator.fleet_schedule import Schedule, Work
+from scepd.simulator.fleet_schedule import Work, WorkAtItsTime
 
 # As devices do; after these tries they wait for a push.
 _TRIES = 3
 _TRY_AGAIN = 3.0
 _UNLOCKED = 5.0
-_PATIENT_THREADS = 48
 
 
 class Fleet:
@@ -33,7 +32,8 @@ class Fleet:
     :param world: around them.
     :param url: of the enrollment profile, with its token.
     :param agents_interval: seconds between two questions of an osquery agent.
-    :param threads: how many devices do something at once.
+    :param schedule: does the work; ended with the fleet.
+    :param clock: seconds that only grow.
     """
 
     def __init__(
@@ -43,13 +43,15 @@ class Fleet:
         url: str,
         *,
         agents_interval: float,
-        threads: int,
+        schedule: WorkAtItsTime,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._devices = [FleetDevice(plan, world) for plan in plans]
         self._tokens = {_token(device): device for device in self._devices}
         self._url = url
         self._interval = agents_interval
-        self._schedule = Schedule(threads, _PATIENT_THREADS)
+        self._schedule = schedule
+        self._clock = clock
         self._lock = Lock()
         self._enrolling = 0
         self._waits: set[int] = set()
@@ -166,11 +168,11 @@ class Fleet:
         """
         if not device.plan.is_reachable:
             return None
-        return max(0.0, self._back_at.get(device.plan.number, 0.0) - time.monotonic())
+        return max(0.0, self._back_at.get(device.plan.number, 0.0) - self._clock())
 
     def _leave(self, device: FleetDevice) -> None:
         if device.plan.away:
-            self._back_at.setdefault(device.plan.number, time.monotonic() + device.plan.away)
+            self._back_at.setdefault(device.plan.number, self._clock() + device.plan.away)
 
     # -- osquery -----------------------------------------------------------------------------------
 

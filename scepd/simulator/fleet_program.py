@@ -17,10 +17,12 @@ from typing import Any
 from scepd.simulator.fleet import Fleet
 from scepd.simulator.fleet_device import FleetWorld
 from scepd.simulator.fleet_plan import plan_fleet
+from scepd.simulator.fleet_schedule import Schedule
 from scepd.simulator.keys import KeyFolder
 from scepd.simulator.plain_http import PlainHTTP
 
 _PROGRESS = 0.5
+_PATIENT_THREADS = 48
 _writing = Lock()
 
 
@@ -52,7 +54,7 @@ def _fleet(given: Mapping[str, Any]) -> Fleet:
         world,
         given["url"],
         agents_interval=given["agents_interval"],
-        threads=given["threads"],
+        schedule=Schedule(given["threads"], _PATIENT_THREADS),
     )
 
 

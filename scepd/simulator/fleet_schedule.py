@@ -10,12 +10,28 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Condition, Thread
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 Work: TypeAlias = Callable[[], None]
 """
 A piece of work; it raises nothing.
 """
+
+
+class WorkAtItsTime(Protocol):
+    """
+    What a fleet needs of a schedule.
+    """
+
+    def after(self, seconds: float, work: Work, *, patient: bool = False) -> None:
+        """
+        Do something later.
+        """
+
+    def end(self) -> None:
+        """
+        Begin nothing any more, and wait for what runs.
+        """
 
 
 class Schedule:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -41,17 +42,17 @@ def main() -> int:
             run = Run(folder.absolute(), options, progress)
             try:
                 outcome = run.run()
+                show(outcome, console)
             finally:
                 run.stop()
     except KeyboardInterrupt:
         return 130
-    except (AssertionError, OSError, RuntimeError) as error:
+    except (AssertionError, OSError, RuntimeError, httpx.HTTPError) as error:
         console.print(f"[bold red]The run failed:[/] {error}", highlight=False)
         return 1
     finally:
         if options.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
-    show(outcome, console)
     return 0 if outcome.is_good else 1
 
 

@@ -76,15 +76,19 @@ class Server:
         if self.is_running:
             self._cpu = self.cpu
         self.daemon.stop()
+        (self.daemon.folder / "scepd.log").write_text("\n".join(self._lines()))
 
     def complaints(self) -> list[str]:
         """
         Lines of its log about its own bugs.
         """
+        lines = self._lines()
+        return [line for line in lines if '"critical"' in line or line.startswith("Traceback")]
+
+    def _lines(self) -> list[str]:
         running = self.daemon.running
         outputs = [*self.daemon.outputs, *([] if running is None else [running.output])]
-        lines = [line for output in outputs for line in output.splitlines()]
-        return [line for line in lines if '"critical"' in line or line.startswith("Traceback")]
+        return [line for output in outputs for line in output.splitlines()]
 
 
 class Stage:
@@ -149,8 +153,8 @@ class Stage:
         challenge = daemon.folder / "ca.challenge"
         challenge.write_text(self._challenge)
         challenge.chmod(0o600)
-        self._ends.append(daemon.stop)
         server = Server(daemon)
+        self._ends.append(server.stop)
         server.start()
         return server
 
@@ -205,8 +209,8 @@ class Stage:
             },
         )
         settle(daemon)
-        self._ends.append(daemon.stop)
         server = Server(daemon)
+        self._ends.append(server.stop)
         server.start()
         return server
 

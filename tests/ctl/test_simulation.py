@@ -13,10 +13,10 @@ import httpx
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.ctl.simulation import Goal, Simulation
-from scepd.ctl.telling_http import TellingHTTP
 from scepd.simulator.device import SimulatedDevice
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.patience import Waiting
+from scepd.simulator.telling_http import TellingHTTP
 from tests.ctl.pretend import Pretend, answer, problem
 from tests.simulator.server import BASE, ENROLL_URL, HARDWARE, Server, command, profile
 
