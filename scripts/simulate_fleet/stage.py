@@ -18,7 +18,6 @@ from scepd.storage.postgresql_engines import server_url
 from scripts.bench_scep.authority import start_quietly
 from scripts.bench_scep.processes import cpu_seconds
 from scripts.simulate_fleet.options import Options
-from scripts.simulate_fleet.ports import settle
 from scripts.simulate_fleet.reactor import Delays
 from tests.support.daemon import Daemon
 from tests.support.postgresql_server import PostgreSQLServer
@@ -149,7 +148,6 @@ class Stage:
     def _start_ca(self) -> Server:
         settings = {**_QUIET, "ca.challenge_file": '"ca.challenge"', "ca.key_bits": "2048"}
         daemon = Daemon(self.folder / "ca", settings)
-        settle(daemon)
         challenge = daemon.folder / "ca.challenge"
         challenge.write_text(self._challenge)
         challenge.chmod(0o600)
@@ -208,7 +206,6 @@ class Stage:
                 "osquery.enroll_secret_file": json.dumps(str(secret)),
             },
         )
-        settle(daemon)
         server = Server(daemon)
         self._ends.append(server.stop)
         server.start()
