@@ -16,11 +16,12 @@ from typing import Any
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.fleet_device import FleetDevice, FleetWorld
 from scepd.simulator.fleet_plan import DevicePlan
-from scepd.simulator.fleet_schedule import Work, WorkAtItsTime
+from scepd.simulator.fleet_schedule import Lane, Work, WorkAtItsTime
 
 # As devices do; after these tries they wait for a push.
-_TRIES = 3
+_TRIES = 6
 _TRY_AGAIN = 3.0
+_LONGEST_PAUSE = 9.0
 _UNLOCKED = 5.0
 
 
@@ -131,7 +132,7 @@ class Fleet:
             if self._is_absent:
                 self._leave(device)
         if device.plan.has_osquery and device.plan.is_reachable:
-            self._after(device.plan.phase * self._interval, device, self._look)
+            self._ask_after(device.plan.phase * self._interval, device)
 
     # -- polls -------------------------------------------------------------------------------------
 
@@ -180,13 +181,13 @@ class Fleet:
         with self._lock:
             online_in = self._online_in(device)
         if online_in:
-            self._after(online_in, device, self._look)
+            self._ask_after(online_in, device)
             return
         try:
             device.look()
         except DeviceError as error:
             device.account.note(str(error))
-        self._after(self._interval, device, self._look)
+        self._ask_after(self._interval, device)
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -195,11 +196,16 @@ class Fleet:
 
     def _after(self, wait: float, device: FleetDevice, what: Any, *arguments: object) -> None:
         work: Work = partial(what, device, *arguments)
-        self._schedule.after(wait, work, patient=device.plan.slow > 0)
+        self._schedule.after(wait, work, "slow" if device.plan.slow else "devices")
+
+    def _ask_after(self, wait: float, device: FleetDevice) -> None:
+        # Those of slow devices wait for their device.
+        lane: Lane = "slow" if device.plan.slow else "agents"
+        self._schedule.after(wait, partial(self._look, device), lane)
 
 
 def _pause(device: FleetDevice, tries: int) -> float:
-    return _TRY_AGAIN * min(tries + 1, _TRIES) * (1 + device.plan.phase)
+    return min(_TRY_AGAIN * (tries + 1), _LONGEST_PAUSE) * (1 + device.plan.phase)
 
 
 def _token(device: FleetDevice) -> str:

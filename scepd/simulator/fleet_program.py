@@ -22,7 +22,9 @@ from scepd.simulator.keys import KeyFolder
 from scepd.simulator.plain_http import PlainHTTP
 
 _PROGRESS = 0.5
-_PATIENT_THREADS = 48
+_AGENTS_THREADS = 4
+# They mostly sleep.
+_SLOW_THREADS = 48
 _writing = Lock()
 
 
@@ -54,7 +56,9 @@ def _fleet(given: Mapping[str, Any]) -> Fleet:
         world,
         given["url"],
         agents_interval=given["agents_interval"],
-        schedule=Schedule(given["threads"], _PATIENT_THREADS),
+        schedule=Schedule(
+            {"devices": given["threads"], "agents": _AGENTS_THREADS, "slow": _SLOW_THREADS}
+        ),
     )
 
 

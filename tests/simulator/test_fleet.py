@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from scepd.simulator.fleet import Fleet
 from scepd.simulator.fleet_device import FleetWorld
 from scepd.simulator.fleet_plan import DevicePlan, Part
-from scepd.simulator.fleet_schedule import Work
+from scepd.simulator.fleet_schedule import Lane, Work
 from scepd.simulator.hardware import Hardware
 from scepd.simulator.keys import KeyFolder
 from tests.simulator.server import BASE, ENROLL_URL, HARDWARE, Server, command, profile
@@ -29,13 +29,13 @@ class ClockSchedule:
     """
 
     clock: Clock
-    patient: list[bool] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=list)
 
-    def after(self, seconds: float, work: Work, *, patient: bool = False) -> None:
+    def after(self, seconds: float, work: Work, lane: Lane = "devices") -> None:
         """
         As the port says.
         """
-        self.patient.append(patient)
+        self.lanes.append(lane)
         self.clock.callLater(seconds, work)
 
     def end(self) -> None:
@@ -184,13 +184,13 @@ class FleetTests(SynchronousTestCase):
 
     def test_server_gone(self) -> None:
         """
-        Who finds no server tries three times more, and then waits for a push.
+        Who finds no server tries six times more, and then waits for a push.
         """
         fleet = self._enrolled()
         self.server.replies["/mdm/connect"] = (502, b"")
         fleet.push(self._token(fleet))
-        self.clock.pump([0, 3, 6, 9])
-        self.assertEqual(self._polls(), 4)
+        self.clock.pump([0, 3, 6, 9, 9, 9, 9])
+        self.assertEqual(self._polls(), 7)
         self.clock.advance(90)
         self.assertEqual(self._polls(), 0)
         del self.server.replies["/mdm/connect"]
@@ -218,7 +218,9 @@ class FleetTests(SynchronousTestCase):
 
     def test_slow(self) -> None:
         """
-        Slow devices' work keeps no others from their threads.
+        Slow devices keep no others from their threads, nor do agents.
         """
         self._enrolled(part=Part.SLOW, slow=1.0)
-        self.assertEqual(set(self.schedule.patient), {True})
+        self.assertEqual(set(self.schedule.lanes), {"slow"})
+        self._enrolled(phase=0.5)
+        self.assertEqual(self.schedule.lanes, ["devices", "agents"])

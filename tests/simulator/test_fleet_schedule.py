@@ -23,7 +23,7 @@ class ScheduleTests(SynchronousTestCase):
         """
         Start one.
         """
-        self.schedule = Schedule(1, 1)
+        self.schedule = Schedule({"devices": 1, "agents": 1, "slow": 1})
         self.addCleanup(self.schedule.end)
         self.done: Queue[str] = Queue()
 
@@ -36,13 +36,13 @@ class ScheduleTests(SynchronousTestCase):
         found = [self.done.get(timeout=_PATIENCE) for _ in range(3)]
         self.assertEqual(found, ["first", "second", "third"])
 
-    def test_patient(self) -> None:
+    def test_lanes(self) -> None:
         """
         What sleeps keeps nobody else waiting.
         """
         free = Event()
         self.addCleanup(free.set)
-        self.schedule.after(0.0, lambda: self.assertTrue(free.wait(_PATIENCE)), patient=True)
+        self.schedule.after(0.0, lambda: self.assertTrue(free.wait(_PATIENCE)), "slow")
         self.schedule.after(0.0, lambda: self.done.put("done"))
         self.assertEqual(self.done.get(timeout=_PATIENCE), "done")
 
