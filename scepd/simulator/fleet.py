@@ -56,6 +56,7 @@ class Fleet:
         self._lock = Lock()
         self._enrolling = 0
         self._waits: set[int] = set()
+        self._put_off: set[int] = set()
         self._back_at: dict[int, float] = {}
         self._is_absent = False
 
@@ -157,10 +158,14 @@ class Fleet:
             return
         try:
             if device.poll():
+                self._put_off.add(device.plan.number)
                 self._want_poll(device, _UNLOCKED * (1 + device.plan.phase))
+            else:
+                self._put_off.discard(device.plan.number)
         except DeviceError as error:
             device.account.note(str(error))
-            if tries < _TRIES:
+            # Who said NotNow comes at each unlocking: no push is to be hoped for.
+            if tries < _TRIES or device.plan.number in self._put_off:
                 self._want_poll(device, _pause(device, tries), tries + 1)
 
     def _online_in(self, device: FleetDevice) -> float | None:

@@ -182,6 +182,26 @@ class FleetTests(SynchronousTestCase):
         self.clock.advance(60)
         self.assertEqual(self._polls(), 0)
 
+    def test_server_gone_after_not_now(self) -> None:
+        """
+        Who said NotNow does not cease to try: no push would come.
+        """
+        fleet = self._enrolled(part=Part.NOT_NOW, not_now=1)
+        install = command("InstallProfile", Payload=profile())
+        self.server.commands = [install]
+        fleet.push(self._token(fleet))
+        self.clock.advance(0)
+        self.server.replies["/mdm/connect"] = (502, b"")
+        self.clock.pump([9] * 20)
+        self.assertGreater(self._polls(), 15)
+        del self.server.replies["/mdm/connect"]
+        self.server.commands = [install]
+        self.clock.advance(9)
+        self.assertEqual(fleet.progress()["acknowledged"], 1)
+        self._polls()
+        self.clock.pump([9, 9])
+        self.assertEqual(self._polls(), 0)
+
     def test_server_gone(self) -> None:
         """
         Who finds no server tries six times more, and then waits for a push.
