@@ -27,6 +27,7 @@ from scepd.ctl.pushes import push, pushes
 from scepd.ctl.records import activities, exchanges, status
 from scepd.ctl.resending import resend
 from scepd.ctl.setup import init
+from scepd.ctl.simulate import simulate
 
 _EXAMPLES = """\b
 Examples:
@@ -72,6 +73,7 @@ authorities.add_command(change)
 for _command in (
     init,
     doctor,
+    simulate,
     authorities,
     profiles,
     enrollment_tokens,

@@ -11,7 +11,14 @@ from typing import Literal, TypeAlias
 from scepd.simulator.patience import Patience
 
 Fault: TypeAlias = Literal[
-    "not_now", "refuse", "hold", "lose_results", "old_identity", "lose_identity"
+    "not_now",
+    "refuse",
+    "hold",
+    "lose_results",
+    "run_twice",
+    "new_keys",
+    "old_identity",
+    "lose_identity",
 ]
 """
 The things of which a number can be done wrong.
@@ -27,6 +34,10 @@ class Behaviour:
     :ivar refuse: InstallProfile commands that are answered Error without a look at the profile.
     :ivar hold: InstallProfile commands that are read and then left: neither installed nor answered.
     :ivar lose_results: results that are never sent: the device acts as if it lost power.
+    :ivar run_twice: commands that are done a second time after their result was sent, with a second
+        result: the device acts as if it had never got the answer to the first.
+    :ivar new_keys: profiles whose certificates are asked for a second time, each with a fresh key:
+        the device acts as if the authority's answer had been lost.
     :ivar old_identity: results that are signed with the identity before the last renewal.
     :ivar lose_identity: renewals of the identity that end when there is a new one, before it is
         used: the device acts as if it lost power, and has the old one.
@@ -43,6 +54,8 @@ class Behaviour:
     refuse: int = 0
     hold: int = 0
     lose_results: int = 0
+    run_twice: int = 0
+    new_keys: int = 0
     old_identity: int = 0
     lose_identity: int = 0
     missing_tables: frozenset[str] = frozenset()

@@ -21,6 +21,7 @@ from scepd.simulator.identity import Identity
 from scepd.simulator.installation import ReceivedProfile, install, read_profile
 from scepd.simulator.inventory import certificate_list, device_information, profile_list
 from scepd.simulator.keychain import InstalledProfile, Keychain
+from scepd.simulator.keys import Keys, fresh_key
 from scepd.simulator.patience import Waiting
 from scepd.simulator.push_address import PushToken
 from scepd.simulator.renewal import Renewal
@@ -61,6 +62,7 @@ class SimulatedDevice:
     :param waiting: the device's clock.
     :param proves: makes the connection that proves an identity by TLS; the device then signs no
         message. None: it signs them.
+    :param keys: where its keys come from, but for those of renewals.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class SimulatedDevice:
         story: Story = untold,
         waiting: Waiting | None = None,
         proves: Callable[[Identity], DeviceHTTP] | None = None,
+        keys: Keys = fresh_key,
     ) -> None:
         self.hardware = hardware
         self.keychain = Keychain()
@@ -84,6 +87,7 @@ class SimulatedDevice:
         self._http = http
         self._story = story
         self._waiting = waiting or Waiting()
+        self._keys = keys
         self._enrollment: Enrollment | None = None
         self._installed: dict[str, ReceivedProfile] = {}
         self._proves = proves
@@ -221,6 +225,9 @@ class SimulatedDevice:
             if result is None or self.behaviour.take("lose_results"):
                 return done + 1
             body = self.last_answer = self._report({"CommandUUID": command.uuid, **result})
+            if self.behaviour.take("run_twice"):
+                again = self._do(command) or result
+                body = self.last_answer = self._report({"CommandUUID": command.uuid, **again})
         raise DeviceError(f"the server has more than {_MOST_COMMANDS} commands")
 
     def _do(self, command: Command) -> Mapping[str, object] | None:
@@ -271,13 +278,18 @@ class SimulatedDevice:
         return {}
 
     def _install(self, profile: ReceivedProfile) -> None:
-        installed = install(
-            profile, self._http, self._waiting, self._story, self.behaviour.patience
-        )
+        again = self.behaviour.take("new_keys")
+        installed = self._certified(profile)
+        if again:
+            installed = self._certified(profile)
         self.keychain.install(installed)
         self._installed[profile.identifier] = profile
         if installed.identities:
             self._story("B25", "certificate added to the keychain")
+
+    def _certified(self, profile: ReceivedProfile) -> InstalledProfile:
+        http, waiting, patience = self._http, self._waiting, self.behaviour.patience
+        return install(profile, http, waiting, self._story, patience, self._keys)
 
     def _renew(self, content: bytes) -> bool:
         """
@@ -300,7 +312,12 @@ class SimulatedDevice:
 
     def _take(self, profile: EnrollmentProfile) -> None:
         enrollment = install_enrollment(
-            profile, self.hardware, self._http, self._waiting, self.behaviour.patience
+            profile,
+            self.hardware,
+            self._http,
+            self._waiting,
+            self.behaviour.patience,
+            self._keys,
         )
         self.previous_identity, self.identity = self.identity, enrollment.identity
         self._enrollment = enrollment

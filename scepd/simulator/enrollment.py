@@ -15,6 +15,7 @@ from scepd.simulator.hardware import Hardware
 from scepd.simulator.http import DeviceHTTP
 from scepd.simulator.identity import Identity
 from scepd.simulator.keychain import InstalledProfile
+from scepd.simulator.keys import Keys, fresh_key
 from scepd.simulator.patience import Patience, Waiting
 from scepd.simulator.scep_client import SCEPClient
 from scepd.simulator.subjects import subject_of
@@ -68,6 +69,7 @@ def install_enrollment(
     http: DeviceHTTP,
     waiting: Waiting,
     patience: Patience | None = None,
+    keys: Keys = fresh_key,
 ) -> Enrollment:
     """
     Get the identity of an enrollment profile.
@@ -77,11 +79,12 @@ def install_enrollment(
     :param http: how to get to the authority.
     :param waiting: the device's clock.
     :param patience: how long to poll when the authority answers PENDING; None for Apple's.
+    :param keys: where keys come from.
     :returns: the enrollment; the server has not heard of it yet.
     :raises DeviceError: there is no identity to be had.
     """
     subject = subject_of(profile.subject, hardware.apple_variables)
-    client = SCEPClient(profile.scep_url, http, waiting=waiting, patience=patience)
+    client = SCEPClient(profile.scep_url, http, waiting=waiting, patience=patience, keys=keys)
     return Enrollment(profile, client.enroll(subject, profile.challenge), waiting.now())
 
 

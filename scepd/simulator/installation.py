@@ -20,6 +20,7 @@ from scepd.simulator.failures import PROFILE_INVALID, DeviceError
 from scepd.simulator.http import DeviceHTTP
 from scepd.simulator.identity import Identity
 from scepd.simulator.keychain import InstalledProfile
+from scepd.simulator.keys import Keys, fresh_key
 from scepd.simulator.patience import Patience, Waiting
 from scepd.simulator.scep_client import SCEPClient
 from scepd.simulator.subjects import subject_of
@@ -108,6 +109,7 @@ def install(
     waiting: Waiting,
     story: Callable[[str, str], None],
     patience: Patience | None = None,
+    keys: Keys = fresh_key,
 ) -> InstalledProfile:
     """
     Do what a profile asks for.
@@ -118,11 +120,12 @@ def install(
     :param story: told of the step B12.
     :param patience: how long to poll when an authority answers PENDING; None for what the
         payloads say.
+    :param keys: where keys come from.
     :returns: the profile with its identities.
     :raises DeviceError: it can't be installed.
     """
     identities = tuple(
-        _identity(request, http, waiting, story, patience or request.patience)
+        _identity(request, http, waiting, story, patience or request.patience, keys)
         for request in profile.requests
     )
     return InstalledProfile(
@@ -170,8 +173,9 @@ def _identity(
     waiting: Waiting,
     story: Callable[[str, str], None],
     patience: Patience,
+    keys: Keys,
 ) -> Identity:
-    client = SCEPClient(request.url, http, waiting=waiting, patience=patience)
+    client = SCEPClient(request.url, http, waiting=waiting, patience=patience, keys=keys)
     key = client.make_key(request.key_bits)
     story("B12", f"private key of {request.key_bits} bits made on the device")
     return client.enroll_key(key, request.subject, request.challenge)

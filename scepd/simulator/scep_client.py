@@ -24,6 +24,7 @@ from scepd.scep.requesting import transaction_id_for
 from scepd.simulator.failures import INSTALLATION_FAILED, DeviceError, NoAnswer
 from scepd.simulator.http import DeviceHTTP
 from scepd.simulator.identity import Identity
+from scepd.simulator.keys import Keys, fresh_key
 from scepd.simulator.patience import Patience, Waiting
 from scepd.simulator.scep_connection import SCEPConnection
 from scepd.simulator.scep_failures import (
@@ -50,6 +51,7 @@ class SCEPClient:
     :param allow_des: whether single DES will do, which some authorities answer with whatever they
         were asked with.
     :param form: of a PKIOperation; None for the better one that the authority offers.
+    :param keys: where keys come from.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SCEPClient:
         patience: Patience | None = None,
         allow_des: bool = True,
         form: Form | None = None,
+        keys: Keys = fresh_key,
     ) -> None:
         self._connection = SCEPConnection(url, http)
         self._random = random
@@ -69,6 +72,7 @@ class SCEPClient:
         self._patience = patience or Patience()
         self._allow_des = allow_des
         self._form = form
+        self._keys = keys
 
     # -- certificates ------------------------------------------------------------------------------
 
@@ -96,7 +100,7 @@ class SCEPClient:
         """
         if bits not in _KEY_SIZES:
             raise DeviceError(f"an RSA key of {bits} bits is not to be had", INSTALLATION_FAILED)
-        return rsa.generate_private_key(65537, bits)
+        return self._keys(bits)
 
     def enroll_key(self, key: rsa.RSAPrivateKey, subject: x509.Name, challenge: str) -> Identity:
         """

@@ -48,17 +48,25 @@ _PROGRESS = Prepared(
     .where(push.c.enrollment_id == bindparam("of_enrollment"), _WAITS_FOR_DEVICE)
     .values(repeats=1, due_at=_DUE)
 )
+_IS_OF_COMMAND = (
+    push.c.enrollment_id
+    == select(command.c.enrollment_id)
+    .where(command.c.uuid == bindparam("of_command"))
+    .scalar_subquery()
+)
 _COMES = Prepared(
     update(push)
     .where(
-        push.c.enrollment_id
-        == select(command.c.enrollment_id)
-        .where(command.c.uuid == bindparam("of_command"))
-        .scalar_subquery(),
+        _IS_OF_COMMAND,
         _WAITS_FOR_DEVICE,
         push.c.due_at > _DUE,
     )
     .values(due_at=_DUE)
+)
+_COMES_AFTER_NOT_NOW = Prepared(
+    update(push)
+    .where(_IS_OF_COMMAND, push.c.state == WishState.NOT_NOW.value)
+    .values(state=WishState.SENT.value, repeats=1, due_at=_DUE)
 )
 
 
@@ -67,8 +75,11 @@ def command_offered(
 ) -> None:
     """
     A device came and was handed a command: should it vanish with it, it is not left alone until the
-    next day, as one is that does not come.
+    next day, as one is that does not come. One that answered NotNow can carry commands out again:
+    the series of its pushes begins anew.
     """
+    soon = now + after_progress(random)
+    _COMES_AFTER_NOT_NOW.change(connection, of_command=command_uuid, due=soon)
     due = now + of_reachable(random)
     _COMES.change(connection, of_command=command_uuid, due=due)
 

@@ -35,13 +35,15 @@ _RANDOM = {
 }
 
 
-def start_quietly(daemon: Daemon) -> None:
+def start_quietly(daemon: Daemon, patience: float = _PATIENCE) -> None:
     """
     Start a daemon whose log level hides that it is ready.
+
+    :param patience: seconds.
     """
     argv = [tool("twistd"), "-n", "--pidfile=", "scepd", "--config", "scepd.toml"]
     daemon.running = RunningProgram(argv, daemon.folder)
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline and daemon.running.process.poll() is None:
         try:
             if httpx.get(f"{daemon.admin_url}/healthz", trust_env=False).status_code == 200:

@@ -149,6 +149,23 @@ class SilenceContract(PushCase):
         (claimed,) = await self.claim(due)
         self.assertEqual((claimed.apns_id, claimed.repeats), ("apns-2", 0))
 
+    async def test_offered_after_not_now(self) -> None:
+        """
+        A device that answered NotNow, came by itself, was handed its command and vanished is as
+        silent as any other: the series begins anew. If it answers NotNow again it is left in peace.
+        """
+        await self.sent()
+        await self.commands.finish("c-1", "H-1", "NotNow", "", NOON, None)
+        await self.commands.hand_over("c-1", NOON + SECOND, None)
+        wait = await self.due_after(NOON + SECOND)
+        self.assertTrue(24 <= wait <= 36, wait)
+        self.assertIs((await self.state()).state, WishState.SENT)
+        (claimed,) = await self.claim(NOON + 40 * SECOND)
+        self.assertEqual(claimed.repeats, 1)
+        await self.commands.finish("c-1", "H-1", "NotNow", "", NOON, None)
+        wait = await self.due_after(NOON)
+        self.assertTrue(0.8 * 3600 <= wait <= 1.2 * 3600, wait)
+
     async def test_not_now_to_some(self) -> None:
         """
         While there is a command that it did not answer so, the series goes on; a new command is

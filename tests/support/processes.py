@@ -4,7 +4,9 @@ Real programs for the acceptance tests: started, waited for, and ended whatever 
 
 from __future__ import annotations
 
+import functools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -23,16 +25,34 @@ PATIENCE = 30.0
 """
 Seconds after which whatever a test waits for counts as not coming.
 """
+_LOWEST_PORT = 10_000
+_TRIES = 100
+# Not the one that hypothesis sets to the same state in each process.
+_random = random.SystemRandom()
 
 
 def free_port() -> int:
     """
-    A TCP port on loopback that nobody listens on.
+    A TCP port on loopback that nobody listens on, and that no connection gets as its own end: while
+    a program that is killed and started again is away, a client's connection might, and could even
+    connect to itself.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for _ in range(_TRIES):
+        port = _random.randrange(_LOWEST_PORT, _first_of_connections())
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free")
+
+
+@functools.cache
+def _first_of_connections() -> int:
+    file = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(file.read_text().split()[0]) if file.exists() else 32_768
+    return max(first, _LOWEST_PORT + 1000)
 
 
 def program(name: str) -> str:
