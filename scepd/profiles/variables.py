@@ -255,7 +255,7 @@ def _missing(name: str, authority: str | None, host: HostValues) -> str:
         return f'Variable {variable} needs the certificate authority "{authority}": there is none.'
     if not is_supported(name):
         return unsupported_message(name)
-    what = _WORDS.get(name) or f'fact "{FACTS[name]}"'
+    what = _WORDS.get(name) or f"fact {name}"
     return f"Variable {variable} needs the {what} of host {host.uuid}, which is not known."
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from scepd.errors import Conflict
 from scepd.model import Profile
-from scepd.storage.tables import former_profile, host_profile, profile_sweep
+from scepd.storage.tables import former_profile, host_profile
 
 
 def keep_former(
@@ -40,24 +40,26 @@ def take_former(connection: Connection, new: Profile) -> str | None:
     found = select(columns.uuid, columns.scope).where(columns.identifier == new.identifier)
     taken: str | None = None
     for row in connection.execute(found).all():
-        count = _count_rows(connection, row.uuid)
-        if count and row.scope != new.scope:
-            raise Conflict(
-                f"a former profile {new.identifier!r} of scope {row.scope} is still being removed "
-                f"from {count} host(s); one of scope {new.scope} can follow when it is gone"
-            )
-        if count:
+        if row.scope != new.scope:
+            _refuse_enrolled(connection, row.uuid, row.scope, new)
+        elif _count_rows(connection, row.uuid):
             taken = row.uuid
-        else:
-            _forget_sweep(connection, row.uuid)
     connection.execute(delete(former_profile).where(columns.identifier == new.identifier))
     return taken
 
 
-def _count_rows(connection: Connection, uuid: str) -> int:
-    some = select(func.count()).where(host_profile.c.profile_uuid == uuid)
+def _refuse_enrolled(connection: Connection, uuid: str, scope: str, new: Profile) -> None:
+    """
+    Hosts that are gone for good are not waited for.
+    """
+    count = _count_rows(connection, uuid, host_profile.c.enrollment_id.is_not(None))
+    if count:
+        raise Conflict(
+            f"a former profile {new.identifier!r} of scope {scope} is still being removed "
+            f"from {count} host(s); one of scope {new.scope} can follow when it is gone"
+        )
+
+
+def _count_rows(connection: Connection, uuid: str, *more: ColumnElement[bool]) -> int:
+    some = select(func.count()).where(host_profile.c.profile_uuid == uuid, *more)
     return connection.scalar(some) or 0
-
-
-def _forget_sweep(connection: Connection, uuid: str) -> None:
-    connection.execute(delete(profile_sweep).where(profile_sweep.c.profile_uuid == uuid))

@@ -208,7 +208,7 @@ class ResolveTests(SynchronousTestCase):
                 Fault(
                     "$FLEET_VAR_HOST_END_USER_EMAIL_IDP",
                     "Variable $FLEET_VAR_HOST_END_USER_EMAIL_IDP needs the fact "
-                    '"end_user_email_idp" of host U1, which is not known.',
+                    "HOST_END_USER_EMAIL_IDP of host U1, which is not known.",
                 ),
                 Fault(
                     "$FLEET_VAR_HOST_HARDWARE_SERIAL",

@@ -244,6 +244,19 @@ class FormerProfileContract(StorageTestCase):
         self.assertIsNone(await self.profiles.profile("a-2"))
         self.assertEqual((await self.row()).operation, "remove")
 
+    async def test_other_scope_when_hosts_are_gone(self) -> None:
+        """
+        Hosts that left are not waited for: to them the new one is another profile.
+        """
+        await self.hand_over()
+        await self.profiles.remove_profile("a-1", records.activity())
+        await self.checkins.check_out("H-1", NOON)
+        uuid = await self.profiles.add_profile(self.again(scope="User"), records.activity())
+        self.assertEqual(uuid, "a-2")
+        await self.enroll()
+        found = await self.assignments.assignments_of_host("H-1")
+        self.assertEqual([one.profile_uuid for one in found], ["a-2"])
+
     async def test_parked_removals(self) -> None:
         """
         A host that left with a removal gets the new one when it is back.
