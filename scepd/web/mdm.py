@@ -80,8 +80,9 @@ class MDMDevice:
 
     def request_started(self) -> None:
         """
-        Its body is waited for.
+        Its body may come, also from a client that asks before it sends one.
         """
+        self._request.resume()
 
     def request_received(self, data: bytes) -> None:
         """

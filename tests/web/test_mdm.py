@@ -270,6 +270,17 @@ class MDMSiteTests(MDMCase):
         self.assertEqual((device.answer().status, device.answer().body), (200, b""))
         self.assertEqual(device.transport.disconnecting, False)
 
+    def test_asked_before(self) -> None:
+        """
+        A client that waits to be invited is, and sends its body then.
+        """
+        device, body = DeviceEnd(self.site), report("Idle")
+        device.send(self.head(len(body))[:-2] + b"Expect: 100-continue\r\n\r\n")
+        self.assertEqual(device.transport.value(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        device.transport.clear()
+        device.send(body)
+        self.assertEqual(device.answer().status, 200)
+
     def test_too_slow(self) -> None:
         """
         A body that does not come in time is 408.
