@@ -226,7 +226,7 @@ class Stage:
             "scep_proxy.probe_after": "1.0",
             "scep_proxy.probe_longest": "3.0",
             "verification.after_acknowledgement": "2.0",
-            # A look that was lost with a killed daemon is made up for at the next regular one.
+            "verification.agent_silence": "5.0",
             "verification.interval": f"{max(10.0, 3 * agents):.1f}",
             "verification.grace": f"{max(30.0, 4 * agents):.1f}",
         }

@@ -188,7 +188,9 @@ class RenewedIdentityContract(IdentityCase):
         found = await self.checkins.enrollment("H-1")
         assert found is not None and enrollment is not None
         self.assertEqual((found.enabled, found.enrolled_at), (True, enrollment.enrolled_at))
-        self.assertEqual(await self.hosts.host("H-1"), records.host(os_version="15.4"))
+        labels = ("berlin", "os:15", "platform:macos", "sales")
+        told = records.host(os_version="15.4", labels=labels)
+        self.assertEqual(await self.hosts.host("H-1"), told)
         token = await self.bootstrap.read("H-1", records.activity())
         self.assertEqual(token, records.address().secret)
         statuses = {one.uuid: one.status for one in await self.commands.commands("H-1")}

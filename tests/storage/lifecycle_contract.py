@@ -108,12 +108,18 @@ class LifecycleContract(StorageTestCase):
 
     async def test_proved(self) -> None:
         """
-        A proof ends the delivery, keeps its times, and takes an unanswered command back.
+        A proof ends the delivery, keeps its times, and takes an unanswered command back; where the
+        acknowledgement was lost it counts from the proof.
         """
         command = await self.hand_over()
         await self.happen(Event.ERROR_REPORTED)
-        await self.happen(Event.INVENTORY_PROVED)
-        proved = records.assignment(status="verified", command_uuid=command.uuid, delivered_at=NOON)
+        await self.happen(Event.INVENTORY_PROVED, 5)
+        proved = records.assignment(
+            status="verified",
+            command_uuid=command.uuid,
+            delivered_at=NOON,
+            acknowledged_at=NOON + 5 * SECOND,
+        )
         self.assertEqual(await self.row(), proved)
         self.assertIsNone(await self.commands.next_command("H-1", after_not_now=False))
 

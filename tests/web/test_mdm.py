@@ -303,7 +303,7 @@ class MDMSiteTests(MDMCase):
         What is long, or of unknown length, is left to the endpoint, which takes it just as well.
         """
         body = report("Idle", Padding=b"x" * 60_000)
-        self.assertEqual(self.put(body, path=b"connect").status, 200)
+        self.assertEqual(self.put(body, path=b"checkin").status, 200)
         body = report("Idle")
         device = DeviceEnd(self.site)
         chunked = self.head(1).replace(b"Content-Length: 1", b"Transfer-Encoding: chunked")

@@ -67,16 +67,16 @@ host_profile = Table(
     # Of the newest certificate, so that the search for renewals reads no older ones.
     Column("renew_at", UTCDateTime),
     Column("expires_at", UTCDateTime),
+    # User: it goes by the user channel of a Mac.
+    Column("scope", Text, nullable=False, server_default="System"),
     # When the host's enrollment began, so that a tick finds those of hosts that enrolled just now.
     Column("enrolled_at", UTCDateTime),
+    # When an inventory over MDM listed the profile, which tells no date, since it was acknowledged.
+    Column("listed_at", UTCDateTime),
     # From then on operators have to know, unless a (newer) certificate is seen before.
     Column("overdue_at", UTCDateTime),
     # Of what they were told last: nothing, overdue or expired.
     Column("alarm", Text, nullable=False, server_default=""),
-    # When an inventory over MDM listed the profile, which tells no date, since it was acknowledged.
-    Column("listed_at", UTCDateTime),
-    # User: it goes by the user channel of a Mac.
-    Column("scope", Text, nullable=False, server_default="System"),
     Index(
         None,
         "ca_name",
@@ -129,11 +129,11 @@ managed_certificate = Table(
     Column("source", Text, nullable=False),
     Column("first_seen", UTCDateTime, nullable=False),
     Column("renew_at", UTCDateTime, nullable=False),
-    # When a newer one was seen, or the host or the profile left; None: it counts.
-    Column("retired_at", UTCDateTime),
     # When an inventory showed it last.
     Column("shown_at", UTCDateTime),
     # What MDM lists; osquery tells the SHA-1 alone.
     Column("sha256", Text, nullable=False, server_default=""),
+    # When a newer one was seen, or the host or the profile left; None: it counts.
+    Column("retired_at", UTCDateTime),
     Index(None, "host_uuid", "not_before", "sha1"),
 )

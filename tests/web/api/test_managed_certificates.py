@@ -86,6 +86,7 @@ class ManagedCertificateTests(SynchronousTestCase):
             "ca_name": "corp",
             "source": "osquery",
             "first_seen": "2026-06-01T12:00:00Z",
+            "sha256": "",
         }
         now = "2026-06-01T12:00:00Z"
         current = {
