@@ -15,7 +15,15 @@ KEYS = Path(".venv") / "simulated-keys"
 """
 The folder of the keys: made once for a checkout.
 """
-_DEFAULTS = {"offline": 10.0, "not-now": 5.0, "failing": 5.0, "slow": 2.0, "clumsy": 3.0}
+_DEFAULTS = {
+    "offline": 10.0,
+    "not-now": 5.0,
+    "failing": 5.0,
+    "slow": 2.0,
+    "clumsy": 3.0,
+    "wrong-clock": 3.0,
+    "without-osquery": 3.0,
+}
 _HELP = {
     "offline": "are offline when the profile comes: half for a while, half for ever",
     "not-now": "say NotNow up to 3 times, and come by themselves when they can",
