@@ -278,7 +278,7 @@ class ProfileTests(EnrollingCase):
                 bytes,
                 URL,
                 lambda: TOPIC,
-                **options,
+                EnrollmentProfiles(bytes, URL, lambda: TOPIC, **options),
             )
             content = self.successResultOf(self.begin(self.create().text))
             found = parse_enrollment_profile(content)

@@ -20,7 +20,7 @@ from tests.storage.inline import InlineDatabase
 from tests.support.lifecycle_comparison import BEGINNINGS, HOSTS, PROFILES, LifecycleComparison
 from tests.support.lifecycle_world import PLAIN, SCEP
 
-EXAMPLES = int(os.environ.get("LIFECYCLE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("LIFECYCLE_EXAMPLES", "25"))
 STEPS = 16
 
 Step = tuple[str, Sequence[object]]

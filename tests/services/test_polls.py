@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from scepd.errors import SignatureInvalid, StorageUnavailable
 from scepd.services.checkin_identity import DeviceRefused
 from tests.support.fake_mdm_world import NOW, MDMWorld, check_in, report, signed
+from tests.support.identity_parts import GRACE
 from tests.support.pki import party
 
 
@@ -76,7 +77,7 @@ class PollTests(SynchronousTestCase):
             {"enabled": False},
             {"enrollment_id": None},
             {"enrollment_id": "UDID-2"},
-            {"not_after": NOW - timedelta(seconds=1)},
+            {"not_after": NOW - GRACE},
         ):
             self.again(**known)
             self.refused()
@@ -92,11 +93,15 @@ class PollTests(SynchronousTestCase):
 
     def test_expires(self) -> None:
         """
-        An identity is refused from the moment on at which it expires.
+        An identity is given no command from the moment on at which it expires, and refused at the
+        end of the grace.
         """
         self.again(not_after=NOW + timedelta(hours=1))
-        self.poll()
+        self.world.queue("command-1", None)
+        self.assertEqual(self.poll(), b"raw command-1")
         self.world.clock.advance(3600)
+        self.assertEqual(self.poll(), b"")
+        self.world.clock.advance(GRACE.total_seconds())
         self.refused()
 
     def test_left(self) -> None:

@@ -192,7 +192,7 @@ class LifecycleWorld:
         """
         Give a profile other content.
         """
-        content = profile.content.replace(b"Example", f"Example {number}".encode(), 1)
+        content = profile.content.replace(b"</plist>", f"<!-- {number} --></plist>".encode())
         new = replace(profile, content=content, sha256=sha256(content).hexdigest())
         activity = records.activity(profile.uuid, at=self.now)
         at_once(self.stores.profiles.replace_profile(new, activity))
