@@ -18,9 +18,10 @@ from scepd.storage.rows import RowChanges
 from scepd.storage.tables import enrollment, host, host_profile, profile, profile_sweep
 from scepd.storage.targets import is_target
 
-SWEPT_AT_ONCE = 500
+SWEPT_AT_ONCE = 100
 """
-Hosts that one unit of work looks at: it holds the database for about a tenth of a second.
+Hosts that one unit of work looks at. It compares what it reads with what others change meanwhile,
+as labels do, and has to be small to get through beside many busy devices.
 """
 
 _ROWS = host_profile.c

@@ -19,7 +19,6 @@ from scepd.storage.activities import insert_activity
 from scepd.storage.certificate_authorities import missing_certificate_authorities
 from scepd.storage.convergence import SWEPT_AT_ONCE, advance_sweep, begin_sweep
 from scepd.storage.database import Database
-from scepd.storage.first_assignments import assign_targets
 from scepd.storage.former_profiles import keep_former, take_former
 from scepd.storage.tables import (
     enrollment_window,
@@ -56,7 +55,8 @@ class SQLProfileStore:
     async def add_profile(self, profile: Profile, activity: Activity) -> str:
         """
         Store a new one, and assign it to every host with an enabled device enrollment that it
-        targets, due now: at the activity's time. While hosts still have to lose a former one of
+        targets, due now: at the activity's time; where there are many step by step, by
+        ``advance_sweep``. While hosts still have to lose a former one of
         the same identifier it takes that one's place, and its uuid.
 
         :returns: the uuid that it got.
@@ -71,10 +71,7 @@ class SQLProfileStore:
             new = replace(profile, uuid=former or profile.uuid)
             connection.execute(insert(tables.profile).values(_values(new)))
             _put_parts(connection, new)
-            if former is None:
-                assign_targets(connection, tables.profile.c.uuid == new.uuid, activity.at)
-            else:
-                begin_sweep(connection, former, activity.at, self._settings, self._step)
+            begin_sweep(connection, new.uuid, activity.at, self._settings, self._step)
             insert_activity(connection, activity)
             return new.uuid
 

@@ -77,7 +77,7 @@ _DUE_AGAIN = _due(
     ),
 )
 _WATCHED = select(host_profile).where(IS_WATCHED)
-_WATCHED_ROW = _WATCHED.where(IS_ROW)
+_WATCHED_ROW = _WATCHED.where(IS_ROW).with_for_update()
 _EXPIRED_UNTOLD = _WATCHED.where(
     _COLUMNS.expires_at <= _time("now"), _COLUMNS.alarm != Alarm.EXPIRED.value
 ).limit(bindparam("most", type_=Integer))
@@ -148,9 +148,10 @@ class SQLRenewalStore:
         def unit(connection: Connection) -> list[RowEvent]:
             refuse_lost(connection, lease, self._now)
             changes = RowChanges(connection, now, self._settings)
+            ahead = dict(changes.look_ahead(keys))
             events: list[RowEvent] = []
             for host_uuid, profile_uuid in keys:
-                row = changes.row(host_uuid, profile_uuid)
+                row = ahead.get((host_uuid, profile_uuid))
                 event = RowEvent(host_uuid, profile_uuid, Event.RENEWAL_DUE)
                 if row is not None and _is_due(row, now) and changes.change(row, event):
                     events.append(event)
@@ -158,7 +159,7 @@ class SQLRenewalStore:
             _keep_order(connection, events, now)
             return events
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, locks=True)
 
     async def overdue_cases(self, now: datetime, limit: int) -> Sequence[OverdueCase]:
         """
@@ -200,7 +201,7 @@ class SQLRenewalStore:
             _insert_activities(connection, told, now)
             return told
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, locks=True)
 
     async def watched(self, query: CertificateQuery) -> Sequence[WatchedCertificate]:
         """

@@ -64,6 +64,7 @@ class SQLResendStore:
             .where(_has_failed(profile_uuid))
             .order_by(_COLUMNS.host_uuid)
             .limit(limit)
+            .with_for_update()
         )
 
         def unit(connection: Connection) -> int:
@@ -77,7 +78,7 @@ class SQLResendStore:
                 insert_activity(connection, activity)
             return len(rows)
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, locks=True)
 
     async def count_failed(self, profile_uuid: str) -> int:
         """

@@ -226,7 +226,7 @@ class Stage:
             "scep_proxy.probe_after": "1.0",
             "scep_proxy.probe_longest": "3.0",
             "verification.after_acknowledgement": "2.0",
-            # Longer than the pause between two questions of an agent: else all are asked over MDM, too.
+            # Longer than agents pause: else their hosts are asked over MDM, too.
             "verification.agent_silence": f"{max(5.0, 2.5 * agents):.1f}",
             "verification.interval": f"{max(10.0, 3 * agents):.1f}",
             "verification.grace": f"{max(30.0, 4 * agents):.1f}",
