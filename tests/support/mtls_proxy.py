@@ -27,7 +27,7 @@ from tests.support.apns_certificates import PushFiles
 from tests.support.processes import PATIENCE, RunningProgram, free_port, program
 
 HEADER = "X-Client-Cert"
-_DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "identity.md"
+_DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "client-certificates.md"
 _AROUND = """\
 daemon off;
 worker_processes 1;
@@ -82,7 +82,7 @@ def mtls_proxy(folder: Path, files: PushFiles, upstream: int) -> MTLSProxy:
 
 class DocumentedNginx:
     """
-    nginx with the example of ``docs/identity.md``, but for ports, addresses and files.
+    nginx with the example of ``docs/client-certificates.md``, but for ports, addresses and files.
     """
 
     def __init__(self, folder: Path, files: PushFiles, upstream: int) -> None:
