@@ -9,26 +9,43 @@ from pathlib import Path
 import click
 
 from scepd import __version__
-from scepd.ctl.api_tokens import api_tokens
-from scepd.ctl.authority_change import change
-from scepd.ctl.certificate_authorities import authorities
 from scepd.ctl.connection import DEFAULT_SERVER, DEFAULT_TOKEN_FILE, Connection
-from scepd.ctl.doctor import doctor
-from scepd.ctl.embedded_ca import certificates, requests, roll_over
-from scepd.ctl.enrollment_tokens import enrollment_tokens
 from scepd.ctl.failures import EXIT_CODES
-from scepd.ctl.host_changes import facts, labels
-from scepd.ctl.host_commands import commands
-from scepd.ctl.hosts import hosts
+from scepd.ctl.lazy import LazyGroup
 from scepd.ctl.options import with_options
-from scepd.ctl.profile_changes import replace, targets
-from scepd.ctl.profiles import profiles
-from scepd.ctl.pushes import push, pushes
-from scepd.ctl.records import activities, exchanges, status
-from scepd.ctl.resending import resend
-from scepd.ctl.setup import init
-from scepd.ctl.simulate import simulate
 
+_CTL = "scepd.ctl"
+_PLACES = {
+    "init": (f"{_CTL}.setup:init",),
+    "doctor": (f"{_CTL}.doctor:doctor",),
+    "simulate": (f"{_CTL}.simulate:simulate",),
+    "ca": (
+        f"{_CTL}.certificate_authorities:authorities",
+        f"{_CTL}.authority_change:change",
+        f"{_CTL}.embedded_ca:roll_over",
+    ),
+    "profile": (
+        f"{_CTL}.profiles:profiles",
+        f"{_CTL}.profile_changes:replace",
+        f"{_CTL}.resending:resend",
+        f"{_CTL}.profile_changes:targets",
+    ),
+    "enroll-token": (f"{_CTL}.enrollment_tokens:enrollment_tokens",),
+    "token": (f"{_CTL}.api_tokens:api_tokens",),
+    "host": (
+        f"{_CTL}.hosts:hosts",
+        f"{_CTL}.pushes:push",
+        f"{_CTL}.host_changes:labels",
+        f"{_CTL}.host_changes:facts",
+    ),
+    "command": (f"{_CTL}.host_commands:commands",),
+    "push": (f"{_CTL}.pushes:pushes",),
+    "certificate": (f"{_CTL}.embedded_ca:certificates",),
+    "request": (f"{_CTL}.embedded_ca:requests",),
+    "exchange": (f"{_CTL}.records:exchanges",),
+    "activity": (f"{_CTL}.records:activities",),
+    "status": (f"{_CTL}.records:status",),
+}
 _EXAMPLES = """\b
 Examples:
   scepctl init
@@ -40,7 +57,12 @@ Examples:
 """
 
 
-@click.group(epilog=_EXAMPLES + EXIT_CODES, context_settings={"max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    places=_PLACES,
+    epilog=_EXAMPLES + EXIT_CODES,
+    context_settings={"max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="scepctl")
 @click.option(
     "--server",
@@ -67,29 +89,3 @@ def main(context: click.Context, server: str, token_file: Path) -> None:
     """
     known = context.find_object(Connection) or Connection()
     context.obj = with_options(known, server, token_file)
-
-
-authorities.add_command(change)
-for _command in (
-    init,
-    doctor,
-    simulate,
-    authorities,
-    profiles,
-    enrollment_tokens,
-    api_tokens,
-    hosts,
-    commands,
-    pushes,
-    certificates,
-    requests,
-    exchanges,
-    activities,
-    status,
-):
-    main.add_command(_command)
-authorities.add_command(roll_over)
-for _command in (push, labels, facts):
-    hosts.add_command(_command)
-for _command in (replace, resend, targets):
-    profiles.add_command(_command)

@@ -86,7 +86,8 @@ class TwoNodesTests(TestCase):
         await deferToThread(nodes.remove_absent)
         the_server().stop(at_once=True)
         await self._until(lambda: nodes.readiness() == _UNAVAILABLE)
-        await deferToThread(the_server().start)
+        # In this thread: the server is told to end with the thread that started it.
+        the_server().start()
         await self._until(lambda: nodes.readiness() == _OK)
         await nodes.add_profile(_other_profile())
         await nodes.until_verified_by_all(2)

@@ -5,10 +5,12 @@ Tests for what all of scepctl's commands share, and for its smaller ones.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from subprocess import run
 
 import httpx
-from click import Group
+from click import Context, Group
 from click.testing import CliRunner
 from pydantic import JsonValue
 from twisted.trial.unittest import SynchronousTestCase
@@ -169,12 +171,42 @@ class HelpTests(SynchronousTestCase):
         """
         Each command says in a sentence what it does.
         """
-        groups = [main]
+        groups: list[Group] = [main]
+        count = 0
         while groups:
-            for name, command in groups.pop().commands.items():
+            group = groups.pop()
+            context = Context(group)
+            for name in group.list_commands(context):
+                command = group.get_command(context, name)
+                assert command is not None, name
                 self.assertTrue(command.get_short_help_str(), name)
+                count += 1
                 if isinstance(command, Group):
                     groups.append(command)
+        self.assertGreater(count, 50)
+
+    def test_light(self) -> None:
+        """
+        A command does not import what only others need, and long.
+        """
+        program = (
+            "import sys; from scepd.ctl import main\n"
+            "try: main(['profile', 'add', '--help'])\n"
+            "except SystemExit: pass\n"
+            "print(*sorted(name for name in sys.modules if '.' not in name))"
+        )
+        done = run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        modules = set(done.stdout.splitlines()[-1].split())
+        self.assertIn("httpx", modules)
+        self.assertEqual(modules & {"alembic", "sqlalchemy", "twisted", "cryptography"}, set())
+
+    def test_unknown(self) -> None:
+        """
+        What is no command is told so.
+        """
+        result = CliRunner().invoke(main, ["profiles"])
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("No such command 'profiles'", result.stderr)
 
 
 class ProfileCommandTests(SynchronousTestCase):
