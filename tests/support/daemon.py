@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
+import shutil
 import subprocess
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -28,6 +32,18 @@ from tests.support.processes import RunningProgram, free_port, run, tool
 SAMPLE_PROFILE = Path(__file__).parent.parent / "data" / "scep-profile.mobileconfig"
 
 
+@cache
+def _initialized() -> Path:
+    """
+    A folder as ``scepctl init`` leaves it, made once: to copy it costs nothing beside that.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="scepd-initialized-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    done = run([tool("scepctl"), "init", "--directory", str(folder)], folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 class Daemon:
     """
     A daemon of its own folder and ports.
@@ -39,8 +55,8 @@ class Daemon:
         self.folder = folder
         self.outputs: list[str] = []
         self.running: RunningProgram | None = None
-        folder.mkdir(parents=True)
-        self.ctl("init", "--directory", str(folder), server=False)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(_initialized(), folder)
         self.device_port, self.admin_port = free_port(), free_port()
         self.admin_url = f"http://127.0.0.1:{self.admin_port}"
         self.configure(
