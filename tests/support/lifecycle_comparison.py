@@ -90,6 +90,7 @@ class LifecycleComparison:
         self.rows: dict[tuple[str, str], ModelRow] = {}
         self.devices = {uuid: Device() for uuid in HOSTS}
         self.issued = self.changes = 0
+        self.contents = {profile.uuid: 0 for profile in PROFILES}
         self.has_ca, self.is_out = True, False
 
     @property
@@ -232,9 +233,11 @@ class LifecycleComparison:
         self.pass_time()
         self.changes += 1
         self.world.replace(next(one for one in PROFILES if one.uuid == profile), self.changes)
+        self.contents[profile] = self.changes
         for (_, uuid), row in self.rows.items():
-            if uuid == profile and row.host.enabled:
-                self.renew_install(row)
+            if uuid == profile and row.host.enabled and row.operation == "install":
+                row.deliver_anew(self.now)
+                row.content = self.changes
 
     def change_fact(self, uuid: str, has_fact: bool) -> None:
         """
@@ -262,10 +265,11 @@ class LifecycleComparison:
         host.wanted = wanted
         if row is None:
             if wanted and host.enabled:
-                self.rows[key] = ModelRow(host, False, self.now)
+                self.rows[key] = self.new_row(host, PLAIN)
         elif wanted:
-            if host.enabled:
+            if host.enabled and row.operation == "remove":
                 row.assign(self.now)
+                row.content = self.contents[PLAIN.uuid]
         elif row.unassign(self.now):
             del self.rows[key]
 
@@ -482,9 +486,11 @@ class LifecycleComparison:
         self.world.authenticate(uuid)
         self.devices[uuid].wipe()
         self.hosts[uuid].enabled = self.hosts[uuid].left = False
-        for row in self.rows_of(uuid):
-            if row.enroll_anew(self.now):
-                self.drop(row)
+        for (host, profile), row in list(self.rows.items()):
+            if host == uuid:
+                row.content = self.contents[profile]
+                if row.enroll_anew(self.now):
+                    self.drop(row)
 
     def check_out(self, uuid: str) -> None:
         """
@@ -626,8 +632,20 @@ class LifecycleComparison:
         host = self.hosts[uuid]
         host.enabled = True
         for profile in PROFILES:
-            if (uuid, profile.uuid) not in self.rows and (profile is SCEP or host.wanted):
-                self.rows[uuid, profile.uuid] = ModelRow(host, profile is SCEP, self.now)
+            row = self.rows.get((uuid, profile.uuid))
+            if row is None and (profile is SCEP or host.wanted):
+                self.rows[uuid, profile.uuid] = self.new_row(host, profile)
+            elif row is not None and row.content != self.contents[profile.uuid]:
+                # The content changed since the device said Authenticate.
+                row.deliver_anew(self.now)
+                row.content = self.contents[profile.uuid]
+
+    def new_row(self, host: ModelHost, profile: Profile) -> ModelRow:
+        """
+        A profile is assigned.
+        """
+        content = self.contents[profile.uuid]
+        return ModelRow(host, profile is SCEP, self.now, content=content)
 
     def can_be_resolved(self, row: ModelRow) -> bool:
         """

@@ -62,6 +62,7 @@ class ModelRow:
     :param offered: whether the host was handed the profile since it enrolled.
     :param seen: what the proxy saw since the hand-over, oldest first: a pkiStatus, ``out``
         or ``closed``.
+    :param content: the number of the profile's content that it is of.
     :param granted: whether SUCCESS passed in the newest window.
     """
 
@@ -79,6 +80,7 @@ class ModelRow:
     window: ModelWindow | None = None
     window_opened: datetime | None = None
     granted: bool = False
+    content: int = 0
     seen: list[str] = field(default_factory=list)
 
     @property

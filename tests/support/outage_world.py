@@ -105,7 +105,7 @@ class Stores:
 
         retries = RetrySettings()
         self.authorities = SQLCertificateAuthorityStore(database, retries)
-        self.profiles = SQLProfileStore(database, retries)
+        self.profiles = SQLProfileStore(database, retries, step=1000)
         self.hosts = SQLHostStore(database)
         self.host_changes = SQLHostChangeStore(database, retries)
         self.assignments = SQLAssignmentStore(database)
