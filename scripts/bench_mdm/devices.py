@@ -147,6 +147,10 @@ def _rows(devices: list[Device], now: datetime) -> Iterator[tuple[Table, list[di
             {
                 "certificate_sha256": sha256(one.certificate).hexdigest(),
                 "enrollment_id": one.udid,
+                "pinned_at": now,
+                "confirmed_at": now,
+                "not_after": now + timedelta(days=365),
+                "look_at": now + timedelta(days=300),
             }
             for one in devices
         ],

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.progress import Progress
@@ -31,6 +31,8 @@ from tests.support.postgresql_server import PostgreSQLServer
 
 _CA = "STATIC"
 _HOSTS = "fleet"
+# Hosts that enrolled within the hour have a turn of their own.
+_LONG_AGO = timedelta(days=1)
 _TICK_SECONDS = 1.0
 _SLICE_SECONDS = 0.5
 _QUIET_SECONDS = 3.0
@@ -187,6 +189,8 @@ def _fill(store: ServedStore, ca_port: int, devices: list[Device], options: Tick
                 "changed_at": now,
                 "delivered_at": now,
                 "acknowledged_at": now,
+                "scope": "System",
+                "enrolled_at": now - _LONG_AGO,
             },
         )
     store.settle()
