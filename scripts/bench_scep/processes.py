@@ -4,16 +4,15 @@ The processes that are measured: their CPU time, their cores, their files.
 
 from __future__ import annotations
 
-import json
 import os
 import resource
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from scripts.bench_scep.generator import Job, Measured
+from scripts.generator_process import GeneratorProcess
 from tests.support.processes import RunningProgram
 
 
@@ -65,49 +64,19 @@ class Python(RunningProgram):
         self.port = int(self.wait_for(lambda line: line.strip().isdigit(), "port"))
 
 
-class Generator:
+class Generator(GeneratorProcess):
     """
-    The load generator's process.
+    The load generator.
     """
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.bench_scep.generator"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._answer()
-
-    @property
-    def pid(self) -> int:
-        """
-        Of its process.
-        """
-        return self._process.pid
+        super().__init__("scripts.bench_scep.generator")
 
     def run(self, job: Job) -> Measured:
         """
         Do a job.
         """
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asdict(job)) + "\n")
-        self._process.stdin.flush()
-        return Measured(**json.loads(self._answer()))
-
-    def stop(self) -> None:
-        """
-        End it.
-        """
-        self._process.terminate()
-        self._process.wait(10)
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the load generator has ended")
-        return line
+        return Measured(**self.ask(asdict(job)))
 
 
 def _scheduled(pid: int) -> float:
