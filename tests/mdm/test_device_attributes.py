@@ -146,6 +146,17 @@ class ChainTests(SynchronousTestCase):
         self.assertFalse(chains_to(one, [one, other, b"junk"], [anchor]))
         self.assertTrue(chains_to(one, [], [one]))
 
+    def test_unknown_key(self) -> None:
+        """
+        An authority with a key of a kind that nobody knows has issued nothing.
+        """
+        root, middle, device = makers()
+        rsa_encryption = bytes.fromhex("06092a864886f70d010101")
+        self.assertIn(rsa_encryption, middle.certificate)
+        # The identifier takes in the parameters behind it.
+        strange = middle.certificate.replace(rsa_encryption, b"\x06\x0b" + rsa_encryption[2:])
+        self.assertFalse(chains_to(device.certificate, [strange], [root.certificate]))
+
     def test_anchors(self) -> None:
         """
         Anchors are one PEM certificate or more.
