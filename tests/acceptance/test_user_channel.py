@@ -92,4 +92,4 @@ class UserChannelTests(TestCase):
         )
         scopes = {row["identifier"] == PLAIN: row["scope"] for row in host["profiles"]}
         self.assertEqual(scopes, {True: "System", False: "User"})
-        self.assertEqual([each["serial"] for each in host["certificates"]], [f"{serial:X}"])
+        self.assertEqual([int(each["serial"], 16) for each in host["certificates"]], [serial])
