@@ -52,6 +52,9 @@ class Certificates:
         if not _SERIAL.fullmatch(wanted):
             message = "A serial number in hexadecimal digits is allowed."
             raise InvalidInput((Fault("serial", message),))
+        # As they are stored: in whole octets. People leave the first zero out.
+        digits = wanted.lstrip("0") or "0"
+        wanted = "0" * (len(digits) % 2) + digits
         if reason not in REVOCATION_REASONS:
             message = f"One of {', '.join(REVOCATION_REASONS)} is allowed."
             raise InvalidInput((Fault("reason", message),))

@@ -5,6 +5,7 @@ Tests for GetCert, GetCRL and the revocation lists of the embedded certificate a
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 from cryptography import x509
@@ -246,6 +247,16 @@ class RevocationTests(QueryCase):
         self.failureResultOf(again, Conflict)
         [activity] = self.store.activities.records
         self.assertEqual((activity.actor, activity.subject), ("alice", serial))
+
+    def test_first_zero(self) -> None:
+        """
+        A serial number may be written without the zero that it begins with, or with more of them.
+        """
+        first = self.store.certificates[0]
+        for spelled in ("a0b", "0A0B", "00:0a:0b"):
+            self.store.certificates[0] = replace(first, serial="0A0B")
+            self.done(self.parts.certificates.revoke(spelled, "superseded", "alice"))
+            self.assertEqual(self.store.activities.records[-1].subject, "0A0B")
 
     def test_repeated_request(self) -> None:
         """
