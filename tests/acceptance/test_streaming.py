@@ -17,8 +17,9 @@ from tests.support.wire import CERT_REP_HEAD, Wire, WireCA, connect_device, post
 _BIG = 12 * 1024 * 1024
 _CROWD = 200
 _COPY = 256 * 1024
-# What a daemon may take beside a copy, whatever it does meanwhile; far less than what is sent.
-_ASIDE = 2 * 1024 * 1024
+# A stalled answer has been seen to add up to 696,320 bytes, and why is not known: it should be two
+# copies at most.
+_STALLED_ANSWER = 6 * _COPY
 
 
 class StreamingTests(TestCase):
@@ -112,7 +113,7 @@ class StreamingTests(TestCase):
         await pump.until_stalled()
         self.assertLess(pump.sent, _BIG)
         grown = self.daemon.running_program.resident_bytes() - before
-        self.assertLess(grown, _COPY + _ASIDE)
+        self.assertLess(grown, 2 * _COPY)
         wire.transport.resumeProducing()
         await wire.until(lambda: len(wire.received.partition(b"\r\n\r\n")[2]) == _BIG)
 
@@ -134,7 +135,7 @@ class StreamingTests(TestCase):
         await pump.until_stalled()
         self.assertLess(pump.sent, _BIG - len(CERT_REP_HEAD))
         grown = self.daemon.running_program.resident_bytes() - before
-        self.assertLess(grown, _COPY + _ASIDE)
+        self.assertLess(grown, _STALLED_ANSWER)
         device.transport.resumeProducing()
         await device.until(lambda: len(device.received.partition(b"\r\n\r\n")[2]) == _BIG)
 
