@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 
 from scripts.bench_scep.generator import Measured
 
-ENROLLMENTS = "enrollments"
+SITE = "site"
 """
-Of the bare site: three requests for each count, on the connections of the other cases.
+The bare site in the place of the proxy: three requests for each count.
 """
 ONE_KEPT = "one kept"
 """
-Of the bare site: one GET for each count, on a connection that is kept.
+The bare site alone: one GET for each count, on a connection that is kept.
 """
-_ANSWERS = {ENROLLMENTS: 3, ONE_KEPT: 1}
+_ANSWERS = {SITE: 3, ONE_KEPT: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +170,13 @@ def _beside_site(figures: Figures) -> list[Ratio | None]:
 
 
 def _in_answers(figures: Figures, case: str, devices: int, name: str) -> Ratio | None:
-    site = [one for one in figures.points if (one.case, one.target) == ("site", name)]
+    if name == SITE:
+        site, kind = figures.of(case, devices, SITE), ""
+    else:
+        site, kind = [one for one in figures.points if one.target == name], f" ({name})"
     answers = [replace(one, cpu=one.cpu / _ANSWERS[name]) for one in site]
     text = (
-        f"scepd's CPU an enrollment / a bare twisted.web answer ({name}), "
+        f"scepd's CPU an enrollment / a bare twisted.web answer{kind}, "
         f"at {devices} devices with the {case} CA"
     )
     return figures.ratio(text, figures.of(case, devices, "scepd"), answers, _cpu)

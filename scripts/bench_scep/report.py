@@ -14,7 +14,7 @@ _CASES = {
     "real": "Enrollments with the embedded CA of a daemon of its own (RSA 2048)",
     "static": "Enrollments with a CA that answers after {delay:g} ms",
     "ca": "The embedded CA alone, and how many certificates it had issued before",
-    "site": "A bare twisted.web site: an enrollment's requests, and one GET on a kept connection",
+    "site": "A bare twisted.web site alone: one GET on a kept connection",
 }
 _HEADS = ("per second", "PKIOperation p50", "p99 ms", "whole p50", "p99 ms", "CPU ms", "CA", "load")
 _FIGURES: tuple[tuple[int, Figure], ...] = (

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from scripts.bench_scep.authority import CHALLENGE, PATH, Authority
 from scripts.bench_scep.comparison import Comparison, Options, Stock, Target, write_paths
-from scripts.bench_scep.figures import ENROLLMENTS, ONE_KEPT, Figures
+from scripts.bench_scep.figures import ONE_KEPT, SITE, Figures
 from scripts.bench_scep.generator import pack_messages
 from scripts.bench_scep.material import static_material
 from scripts.bench_scep.memory import MemoryFigure, measure_memory
@@ -75,12 +75,14 @@ class Stage:
         ca, proxy = self._static_ca, self._proxy
         nginx = self._nginx("nginx-static", ca.port)
         proxy.add_authority("STATIC", f"http://127.0.0.1:{ca.port}/scep", _CONCURRENCY)
-        self._pin(alone=(proxy.pid, nginx.pid), others=(ca.process.pid,))
+        site = self._site
+        self._pin(alone=(proxy.pid, nginx.pid, site.process.pid), others=(ca.process.pid,))
         anything = Stock(self._pkcs_req, None)
         direct = Target("direct", ca.port, None, "/scep")
         through = replace(direct, name="nginx", port=nginx.port, pid=nginx.pid)
         scepd = Target("scepd", proxy.port, proxy.pid, self._windows("STATIC", "warm", 1500))
-        stocks = {"direct": anything, "nginx": anything, "scepd": Stock(self._pkcs_req, 1500)}
+        stocks = {name: anything for name in ("direct", "nginx", SITE)}
+        stocks["scepd"] = Stock(self._pkcs_req, 1500)
         warm = Comparison("static", self._generator, stocks)
         warm.once(through, _WARM, 0.3)
         tried = warm.once(scepd, _WARM, 1.0)
@@ -88,7 +90,7 @@ class Stage:
         stocks["scepd"] = Stock(self._pkcs_req, count)
         scepd = replace(scepd, paths=self._windows("STATIC", "static", count))
         comparison = Comparison("static", self._generator, stocks, ca.process.pid)
-        self._run(comparison, [direct, through, scepd])
+        self._run(comparison, [direct, through, scepd, self._site_target])
 
     def measure_real(self) -> None:
         """
@@ -98,7 +100,7 @@ class Stage:
         nginx = self._nginx("nginx-real", ca.port)
         url = f"http://127.0.0.1:{ca.port}{PATH}"
         proxy.add_authority("REAL", url, _CONCURRENCY)
-        self._pin(alone=(ca.pid,), others=(proxy.pid, nginx.pid))
+        self._pin(alone=(ca.pid,), others=(proxy.pid, nginx.pid, self._site.process.pid))
         count = self._needed(self._issuing_rate, 3)
         messages = Stock(self._messages("real", count), count)
         direct = Target("direct", ca.port, None, PATH)
@@ -106,6 +108,8 @@ class Stage:
         scepd = Target("scepd", proxy.port, proxy.pid, self._windows("REAL", "real", count))
         targets = [direct, through, scepd]
         stocks = {target.name: messages for target in targets}
+        stocks[SITE] = Stock(self._pkcs_req, None)
+        targets.append(self._site_target)
         self._run(Comparison("real", self._generator, stocks, ca.pid), targets)
 
     def measure_ca(self) -> None:
@@ -125,19 +129,13 @@ class Stage:
 
     def measure_site(self) -> None:
         """
-        A bare site: the requests of an enrollment as devices send them, and one on a kept
-        connection.
+        A bare site: one request on a kept connection.
         """
-        site = Python("site")
-        self._exits.callback(site.stop)
-        self._pin(alone=(site.process.pid,), others=())
-        stocks = {ENROLLMENTS: Stock(self._pkcs_req, None), ONE_KEPT: Stock("", None)}
-        for name in stocks:
-            target = Target(name, site.port, site.process.pid, "/")
-            comparison = Comparison("site", self._generator, stocks)
-            comparison.once(target, _WARM, 0.3)
-            kept = True if name == ONE_KEPT else None
-            self._run(comparison, [target], devices=(_WARM,), kept=kept)
+        target = replace(self._site_target, name=ONE_KEPT)
+        self._pin(alone=(self._site.process.pid,), others=())
+        comparison = Comparison("site", self._generator, {ONE_KEPT: Stock("", None)})
+        comparison.once(target, _WARM, 0.3)
+        self._run(comparison, [target], devices=(_WARM,), kept=True)
 
     def measure_memory(self) -> None:
         """
@@ -224,6 +222,20 @@ class Stage:
         ca = Python("static_ca", *self._static_files, str(self._sizes.delay))
         self._exits.callback(ca.stop)
         return ca
+
+    @cached_property
+    def _site(self) -> Python:
+        """
+        A bare site, which is measured beside the proxy: one minute's figures say little about
+        another's.
+        """
+        site = Python("site")
+        self._exits.callback(site.stop)
+        return site
+
+    @property
+    def _site_target(self) -> Target:
+        return Target(SITE, self._site.port, self._site.process.pid, "/")
 
     @cached_property
     def _proxy(self) -> Proxy:
