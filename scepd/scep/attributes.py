@@ -12,7 +12,7 @@ from typing import TypeVar
 from scepd.errors import EncodingError, LimitExceeded
 from scepd.pki import der
 from scepd.pki.ber import contents_of
-from scepd.pki.signed_data import Attribute, single_value
+from scepd.pki.signed_data import Attribute
 
 MESSAGE_TYPE = "2.16.840.1.113733.1.9.2"
 PKI_STATUS = "2.16.840.1.113733.1.9.3"
@@ -31,6 +31,7 @@ _PRINTABLE_STRING = 0x13
 _UTF8_STRING = 0x0C
 _OCTET_STRING = 0x04
 _Number = TypeVar("_Number", bound=IntEnum)
+_Values = dict[str, bytes | None]
 
 
 class MessageType(IntEnum):
@@ -141,10 +142,7 @@ def read_message_type(attributes: tuple[Attribute, ...]) -> MessageType:
     :returns: one of the types that RFC 8894 knows.
     :raises EncodingError: missing, doubled, of another ASN.1 type, or any other number.
     """
-    found = _MESSAGE_TYPES.get(_printable(attributes, MESSAGE_TYPE, _LONGEST_NUMBER) or "")
-    if found is None:
-        raise EncodingError("the messageType is missing or not one that is accepted")
-    return found
+    return _message_type(_single_values(attributes))
 
 
 def read_transaction_id(attributes: tuple[Attribute, ...]) -> str:
@@ -156,10 +154,7 @@ def read_transaction_id(attributes: tuple[Attribute, ...]) -> str:
     :raises EncodingError: missing, empty, doubled, or of another ASN.1 type.
     :raises LimitExceeded: too long.
     """
-    text = _printable(attributes, TRANSACTION_ID, _LONGEST_TRANSACTION_ID)
-    if not text:
-        raise EncodingError("the transactionID is missing or empty")
-    return text
+    return _transaction_id(_single_values(attributes))
 
 
 def read_scep_attributes(attributes: tuple[Attribute, ...]) -> SCEPAttributes:
@@ -172,15 +167,16 @@ def read_scep_attributes(attributes: tuple[Attribute, ...]) -> SCEPAttributes:
         type or a value that RFC 8894 does not know.
     :raises LimitExceeded: one is too long.
     """
-    message_type = read_message_type(attributes)
+    values = _single_values(attributes)
+    message_type = _message_type(values)
     found = SCEPAttributes(
         message_type,
-        read_transaction_id(attributes),
-        read_nonce(attributes, SENDER_NONCE),
-        read_nonce(attributes, RECIPIENT_NONCE),
-        _numbered(attributes, PKI_STATUS, _PKI_STATUSES),
-        _numbered(attributes, FAIL_INFO, _FAIL_INFOS),
-        _fail_info_text(attributes),
+        _transaction_id(values),
+        _nonce(values, SENDER_NONCE),
+        _nonce(values, RECIPIENT_NONCE),
+        _numbered(values, PKI_STATUS, _PKI_STATUSES),
+        _numbered(values, FAIL_INFO, _FAIL_INFOS),
+        _fail_info_text(values),
     )
     if message_type is MessageType.CERT_REP:
         if found.pki_status is None:
@@ -200,10 +196,7 @@ def read_nonce(attributes: tuple[Attribute, ...], oid: str) -> bytes | None:
     :raises EncodingError: empty, doubled, or of another ASN.1 type.
     :raises LimitExceeded: too long.
     """
-    value = _octets(attributes, oid, _OCTET_STRING, _LONGEST_NONCE)
-    if value == b"":
-        raise EncodingError("a nonce is empty")
-    return value
+    return _nonce(_single_values(attributes), oid)
 
 
 def encode_scep_attributes(attributes: SCEPAttributes) -> list[tuple[str, bytes]]:
@@ -231,10 +224,39 @@ def encode_scep_attributes(attributes: SCEPAttributes) -> list[tuple[str, bytes]
     return encoded
 
 
-def _numbered(
-    attributes: tuple[Attribute, ...], oid: str, known: Mapping[str, _Number]
-) -> _Number | None:
-    text = _printable(attributes, oid, _LONGEST_NUMBER)
+def _single_values(attributes: tuple[Attribute, ...]) -> _Values:
+    """
+    The DER of each attribute's value by its type; None: it is there twice, or has not one value.
+    """
+    found: _Values = {}
+    for oid, values in attributes:
+        found[oid] = values[0] if len(values) == 1 and oid not in found else None
+    return found
+
+
+def _message_type(values: _Values) -> MessageType:
+    found = _MESSAGE_TYPES.get(_printable(values, MESSAGE_TYPE, _LONGEST_NUMBER) or "")
+    if found is None:
+        raise EncodingError("the messageType is missing or not one that is accepted")
+    return found
+
+
+def _transaction_id(values: _Values) -> str:
+    text = _printable(values, TRANSACTION_ID, _LONGEST_TRANSACTION_ID)
+    if not text:
+        raise EncodingError("the transactionID is missing or empty")
+    return text
+
+
+def _nonce(values: _Values, oid: str) -> bytes | None:
+    value = _octets(values, oid, _OCTET_STRING, _LONGEST_NONCE)
+    if value == b"":
+        raise EncodingError("a nonce is empty")
+    return value
+
+
+def _numbered(values: _Values, oid: str, known: Mapping[str, _Number]) -> _Number | None:
+    text = _printable(values, oid, _LONGEST_NUMBER)
     if text is None:
         return None
     if text not in known:
@@ -242,8 +264,8 @@ def _numbered(
     return known[text]
 
 
-def _printable(attributes: tuple[Attribute, ...], oid: str, longest: int) -> str | None:
-    octets = _octets(attributes, oid, _PRINTABLE_STRING, longest)
+def _printable(values: _Values, oid: str, longest: int) -> str | None:
+    octets = _octets(values, oid, _PRINTABLE_STRING, longest)
     if octets is None:
         return None
     # Clients put more than X.680's PrintableString there, so any visible ASCII will do.
@@ -253,8 +275,8 @@ def _printable(attributes: tuple[Attribute, ...], oid: str, longest: int) -> str
     return text
 
 
-def _fail_info_text(attributes: tuple[Attribute, ...]) -> str | None:
-    octets = _octets(attributes, FAIL_INFO_TEXT, _UTF8_STRING, _LONGEST_FAIL_INFO_TEXT)
+def _fail_info_text(values: _Values) -> str | None:
+    octets = _octets(values, FAIL_INFO_TEXT, _UTF8_STRING, _LONGEST_FAIL_INFO_TEXT)
     if octets is None:
         return None
     try:
@@ -263,10 +285,12 @@ def _fail_info_text(attributes: tuple[Attribute, ...]) -> str | None:
         raise EncodingError("the failInfoText is not UTF-8") from None
 
 
-def _octets(attributes: tuple[Attribute, ...], oid: str, tag: int, longest: int) -> bytes | None:
-    encoded = single_value(attributes, oid)
-    if encoded is None:
+def _octets(values: _Values, oid: str, tag: int, longest: int) -> bytes | None:
+    if oid not in values:
         return None
+    encoded = values[oid]
+    if encoded is None:
+        raise EncodingError("an attribute is doubled, empty or has several values")
     if encoded[0] != tag:
         raise EncodingError("an attribute has the wrong ASN.1 type")
     contents = contents_of(encoded)

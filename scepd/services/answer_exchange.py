@@ -4,11 +4,11 @@ A device's question that a kept answer of its certificate authority will do for.
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from scepd.errors import ScepdError
 from scepd.metrics import counter
+from scepd.services.begun import begin
 from scepd.services.ca_answers import CAAnswer
 from scepd.services.ca_directory import KnownCA
 from scepd.services.clock import utc_now
@@ -53,10 +53,7 @@ class AnswerExchange:
             return
         self._began = utc_now(ports.clock)
         self._proxy.exchange_began(self)
-        running = Deferred.fromCoroutine(self._run())
-        running.addErrback(self._failed_unexpectedly)
-        running.addErrback(self._log.failed)
-        running.addCallback(lambda _: self._proxy.exchange_ended(self))
+        begin(self._run(), self._over, self._failed_unexpectedly)
 
     async def _run(self) -> None:
         try:
@@ -110,9 +107,16 @@ class AnswerExchange:
         self._count(error.code)
         self._device.refuse(error)
 
+    def _over(self, _: None = None) -> None:
+        self._proxy.exchange_ended(self)
+
     def _failed_unexpectedly(self, failure: Failure) -> None:
         self._log.failed(failure)
-        self._refuse(ScepdError("internal error"))
+        try:
+            self._refuse(ScepdError("internal error"))
+        except Exception:  # noqa: BLE001 - there is nobody left who could be told
+            self._log.failed(Failure())
+        self._over()
 
     def _count(self, result: str) -> None:
         metrics = self._proxy.ports.metrics

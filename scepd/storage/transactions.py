@@ -25,11 +25,12 @@ _GATHERING_SECONDS = 0.001
 
 class GroupCommit:
     """
-    One transaction for many units, each in a savepoint of its own: one sync of the disk serves them
-    all.
+    One transaction for many units: one sync of the disk serves them all.
 
-    A unit that fails takes only its own savepoint back. When the database fails, every unit of the
-    batch has failed: SQLite may have ended the transaction at any statement.
+    Hardly any fails, so that none has a savepoint at first: two statements more would be as many as
+    most units have. When one fails, what ran before it is taken back and runs again, and from then
+    on each has a savepoint of its own. When the database fails, every unit of the batch has failed:
+    SQLite may have ended the transaction at any statement.
 
     :param batch_seconds: after that long the units so far are committed, and the rest follows; so
         long, too, is waited for more of them while many come at once.
@@ -74,10 +75,19 @@ class GroupCommit:
         self, connection: Connection, units: Sequence[PendingUnit], begun: list[PendingUnit]
     ) -> None:
         end = time.monotonic() + self._batch_seconds
+        claimed: list[PendingUnit] = []
+        is_apart = False
         for unit in units:
             begun.append(unit)
             if unit.begin():
-                self._attempt(connection, unit)
+                claimed.append(unit)
+                if is_apart:
+                    self._attempt_apart(connection, unit)
+                elif not _attempt(connection, unit):
+                    is_apart = True
+                    _start_over(connection)
+                    for each in claimed:
+                        self._attempt_apart(connection, each)
             if time.monotonic() >= end:
                 break
 
@@ -85,25 +95,15 @@ class GroupCommit:
         """
         Run a batch of one, which has the transaction for its savepoint.
         """
-        error = unit.attempt(connection) if unit.begin() else None
-        if error is None:
-            return
-        if is_unavailable(error):
-            raise error
-        run(connection, "ROLLBACK")
-        run(connection, BEGIN_WRITING)
+        if unit.begin() and not _attempt(connection, unit):
+            _start_over(connection)
 
-    def _attempt(self, connection: Connection, unit: PendingUnit) -> None:
+    def _attempt_apart(self, connection: Connection, unit: PendingUnit) -> None:
         # SQLAlchemy's own savepoints cost as much as three look-ups.
         run(connection, "SAVEPOINT unit")
-        error = unit.attempt(connection)
-        if error is None:
-            run(connection, "RELEASE SAVEPOINT unit")
-        elif is_unavailable(error):
-            raise error
-        else:
+        if not _attempt(connection, unit):
             run(connection, "ROLLBACK TO SAVEPOINT unit")
-            run(connection, "RELEASE SAVEPOINT unit")
+        run(connection, "RELEASE SAVEPOINT unit")
 
 
 class Kept(Protocol):
@@ -143,7 +143,7 @@ class Reading:
         if unit.begin():
             try:
                 with self._kept.transaction() as connection:
-                    self._run(connection, unit)
+                    _attempt(connection, unit)
             except SQLAlchemyError as error:
                 lose([unit], error)
         return 1
@@ -153,11 +153,6 @@ class Reading:
         Close the connection.
         """
         self._kept.close()
-
-    def _run(self, connection: Connection, unit: PendingUnit) -> None:
-        error = unit.attempt(connection)
-        if error is not None and is_unavailable(error):
-            raise error
 
 
 class Glancing:
@@ -265,6 +260,23 @@ class KeptConnection:
             # A new connection notices a file that was put right, or put in this one's place.
             connection.invalidate(error)
         connection.close()
+
+
+def _attempt(connection: Connection, unit: PendingUnit) -> bool:
+    """
+    Run a unit; false: it raised something that is its own affair.
+
+    :raises Exception: what it raised, when the database is not available.
+    """
+    error = unit.attempt(connection)
+    if error is not None and is_unavailable(error):
+        raise error
+    return error is None
+
+
+def _start_over(connection: Connection) -> None:
+    run(connection, "ROLLBACK")
+    run(connection, BEGIN_WRITING)
 
 
 def lose(units: Sequence[PendingUnit], error: Exception) -> None:

@@ -14,9 +14,9 @@ from twisted.web.server import Request
 
 from scepd.errors import EncodingError, PermanentError, ScepdError
 from scepd.mdm.signature import HEADER
+from scepd.services.begun import begin
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_messages import FeatureMissing, UserChannelDeclined
-from scepd.web.begun import begin
 from scepd.web.buffered_endpoint import BufferedEndpoint
 from scepd.web.client_certificates import ClientCertificates
 from scepd.web.errors import device_failure, retry_after

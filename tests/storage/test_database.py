@@ -117,6 +117,7 @@ class GroupCommitTests(DatabaseTestCase):
         for one in (held, *waiting):
             await one
         self.assertEqual((statements.count("COMMIT"), self.batches), (3, [1, 64, 36]))
+        self.assertEqual(len(statements), 6, "one BEGIN and one COMMIT for each batch")
 
     async def test_nothing_seen_before_commit(self) -> None:
         """
@@ -162,6 +163,30 @@ class GroupCommitTests(DatabaseTestCase):
         await self.assertFailure(doubled, IntegrityError)
         await last
         self.assertEqual((self.seen_outside(), self.batches), (2, [1, 5]))
+
+    async def test_each_once(self) -> None:
+        """
+        What ran before and behind a unit that raises is stored once, and answered with what it
+        returned.
+        """
+
+        def unit(connection: Connection) -> int:
+            add_row(connection)
+            return count_rows(connection)
+
+        def failing(connection: Connection) -> None:
+            unit(connection)
+            raise Conflict("taken")
+
+        held = await self.hold()
+        before, bad = self.write(unit), self.write(failing)
+        behind, worse, last = self.write(unit), self.write(failing), self.write(unit)
+        self.gate.open()
+        await held
+        self.assertEqual([await before, await behind, await last], [1, 2, 3])
+        await self.assertFailure(bad, Conflict)
+        await self.assertFailure(worse, Conflict)
+        self.assertEqual((self.seen_outside(), self.batches), (3, [1, 5]))
 
     async def test_result(self) -> None:
         """

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.web.begun import begin
+from scepd.services.begun import begin
 
 
 class BeginTests(SynchronousTestCase):
