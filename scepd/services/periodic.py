@@ -51,12 +51,20 @@ class Periodic:
         self._soon: IDelayedCall | None = None
         self._running: Deferred[None] | None = None
         self._again = False
+        self._has_run = False
 
     def start(self) -> None:
         """
-        Begin, with the first run after a moment.
+        Begin, with the first run after a moment; the log tells when it will be, and when it is
+        over.
         """
         wait = self._random() * min(self._seconds, _LONGEST_START)
+        _log.debug(
+            "{name}: every {seconds:g} s, for the first time in {first_in:.1f} s",
+            name=self._name,
+            seconds=self._seconds,
+            first_in=wait,
+        )
         self._first = self._clock.callLater(wait, self._start_loop)
 
     def wake(self) -> None:
@@ -107,11 +115,20 @@ class Periodic:
         self._running = None
 
     async def _run(self) -> None:
+        began = self._clock.seconds()
         try:
             await self._body()
         except CancelledError:
             _log.info("{name} was cut off", name=self._name)
+            return
         except TemporaryError as error:
             _log.warn("{name} will be tried again: {reason}", name=self._name, reason=str(error))
         except Exception:  # noqa: BLE001 - the next run must come whatever happened in this one
             _log.failure("{name} failed", name=self._name)
+        if not self._has_run:
+            self._has_run = True
+            _log.debug(
+                "{name}: the first run is over, after {first_took:.3f} s",
+                name=self._name,
+                first_took=self._clock.seconds() - began,
+            )

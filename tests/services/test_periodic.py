@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import StorageUnavailable
@@ -58,6 +58,7 @@ class PeriodicTests(SynchronousTestCase):
         Whatever a run raises is logged, and the next one comes.
         """
         self.periodic.start()
+        self.clock.advance(2.5)
         for error in (ZeroDivisionError("oops"), StorageUnavailable("full")):
             self.error = error
             with capturedLogs() as events:
@@ -67,7 +68,46 @@ class PeriodicTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.error = None
         self.clock.advance(30)
+        self.assertEqual(len(self.runs), 4)
+
+    def test_tells_first_run(self) -> None:
+        """
+        The log tells when the first run will be, and when it is over, and no more of those that
+        end well.
+        """
+        held = self.held = Deferred[None]()
+        with capturedLogs() as events:
+            self.periodic.start()
+            self.clock.advance(2.5)
+        self.assertEqual([self.told(event) for event in events], [("the work", "first_in", 2.5)])
+        with capturedLogs() as events:
+            self.clock.advance(1.5)
+            self.held = None
+            held.callback(None)
+            self.clock.pump([30, 30])
+        self.assertEqual([self.told(event) for event in events], [("the work", "first_took", 1.5)])
         self.assertEqual(len(self.runs), 3)
+
+    def test_tells_failed_first_run(self) -> None:
+        """
+        A first run that failed is over, too.
+        """
+        self.periodic.start()
+        self.error = StorageUnavailable("full")
+        with capturedLogs() as events:
+            self.clock.advance(2.5)
+        failed, over = events
+        self.assertEqual(failed["reason"], "full")
+        self.assertEqual(self.told(over), ("the work", "first_took", 0.0))
+
+    def told(self, event: LogEvent) -> tuple[str, str, float]:
+        """
+        Of an event at level debug: the work's name, and what is told of its first run.
+        """
+        self.assertEqual(event["log_level"], LogLevel.debug)
+        self.assertIn("the work", formatEvent(event))
+        (key,) = {"first_in", "first_took"} & event.keys()
+        return event["name"], key, event[key]
 
     def test_no_overlap(self) -> None:
         """
