@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, select, update
+from sqlalchemy import Connection, func, literal, select, update
 
 from scepd.apns.retry import Random
 from scepd.errors import NotFound
@@ -232,9 +232,10 @@ class SQLCommandStore:
         return await self._database.read(query)
 
 
-def _queued(row: Row[Any]) -> QueuedCommand:
+def _queued(row: Sequence[Any]) -> QueuedCommand:
     offered = len(OFFER_COLUMNS)
-    return QueuedCommand(*row[:-offered], offers=Offers(*row[-offered:]))
+    columns: list[Any] = [*row[:-offered], Offers(*row[-offered:])]
+    return QueuedCommand(*columns)
 
 
 def _handed_over(connection: Connection, command_uuid: str) -> RowEvent | None:

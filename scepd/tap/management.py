@@ -26,6 +26,7 @@ from scepd.services.profile_sweeps import ProfileSweeps
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal, RenewalRunSettings
 from scepd.services.results import ResultPorts, Results
+from scepd.services.unanswered import Unanswered
 from scepd.services.user_channels import UserChannels
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.identities import DeviceIdentities
@@ -223,7 +224,7 @@ class Management:
             around.random_bytes,
             self.pushing.wake,
         )
-        identities = self.identities
+        identities, results = self.identities, self._make_result_ports()
         messages = CheckInMessages(
             stores.check_ins,
             self.last_seen,
@@ -239,8 +240,8 @@ class Management:
         return CheckIn(
             identities.known,
             messages,
-            self._make_commands(),
-            self._make_results(),
+            self._make_commands(results),
+            Results(results),
             self.last_seen,
             around.in_thread,
             user_channels,
@@ -248,7 +249,7 @@ class Management:
             stores.polls,
         )
 
-    def _make_commands(self) -> Commands:
+    def _make_commands(self, results: ResultPorts) -> Commands:
         stores, around = self._stores, self._around
         ports = CommandPorts(
             stores.commands,
@@ -261,6 +262,7 @@ class Management:
             around.new_id,
             around.random_bytes,
             self.identities.hand_over,
+            Unanswered(results),
         )
         settings = around.configuration
         return Commands(
@@ -268,19 +270,17 @@ class Management:
             CommandSettings(settings.profiles.window, settings.scep_proxy.one_time_urls),
         )
 
-    def _make_results(self) -> Results:
+    def _make_result_ports(self) -> ResultPorts:
         stores = self._stores
-        return Results(
-            ResultPorts(
-                stores.commands,
-                stores.assignments,
-                stores.windows,
-                stores.verification,
-                self._around.reactor,
-                self.verifying.answers,
-                self.identities.hand_over,
-                stores.host_changes,
-            )
+        return ResultPorts(
+            stores.commands,
+            stores.assignments,
+            stores.windows,
+            stores.verification,
+            self._around.reactor,
+            self.verifying.answers,
+            self.identities.hand_over,
+            stores.host_changes,
         )
 
     def _renewal_settings(self) -> RenewalRunSettings:
