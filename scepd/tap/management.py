@@ -21,6 +21,7 @@ from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.delivery_resolving import Resolving
 from scepd.services.last_seen import LastSeen
 from scepd.services.leases import Leases
+from scepd.services.long_messages import LongMessages
 from scepd.services.periodic import Periodic
 from scepd.services.profile_sweeps import ProfileSweeps
 from scepd.services.rendering import ProfileRendering
@@ -39,7 +40,7 @@ from scepd.tap.verifying import Verifying
 from scepd.web.client_certificates import ClientCertificates, TrustedProxies
 from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
-from scepd.web.mdm import MDMSite, make_mdm_endpoint
+from scepd.web.mdm import LongMDMMessages, MDMSite, make_mdm_endpoint
 
 _LAST_SEEN_SECONDS = 5.0
 _PRUNING_SECONDS = 3600.0
@@ -98,6 +99,9 @@ class Management:
         check_in, certificates = self._make_check_in(), self._make_client_certificates()
         self._endpoint = make_mdm_endpoint(check_in, certificates)
         self.mdm_site = MDMSite(check_in, certificates)
+        self.long_messages = LongMDMMessages(
+            LongMessages(stores.check_ins, around.in_thread, around.reactor), certificates
+        )
         self._periodic = [*self._make_periodic(), self._sweeping]
 
     # -- its life ----------------------------------------------------------------------------------

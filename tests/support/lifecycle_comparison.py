@@ -346,12 +346,16 @@ class LifecycleComparison:
             if host == uuid and row.waits and found is not None and found.status == "failed":
                 assert row.operation == "install" and not self.can_be_resolved(row)
                 row.fail()
+        for row in self.rows_of(uuid):
+            if row.is_given_up(self.now) and self.has_ended(row.command):
+                self.refuse(uuid, row)
         if offer is None:
             assert not any(row.waits for row in self.rows_of(uuid)), "a command is not offered"
             return None
         self.devices[uuid].asked.append(offer)
         current = self.current(uuid, offer)
         assert current is not None, "a command is offered that is not current"
+        assert not current.is_given_up(self.now), "a command is offered for ever"
         current.hand_over(self.now)
         return offer
 
@@ -381,6 +385,15 @@ class LifecycleComparison:
         self.work_off(uuid, said, status)
         self.pass_time(seconds_later)
         self.take_inventory(uuid, shows_certificates)
+
+    def ignore(self, uuid: str, hours: int) -> None:
+        """
+        A device takes each hour whatever waits for it, and never answers.
+        """
+        for _ in range(hours):
+            self.pass_time(3601)
+            for _ in PROFILES:
+                self.take_command(uuid)
 
     def fail_often(self, uuid: str, times: int) -> None:
         """
@@ -425,15 +438,30 @@ class LifecycleComparison:
         if row is None or not row.waits:
             return
         if status == "Acknowledged":
-            gone = row.acknowledge(self.now)
+            if row.acknowledge(self.now):
+                self.drop(row)
         elif status == "NotNow":
             row.put_off()
-            gone = False
         else:
-            certified = self.certified_until(uuid) if row.needs_ca else None
-            gone = row.refuse(self.now, not_found=missing, certified=certified, is_out=self.is_out)
-        if gone:
+            self.refuse(uuid, row, missing=missing)
+
+    def refuse(self, uuid: str, row: ModelRow, *, missing: bool = False) -> None:
+        """
+        A command failed.
+
+        :param missing: whether the device has nothing to remove.
+        """
+        certified = self.certified_until(uuid) if row.needs_ca else None
+        if row.refuse(self.now, not_found=missing, certified=certified, is_out=self.is_out):
             self.drop(row)
+
+    def has_ended(self, command_uuid: str | None) -> bool:
+        """
+        Whether a command has its final result.
+        """
+        ended = select(command.c.finished_at).where(command.c.uuid == command_uuid)
+        with self.database.engine.begin() as connection:
+            return connection.scalar(ended) is not None
 
     def ask_authority(self, uuid: str, said: str, key: str) -> None:
         """
