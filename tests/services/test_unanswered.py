@@ -11,9 +11,11 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import StorageUnavailable
-from scepd.mdm.commands import CERTIFICATE_LIST
+from scepd.mdm.commands import CERTIFICATE_LIST, certificate_list
 from scepd.model import (
     ENROLLMENT_PROFILE,
+    Admission,
+    CommandRecord,
     HostInventory,
     OfferRule,
     Offers,
@@ -22,7 +24,11 @@ from scepd.model import (
 )
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
+from tests.storage import records
+from tests.storage.inline import InlineDatabase
+from tests.support.at_once import at_once
 from tests.support.fake_mdm_world import NOW, MDMWorld, plain_profile, report
+from tests.support.lifecycle_world import PLAIN, SCEP, LifecycleWorld
 
 HOUR = timedelta(hours=1)
 RULE = OfferRule()
@@ -240,3 +246,92 @@ class UnansweredTests(SynchronousTestCase):
             self.assertEqual(self.idle(), b"")
             self.assertEqual(self.finished()[:2], ("r-1", "Error"))
             self.assertEqual(len(self.world.identities.answers), 1)
+
+
+class PoisonedQueueTests(SynchronousTestCase):
+    """
+    A device, on a real store, one of whose answers is refused each time: it is too large.
+    """
+
+    def setUp(self) -> None:
+        """
+        Enroll it; ahead of all else an operator asks for its certificates.
+        """
+        database = InlineDatabase()
+        self.addCleanup(database.engine.dispose)
+        self.world = world = LifecycleWorld(database)
+        world.add_authority()
+        world.add_profiles()
+        world.authenticate("H-1")
+        world.set_label("H-1", wanted=True)
+        world.update_token("H-1")
+        for uuid, priority in (("poison", 10), ("harmless", 200)):
+            asked = records.command(uuid, body=certificate_list(uuid), priority=priority)
+            at_once(world.stores.commands.queue(replace(asked, created_at=world.now)))
+
+    def session(self) -> list[str]:
+        """
+        A device is pushed: it does what it is asked, until an answer of it is refused.
+
+        :returns: what it was offered.
+        """
+        offered = []
+        while (offer := self.world.poll("H-1")) is not None:
+            offered.append(offer.identifier or offer.uuid)
+            if offer.uuid == "poison":
+                break
+            if offer.identifier == SCEP.identifier:
+                admission = self.world.ask_authority("H-1", "SUCCESS")
+                self.assertEqual(admission, Admission.ADMITTED)
+            self.world.answer("H-1", offer.uuid, "Acknowledged")
+        return offered
+
+    def record(self, uuid: str) -> CommandRecord:
+        """
+        A command as an operator sees it.
+        """
+        found = at_once(self.world.stores.commands.commands("H-1"))
+        return next(one for one in found if one.uuid == uuid)
+
+    def test_nothing_waits_for_it(self) -> None:
+        """
+        After three offers the rest is done; that one is tried on for hours, and ends in Error with
+        the reason. Nobody's queue is held up, nothing is lost, nothing goes on for ever.
+        """
+        self.world.tick()
+        for _ in range(3):
+            self.assertEqual(self.session(), ["poison"])
+            self.world.clock.advance(30)
+        done = self.session()
+        self.assertEqual(sorted(done[:2]), sorted([SCEP.identifier, PLAIN.identifier]))
+        self.assertEqual(done[2:], ["harmless", "poison"])
+        for profile in (SCEP, PLAIN):
+            row = self.world.row("H-1", profile.uuid)
+            assert row is not None
+            self.assertEqual(row.status, "verifying")
+        self.assertEqual(self.record("harmless").status, "Acknowledged")
+        self.assertEqual(self.record("poison").status, "offered")
+        begun, offers = self.world.now, 4
+        while self.session():
+            offers += 1
+            self.world.clock.advance(1800)
+        self.assertLess(7 * HOUR, self.world.now - begun)
+        self.assertLess(self.world.now - begun, 9 * HOUR)
+        ended = self.record("poison")
+        self.assertEqual((ended.status, ended.finished_at), ("Error", self.world.now))
+        since = "since 2026-06-01T12:00:00Z and never answered"
+        self.assertTrue(ended.detail.startswith(f"was offered {offers} times {since}"))
+        self.world.answer("H-1", "poison", "Acknowledged")
+        self.assertEqual(self.record("poison"), ended)
+
+    def test_impatient_device(self) -> None:
+        """
+        A device that polls each second uses nothing up by that.
+        """
+        for _ in range(600):
+            self.session()
+            self.world.clock.advance(1)
+        self.assertEqual(self.record("poison").status, "offered")
+        found = at_once(self.world.stores.commands.command("poison"))
+        assert found is not None
+        self.assertEqual((found.offers.count, found.offers.setbacks), (600, 1))

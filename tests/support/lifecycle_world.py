@@ -92,7 +92,7 @@ class Offer:
     """
     A command as a device got it.
 
-    :param identifier: of the profile that it installs or removes.
+    :param identifier: of the profile that it installs or removes; empty: it does neither.
     """
 
     uuid: str
@@ -270,8 +270,8 @@ class LifecycleWorld:
             return None
         command = plistlib.loads(body)
         asked = command["Command"]
-        identifier = asked.get("Identifier")
-        if identifier is None:
+        identifier = asked.get("Identifier", "")
+        if "Payload" in asked:
             identifier = plistlib.loads(asked["Payload"])["PayloadIdentifier"]
         return Offer(command["CommandUUID"], asked["RequestType"], identifier)
 
