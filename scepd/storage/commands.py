@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, bindparam, func, literal, select, update
 
 from scepd.apns.retry import Random
 from scepd.errors import NotFound
@@ -34,6 +34,7 @@ from scepd.storage.delivery_challenges import put_challenge
 from scepd.storage.identities import put_renewal_challenge
 from scepd.storage.offers import NOT_OFFERED, OFFER_COLUMNS, offer
 from scepd.storage.outbox import insert_commands, wish_pushes
+from scepd.storage.prepared import Prepared
 from scepd.storage.push_answers import NOT_NOW, command_answered, command_offered
 from scepd.storage.rows import apply_event, is_of
 from scepd.storage.tables import enrollment, host_profile
@@ -51,6 +52,15 @@ _QUEUED = (
     _COLUMNS.created_at,
     *OFFER_COLUMNS,
 )
+_NEXT = (
+    select(*_QUEUED)
+    .where(_COLUMNS.enrollment_id == bindparam("of_enrollment"), _WAITS)
+    # The order of the index of what waits.
+    .order_by(_COLUMNS.setbacks, _COLUMNS.priority, _COLUMNS.created_at, _COLUMNS.uuid)
+    .limit(1)
+)
+_FIRST = Prepared(_NEXT)
+_FIRST_AFTER_NOT_NOW = Prepared(_NEXT.where(_COLUMNS.status != NOT_NOW))
 _RECORDED = (
     _COLUMNS.uuid,
     _COLUMNS.request_type,
@@ -114,17 +124,10 @@ class SQLCommandStore:
         setbacks first, then by priority and age. ``after_not_now``: leave out those that were
         answered NotNow.
         """
-        first = (
-            select(*_QUEUED)
-            .where(_COLUMNS.enrollment_id == enrollment_id, _WAITS)
-            .order_by(_COLUMNS.setbacks, _COLUMNS.priority, _COLUMNS.created_at, _COLUMNS.uuid)
-            .limit(1)
-        )
-        if after_not_now:
-            first = first.where(_COLUMNS.status != NOT_NOW)
+        first = _FIRST_AFTER_NOT_NOW if after_not_now else _FIRST
 
         def query(connection: Connection) -> QueuedCommand | None:
-            row = connection.execute(first).first()
+            row = first.first(connection, of_enrollment=enrollment_id)
             return None if row is None else _queued(row)
 
         return await self._database.read(query)
