@@ -57,6 +57,30 @@ class Device:
         self.installed: dict[str, datetime] = {}
         self.certificates: list[CandidateCertificate] = []
         self.asked: list[Offer] = []
+        self._received: dict[str, int] = {}
+        self._offers = 0
+        self._dealt_with: dict[str, int] = {}
+
+    def receive(self, offer: Offer) -> None:
+        """
+        Get a command.
+        """
+        self.asked.append(offer)
+        self._offers += 1
+        self._received[offer.uuid] = self._offers
+
+    def deal_with(self, offer: Offer) -> bool:
+        """
+        Do a command, or not.
+
+        :returns: False when it is too late: a newer one for the same profile was dealt with, and a
+            device does one command after the other, though its answers may come in any order.
+        """
+        received = self._received[offer.uuid]
+        if received < self._dealt_with.get(offer.identifier, 0):
+            return False
+        self._dealt_with[offer.identifier] = received
+        return True
 
     def wipe(self) -> None:
         """
@@ -352,7 +376,7 @@ class LifecycleComparison:
         if offer is None:
             assert not any(row.waits for row in self.rows_of(uuid)), "a command is not offered"
             return None
-        self.devices[uuid].asked.append(offer)
+        self.devices[uuid].receive(offer)
         current = self.current(uuid, offer)
         assert current is not None, "a command is offered that is not current"
         assert not current.is_given_up(self.now), "a command is offered for ever"
@@ -424,7 +448,8 @@ class LifecycleComparison:
         """
         self.pass_time()
         device = self.devices[uuid]
-        if status in ("Acknowledged", "lost", "done, but Error"):
+        in_time = status != "NotNow" and device.deal_with(offer)
+        if in_time and status != "Error":
             device.do(offer, self.now)
         if status == "lost":
             return
