@@ -66,10 +66,6 @@ class InventoryAnswers:
             outcome = await self._taken(command, result, host_uuid)
         self._count(command, outcome)
 
-    def _count(self, command: QueuedCommand, outcome: str) -> None:
-        kind = _KINDS[command.request_type]
-        counter(self._metrics.inventories, MDM, kind, outcome).inc()
-
     async def failed(self, command: QueuedCommand, host_uuid: str) -> None:
         """
         A question of ours, if it is one, is given up: there was no inventory, and the next one is
@@ -77,6 +73,10 @@ class InventoryAnswers:
         """
         if is_inventory(command) and await self._waits(command, host_uuid):
             self._count(command, "failed")
+
+    def _count(self, command: QueuedCommand, outcome: str) -> None:
+        kind = _KINDS[command.request_type]
+        counter(self._metrics.inventories, MDM, kind, outcome).inc()
 
     async def _taken(self, command: QueuedCommand, result: CommandResult, host_uuid: str) -> str:
         # A certificate takes a tenth of a millisecond, and there may be thousands.

@@ -53,6 +53,7 @@ class LongMessages:
         self._workers = workers
         self._clock = clock
         self._told: dict[str, float] = {}
+        self._looks = 0
 
     def refused(self, message: LongMessage) -> None:
         """
@@ -60,8 +61,9 @@ class LongMessages:
         """
         now = self._clock.seconds()
         self._told = {sender: at for sender, at in self._told.items() if now - at < _QUIET}
-        if len(self._told) < _MOST_TOLD:
-            begin(self._tell(message), lambda _: None, _failed)
+        if len(self._told) + self._looks < _MOST_TOLD:
+            self._looks += 1
+            begin(self._tell(message), self._done, self._failed)
 
     async def _tell(self, message: LongMessage) -> None:
         fingerprint = await self._fingerprint(message)
@@ -102,6 +104,9 @@ class LongMessages:
             return None
         return None if identity is None else identity.host_uuid
 
+    def _done(self, _: None) -> None:
+        self._looks -= 1
 
-def _failed(failure: Failure) -> None:
-    _log.failure("Could not tell whose message was too long", failure)
+    def _failed(self, failure: Failure) -> None:
+        self._looks -= 1
+        _log.failure("Could not tell whose message was too long", failure)

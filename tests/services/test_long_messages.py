@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from hashlib import sha256
 
+from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -80,6 +81,27 @@ class LongMessagesTests(SynchronousTestCase):
         self.world.check_ins.broken = True
         (event,) = self.tell(self.message)
         self.assertIn("192.0.2.1", formatEvent(event))
+
+    def test_flood(self) -> None:
+        """
+        Of those that come at once a few are looked at, and each look ends, also by a fault of ours.
+        """
+        waiting: list[Deferred[bytes]] = []
+
+        async def worker(work: object) -> bytes:
+            waiting.append(Deferred())
+            return await waiting[-1]
+
+        self.messages = LongMessages(self.world.check_ins, worker, self.world.clock)  # type: ignore[arg-type]
+        self.tell(*[self.message] * 100)
+        self.assertEqual(len(waiting), 20)
+        with capturedLogs() as events:
+            for one in waiting:
+                one.errback(ZeroDivisionError())
+        self.assertEqual(len(events), 20)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 20)
+        self.tell(self.message)
+        self.assertEqual(len(waiting), 21)
 
     def test_quiet(self) -> None:
         """
