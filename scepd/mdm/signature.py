@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 
 from scepd.errors import EncodingError, LimitExceeded
 from scepd.pki.certificates import load_certificate
-from scepd.pki.verifying import verify_detached
+from scepd.pki.signed_data import parse_signed_data
+from scepd.pki.verifying import signer_identity, verify_detached
 
 HEADER = "Mdm-Signature"
 """
@@ -41,6 +42,17 @@ def verify_mdm_signature(header: bytes | str, body: bytes) -> bytes:
     :raises UnsupportedAlgorithm: a digest, signature algorithm or key that is not accepted.
     """
     return verify_detached(decoded_signature(header), body)
+
+
+def named_certificate(header: bytes | str) -> bytes:
+    """
+    Read who is said to have signed a body that is not there.
+
+    :param header: the header's value, as for :func:`verify_mdm_signature`.
+    :returns: the DER of the signer's certificate; neither it nor the signature is verified.
+    :raises MessageError: as :func:`verify_mdm_signature`, but for a signature that is wrong.
+    """
+    return signer_identity(parse_signed_data(decoded_signature(header))).der
 
 
 def decoded_signature(header: bytes | str) -> bytes:

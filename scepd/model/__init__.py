@@ -46,6 +46,8 @@ from scepd.model.mdm import QueuedCommand as QueuedCommand
 from scepd.model.mdm import RowEvent as RowEvent
 from scepd.model.mdm import bootstrap_place as bootstrap_place
 from scepd.model.mdm import push_place as push_place
+from scepd.model.offers import OfferRule as OfferRule
+from scepd.model.offers import Offers as Offers
 from scepd.model.pending_requests import PendingRequest as PendingRequest
 from scepd.model.pending_requests import RequestState as RequestState
 from scepd.model.pending_requests import pending_request_place as pending_request_place

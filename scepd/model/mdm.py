@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from scepd.model.offers import Offers
 from scepd.pki.keyring import SealedSecret, SecretPlace
 from scepd.profiles.lifecycle import Event
 
@@ -127,6 +128,7 @@ class QueuedCommand:
         :data:`ENROLLMENT_PROFILE` for a renewal of the identity.
     :param body: of every other: the whole command plist.
     :param priority: a smaller one goes first.
+    :param offers: how often it was offered without an answer.
     """
 
     uuid: str
@@ -136,6 +138,7 @@ class QueuedCommand:
     body: bytes | None = field(repr=False)
     priority: int
     created_at: datetime
+    offers: Offers = field(default_factory=Offers)
 
     @property
     def renews_identity(self) -> bool:

@@ -192,8 +192,9 @@ class CommandStore(Protocol):
         self, enrollment_id: str, *, after_not_now: bool
     ) -> QueuedCommand | None:
         """
-        The command that should be offered next: by priority, then age, of those without a final
-        result. ``after_not_now``: leave out those that were answered NotNow.
+        The command that should be offered next, of those without a final result: the fewest
+        setbacks first, then by priority and age. ``after_not_now``: leave out those that were
+        answered NotNow.
         """
 
     async def hand_over(
@@ -204,9 +205,9 @@ class CommandStore(Protocol):
         challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
     ) -> bool:
         """
-        Mark a command as offered; HANDED_OVER happens to its assignment, ``window`` replaces the
-        assignment's windows, and ``challenge`` the one that was not used; the challenge of a
-        renewal is stored beside those of hand-overs before that are good still.
+        Mark a command as offered, once more; HANDED_OVER happens to its assignment, ``window``
+        replaces the assignment's windows, and ``challenge`` the one that was not used; the
+        challenge of a renewal is stored beside those of hand-overs before that are good still.
 
         :returns: False when the command was cancelled meanwhile; then nothing happened.
         """
@@ -223,9 +224,9 @@ class CommandStore(Protocol):
     ) -> bool:
         """
         Record a device's result: ``Acknowledged``, ``Error``, ``cancelled``; or ``NotNow``, which
-        is not final and counts. ``answer`` is kept beside it. ``event`` happens to the assignment,
-        if the command is still the assignment's current one. The push wish is dropped when nothing
-        waits any more.
+        is not final and counts, and after which offers are counted anew. ``answer`` is kept beside
+        it. ``event`` happens to the assignment, if the command is still the assignment's current
+        one. The push wish is dropped when nothing waits any more.
 
         A body goes with a final result: what an operator wrote can hold secrets.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 
@@ -19,6 +19,7 @@ from scepd.model import (
     DeliveryChallenge,
     EnrollmentChallenge,
     EnrollmentWindow,
+    OfferRule,
     Profile,
     QueuedCommand,
     RowEvent,
@@ -37,6 +38,7 @@ from scepd.services.delivery_resolving import (
 )
 from scepd.services.identity_hand_over import IdentityHandOver, RenewalVoid
 from scepd.services.rendering import MadeChallenge, ProfileRendering, RenderedProfile
+from scepd.services.unanswered import Unanswered
 
 # In base64url that is 32 characters, without padding.
 _TOKEN_BYTES = 24
@@ -59,10 +61,13 @@ class CommandSettings:
 
     :param window: seconds for which a delivered profile may enroll.
     :param one_time_urls: whether each delivery has a proxy URL of its own.
+    :param offers: what becomes of commands that are offered and never answered; the store counts by
+        the same.
     """
 
     window: float = 3600.0
     one_time_urls: bool = False
+    offers: OfferRule = field(default_factory=OfferRule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class CommandPorts:
     new_id: Callable[[], str]
     random: RandomBytes
     identities: IdentityHandOver
+    unanswered: Unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,8 @@ class Commands:
 
     async def _offer(self, command: QueuedCommand, host_uuid: str, *, idle: bool) -> bytes | None:
         """
-        Hand a command over; None when it was, or had to be, cancelled.
+        Hand a command over; None when it was, or had to be, cancelled, or ends because the device
+        never answers it.
         """
         try:
             rendered = await self._rendered(command, host_uuid)
@@ -142,6 +149,10 @@ class Commands:
             await self._conclude(command, host_uuid)
             return None
         now = utc_now(self._ports.clock)
+        # After what is known better: that nothing is left to do, or that it can't be done.
+        if self._settings.offers.is_over(command.offers, now):
+            await self._ports.unanswered.end(command, host_uuid)
+            return None
         if not await self._ports.commands.hand_over(
             command.uuid, now, rendered.window, rendered.challenge
         ):

@@ -64,6 +64,17 @@ class InventoryAnswers:
         outcome = _OUTCOMES.get(result.status, "failed")
         if result.status is ResultStatus.ACKNOWLEDGED:
             outcome = await self._taken(command, result, host_uuid)
+        self._count(command, outcome)
+
+    async def failed(self, command: QueuedCommand, host_uuid: str) -> None:
+        """
+        A question of ours, if it is one, is given up: there was no inventory, and the next one is
+        asked for in its time.
+        """
+        if is_inventory(command) and await self._waits(command, host_uuid):
+            self._count(command, "failed")
+
+    def _count(self, command: QueuedCommand, outcome: str) -> None:
         kind = _KINDS[command.request_type]
         counter(self._metrics.inventories, MDM, kind, outcome).inc()
 

@@ -4,22 +4,19 @@ The results that devices report, and what they mean for the assignment of a prof
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE
+from scepd.mdm.commands import INSTALL_PROFILE
 from scepd.mdm.device_information import DEVICE_INFORMATION, device_information_of
 from scepd.mdm.results import CommandResult, ResultStatus
 from scepd.model import (
     CommandAnswer,
     DeviceDetails,
-    HostProfile,
     QueuedCommand,
     RowEvent,
-    SCEPExchange,
 )
 from scepd.ports import (
     AssignmentStore,
@@ -30,13 +27,11 @@ from scepd.ports import (
 )
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
+from scepd.services.command_errors import CommandErrors
 from scepd.services.identity_hand_over import IdentityHandOver
 from scepd.services.inventories import is_inventory
 from scepd.services.inventory_answers import InventoryAnswers
-from scepd.services.results_errors import detail_of_error, event_of_error
 
-# The exchanges of a host since a hand-over are a handful; of another profile they don't count.
-_MOST_EXCHANGES = 100
 LARGEST_KEPT = 256 * 1024
 """
 Octets of an answer that is kept as it came; of longer ones the length is.
@@ -70,6 +65,9 @@ class Results:
 
     def __init__(self, ports: ResultPorts) -> None:
         self._ports = ports
+        self._errors = CommandErrors(
+            ports.assignments, ports.exchanges, ports.verification, ports.clock
+        )
 
     async def record(self, result: CommandResult, host_uuid: str) -> bool:
         """
@@ -132,37 +130,9 @@ class Results:
             return RowEvent(host_uuid, profile_uuid, Event.ACKNOWLEDGED)
         if result.status is ResultStatus.NOT_NOW:
             return RowEvent(host_uuid, profile_uuid, Event.NOT_NOW_REPORTED)
-        if command.request_type == REMOVE_PROFILE:
-            kind = Event.NOT_FOUND_REPORTED if result.is_profile_not_found else Event.ERROR_REPORTED
-            return RowEvent(host_uuid, profile_uuid, kind, detail_of_error(result.summary, ()))
-        return await self._failed_install(result, host_uuid, profile_uuid)
-
-    async def _failed_install(
-        self, result: CommandResult, host_uuid: str, profile_uuid: str
-    ) -> RowEvent:
-        row = await self._ports.assignments.assignment(host_uuid, profile_uuid)
-        exchanges = await self._exchanges(row) if row is not None else ()
-        certificates = await self._ports.verification.certificates(host_uuid)
-        of_profile = [known for known in certificates if known.profile_uuid == profile_uuid]
-        event = event_of_error(exchanges, of_profile, utc_now(self._ports.clock))
-        detail = detail_of_error(result.summary, exchanges)
-        return RowEvent(host_uuid, profile_uuid, event, detail)
-
-    async def _exchanges(self, row: HostProfile) -> Sequence[SCEPExchange]:
-        """
-        The exchanges of an assignment since it was handed over, newest first.
-        """
-        since = row.delivered_at
-        if since is None:
-            return ()
-        known = await self._ports.exchanges.exchanges(
-            host_uuid=row.host_uuid, limit=_MOST_EXCHANGES
+        return await self._errors.event(
+            command, host_uuid, result.summary, not_found=result.is_profile_not_found
         )
-        return [
-            exchange
-            for exchange in known
-            if exchange.profile_uuid == row.profile_uuid and exchange.started_at >= since
-        ]
 
 
 def _answer(command: QueuedCommand, result: CommandResult) -> CommandAnswer | None:

@@ -44,6 +44,7 @@ class Behaviour:
     :ivar missing_tables: tables that the osquery agent does not know, such as ``macos_profiles``.
     :ivar late_requests: request types that are answered NotNow as long as they are here.
     :ivar refused_requests: request types that are answered Error, likewise.
+    :ivar swollen_requests: request types whose answers are longer than a server takes, likewise.
     :ivar patience: how long to poll when an authority answers PENDING; None for what the SCEP
         payload says.
     :ivar before_install: called when a profile was received, before anything is done with it.
@@ -61,6 +62,7 @@ class Behaviour:
     missing_tables: frozenset[str] = frozenset()
     late_requests: frozenset[str] = frozenset()
     refused_requests: frozenset[str] = frozenset()
+    swollen_requests: frozenset[str] = frozenset()
     patience: Patience | None = None
     before_install: Callable[[], None] | None = None
     after_install: Callable[[], None] | None = None

@@ -31,6 +31,8 @@ Story = Callable[[str, str], None]
 """
 Told of each arrow of the sequence that happens on the device: its step, and a sentence.
 """
+# Above what a server takes of a result.
+_SWOLLEN_OCTETS = 9 * 1024 * 1024
 _MOST_COMMANDS = 1000
 _AUTHENTICATE_FACTS = (
     "SerialNumber",
@@ -254,7 +256,11 @@ class SimulatedDevice:
         except DeviceError as error:
             self.errors.append(str(error))
             return error_result(error)
-        return None if result is None else {"Status": "Acknowledged", **result}
+        if result is None:
+            return None
+        swollen = command.request_type in self.behaviour.swollen_requests
+        more = {"Padding": bytes(_SWOLLEN_OCTETS)} if swollen else {}
+        return {"Status": "Acknowledged", **result, **more}
 
     def _install_profile(self, command: Command) -> Mapping[str, object] | None:
         behaviour = self.behaviour

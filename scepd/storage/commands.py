@@ -7,8 +7,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, bindparam, func, literal, select, update
 
 from scepd.apns.retry import Random
 from scepd.errors import NotFound
@@ -19,6 +20,8 @@ from scepd.model import (
     DeliveryChallenge,
     EnrollmentChallenge,
     EnrollmentWindow,
+    OfferRule,
+    Offers,
     QueuedCommand,
     RowEvent,
 )
@@ -29,7 +32,9 @@ from scepd.storage.columns import UTCDateTime
 from scepd.storage.database import Database
 from scepd.storage.delivery_challenges import put_challenge
 from scepd.storage.identities import put_renewal_challenge
+from scepd.storage.offers import NOT_OFFERED, OFFER_COLUMNS, offer
 from scepd.storage.outbox import insert_commands, wish_pushes
+from scepd.storage.prepared import Prepared
 from scepd.storage.push_answers import NOT_NOW, command_answered, command_offered
 from scepd.storage.rows import apply_event, is_of
 from scepd.storage.tables import enrollment, host_profile
@@ -45,7 +50,17 @@ _QUEUED = (
     _COLUMNS.body,
     _COLUMNS.priority,
     _COLUMNS.created_at,
+    *OFFER_COLUMNS,
 )
+_NEXT = (
+    select(*_QUEUED)
+    .where(_COLUMNS.enrollment_id == bindparam("of_enrollment"), _WAITS)
+    # The order of the index of what waits.
+    .order_by(_COLUMNS.setbacks, _COLUMNS.priority, _COLUMNS.created_at, _COLUMNS.uuid)
+    .limit(1)
+)
+_FIRST = Prepared(_NEXT)
+_FIRST_AFTER_NOT_NOW = Prepared(_NEXT.where(_COLUMNS.status != NOT_NOW))
 _RECORDED = (
     _COLUMNS.uuid,
     _COLUMNS.request_type,
@@ -66,6 +81,7 @@ class SQLCommandStore:
 
     :param settings: how failures are tried again.
     :param random: a number from 0 up to 1, which spreads pushes in time.
+    :param offers: what becomes of commands that are offered and never answered.
     """
 
     def __init__(
@@ -73,10 +89,12 @@ class SQLCommandStore:
         database: Database,
         settings: RetrySettings | None = None,
         random: Random = random.random,
+        offers: OfferRule | None = None,
     ) -> None:
         self._database = database
         self._settings = settings or RetrySettings()
         self._random = random
+        self._offers = offers or OfferRule()
 
     async def queue(self, command: QueuedCommand, activity: Activity | None = None) -> None:
         """
@@ -102,21 +120,15 @@ class SQLCommandStore:
         self, enrollment_id: str, *, after_not_now: bool
     ) -> QueuedCommand | None:
         """
-        The command that should be offered next: by priority, then age, of those without a final
-        result. ``after_not_now``: leave out those that were answered NotNow.
+        The command that should be offered next, of those without a final result: the fewest
+        setbacks first, then by priority and age. ``after_not_now``: leave out those that were
+        answered NotNow.
         """
-        first = (
-            select(*_QUEUED)
-            .where(_COLUMNS.enrollment_id == enrollment_id, _WAITS)
-            .order_by(_COLUMNS.priority, _COLUMNS.created_at, _COLUMNS.uuid)
-            .limit(1)
-        )
-        if after_not_now:
-            first = first.where(_COLUMNS.status != NOT_NOW)
+        first = _FIRST_AFTER_NOT_NOW if after_not_now else _FIRST
 
         def query(connection: Connection) -> QueuedCommand | None:
-            row = connection.execute(first).first()
-            return None if row is None else QueuedCommand(*row)
+            row = first.first(connection, of_enrollment=enrollment_id)
+            return None if row is None else _queued(row)
 
         return await self._database.read(query)
 
@@ -128,20 +140,15 @@ class SQLCommandStore:
         challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
     ) -> bool:
         """
-        Mark a command as offered; HANDED_OVER happens to its assignment, ``window`` replaces the
-        assignment's windows, and ``challenge`` the one that was not used; the challenge of a
-        renewal is stored beside those of hand-overs before that are good still.
+        Mark a command as offered, once more; HANDED_OVER happens to its assignment, ``window``
+        replaces the assignment's windows, and ``challenge`` the one that was not used; the
+        challenge of a renewal is stored beside those of hand-overs before that are good still.
 
         :returns: False when the command was cancelled meanwhile; then nothing happened.
         """
-        offer = (
-            update(tables.command)
-            .where(_COLUMNS.uuid == command_uuid, _WAITS)
-            .values(status="offered", offered_at=now)
-        )
 
         def unit(connection: Connection) -> bool:
-            if not connection.execute(offer).rowcount:
+            if not offer(connection, command_uuid, now, self._offers):
                 return False
             command_offered(connection, command_uuid, now, self._random)
             event = _handed_over(connection, command_uuid)
@@ -167,9 +174,10 @@ class SQLCommandStore:
     ) -> bool:
         """
         Record a device's result: ``Acknowledged``, ``Error``, ``cancelled``; or ``NotNow``, which
-        is not final and counts. ``answer`` is kept beside it. ``event`` happens to the assignment,
-        if the command is still the assignment's current one. The push wish is dropped when nothing
-        waits any more, and put off when the device answered NotNow to everything that does.
+        is not final and counts, and after which offers are counted anew. ``answer`` is kept beside
+        it. ``event`` happens to the assignment, if the command is still the assignment's current
+        one. The push wish is dropped when nothing waits any more, and put off when the device
+        answered NotNow to everything that does.
 
         A body goes with a final result: what an operator wrote can hold secrets.
 
@@ -179,6 +187,7 @@ class SQLCommandStore:
         if status == NOT_NOW:
             values["not_now_at"] = func.coalesce(_COLUMNS.not_now_at, literal(now, UTCDateTime))
             values["not_now_count"] = _COLUMNS.not_now_count + 1
+            values |= NOT_OFFERED
         else:
             # What an operator wrote can hold secrets.
             values |= {"finished_at": now, "body": None}
@@ -205,7 +214,7 @@ class SQLCommandStore:
 
         def query(connection: Connection) -> QueuedCommand | None:
             row = connection.execute(one).first()
-            return None if row is None else QueuedCommand(*row)
+            return None if row is None else _queued(row)
 
         return await self._database.read(query)
 
@@ -224,6 +233,12 @@ class SQLCommandStore:
             return [CommandRecord(*row) for row in connection.execute(page)]
 
         return await self._database.read(query)
+
+
+def _queued(row: Sequence[Any]) -> QueuedCommand:
+    offered = len(OFFER_COLUMNS)
+    columns: list[Any] = [*row[:-offered], Offers(*row[-offered:])]
+    return QueuedCommand(*columns)
 
 
 def _handed_over(connection: Connection, command_uuid: str) -> RowEvent | None:

@@ -223,6 +223,7 @@ class Composition:
             body_limit=proxy.max_message_size,
             body_limits=limits,
             length_statuses=_MDM_LENGTH_STATUSES,
+            on_too_long=self.management.long_messages.refused,
             minimum_speed=proxy.minimum_speed,
             minimum_speed_after=proxy.minimum_speed_after,
             request_timeout=self._configuration.limits.request_timeout,
@@ -243,6 +244,7 @@ class Composition:
             reactor=self._around.reactor,
             body_limit=LARGEST_RESULT,
             length_statuses=_MDM_LENGTH_STATUSES,
+            on_too_long=self.management.long_messages.refused,
             request_timeout=self._configuration.limits.request_timeout,
             tells_requests=lambda: self._tells("debug"),
         )

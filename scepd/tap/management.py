@@ -21,11 +21,13 @@ from scepd.services.delivery_challenges import DeliveryChallenges
 from scepd.services.delivery_resolving import Resolving
 from scepd.services.last_seen import LastSeen
 from scepd.services.leases import Leases
+from scepd.services.long_messages import LongMessages
 from scepd.services.periodic import Periodic
 from scepd.services.profile_sweeps import ProfileSweeps
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal, RenewalRunSettings
 from scepd.services.results import ResultPorts, Results
+from scepd.services.unanswered import Unanswered
 from scepd.services.user_channels import UserChannels
 from scepd.tap.files import DeviceSecrets
 from scepd.tap.identities import DeviceIdentities
@@ -38,7 +40,7 @@ from scepd.tap.verifying import Verifying
 from scepd.web.client_certificates import ClientCertificates, TrustedProxies
 from scepd.web.device_root import DeviceRoot
 from scepd.web.enrollment import EnrollmentResource
-from scepd.web.mdm import MDMSite, make_mdm_endpoint
+from scepd.web.mdm import LongMDMMessages, MDMSite, make_mdm_endpoint
 
 _LAST_SEEN_SECONDS = 5.0
 _PRUNING_SECONDS = 3600.0
@@ -97,6 +99,9 @@ class Management:
         check_in, certificates = self._make_check_in(), self._make_client_certificates()
         self._endpoint = make_mdm_endpoint(check_in, certificates)
         self.mdm_site = MDMSite(check_in, certificates)
+        self.long_messages = LongMDMMessages(
+            LongMessages(stores.check_ins, around.in_thread, around.reactor), certificates
+        )
         self._periodic = [*self._make_periodic(), self._sweeping]
 
     # -- its life ----------------------------------------------------------------------------------
@@ -223,7 +228,7 @@ class Management:
             around.random_bytes,
             self.pushing.wake,
         )
-        identities = self.identities
+        identities, results = self.identities, self._make_result_ports()
         messages = CheckInMessages(
             stores.check_ins,
             self.last_seen,
@@ -239,8 +244,8 @@ class Management:
         return CheckIn(
             identities.known,
             messages,
-            self._make_commands(),
-            self._make_results(),
+            self._make_commands(results),
+            Results(results),
             self.last_seen,
             around.in_thread,
             user_channels,
@@ -248,7 +253,7 @@ class Management:
             stores.polls,
         )
 
-    def _make_commands(self) -> Commands:
+    def _make_commands(self, results: ResultPorts) -> Commands:
         stores, around = self._stores, self._around
         ports = CommandPorts(
             stores.commands,
@@ -261,6 +266,7 @@ class Management:
             around.new_id,
             around.random_bytes,
             self.identities.hand_over,
+            Unanswered(results),
         )
         settings = around.configuration
         return Commands(
@@ -268,19 +274,17 @@ class Management:
             CommandSettings(settings.profiles.window, settings.scep_proxy.one_time_urls),
         )
 
-    def _make_results(self) -> Results:
+    def _make_result_ports(self) -> ResultPorts:
         stores = self._stores
-        return Results(
-            ResultPorts(
-                stores.commands,
-                stores.assignments,
-                stores.windows,
-                stores.verification,
-                self._around.reactor,
-                self.verifying.answers,
-                self.identities.hand_over,
-                stores.host_changes,
-            )
+        return ResultPorts(
+            stores.commands,
+            stores.assignments,
+            stores.windows,
+            stores.verification,
+            self._around.reactor,
+            self.verifying.answers,
+            self.identities.hand_over,
+            stores.host_changes,
         )
 
     def _renewal_settings(self) -> RenewalRunSettings:

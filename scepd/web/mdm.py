@@ -17,6 +17,7 @@ from scepd.mdm.signature import HEADER
 from scepd.services.begun import begin
 from scepd.services.checkin import CheckIn
 from scepd.services.checkin_messages import FeatureMissing, UserChannelDeclined
+from scepd.services.long_messages import LongMessage, LongMessages
 from scepd.web.buffered_endpoint import BufferedEndpoint
 from scepd.web.client_certificates import ClientCertificates
 from scepd.web.errors import device_failure, retry_after
@@ -43,6 +44,39 @@ def make_mdm_endpoint(
     """
     answering = _answering(check_in, certificates or ClientCertificates())
     return BufferedEndpoint(_METHOD, _CONTENT_TYPE, answering, _status_of)
+
+
+class LongMDMMessages:
+    """
+    Hears of messages that are refused unread (for :class:`~scepd.web.streaming.StreamingSite`).
+    """
+
+    def __init__(
+        self, messages: LongMessages, certificates: ClientCertificates | None = None
+    ) -> None:
+        self._messages = messages
+        self._certificates = certificates or ClientCertificates()
+
+    def refused(self, request: StreamedRequest, length: int | None, limit: int) -> None:
+        """
+        A request whose body is too long is about to be refused.
+        """
+        if request.path not in _PATHS:
+            return
+        signatures = request.requestHeaders.getRawHeaders(_HEADER, [])
+        try:
+            certificate = self._certificates.of(request)
+        except ScepdError:
+            certificate = b""
+        peer = request.getClientAddress()
+        message = LongMessage(
+            length,
+            limit,
+            signatures[0] if len(signatures) == 1 else b"",
+            certificate,
+            getattr(peer, "host", None) or "an unknown address",
+        )
+        self._messages.refused(message)
 
 
 class MDMSite:

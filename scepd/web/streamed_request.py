@@ -53,7 +53,7 @@ class StreamedRequest(LingeringRequest):
         if self._has_body:
             self.channel.time_body(self)
         if length is not None and length > site.limit_for(self.path):
-            self._refuse_length()
+            self._refuse_length(length)
         else:
             self._find_receiver(length)
 
@@ -208,14 +208,16 @@ class StreamedRequest(LingeringRequest):
 
     def _too_long(self) -> None:
         if self._receiver is None:
-            self._refuse_length()
+            self._refuse_length(None)
         else:
             self._give_up()
             self._receiver.request_too_long(self.channel.site.limit_for(self.path))
 
-    def _refuse_length(self) -> None:
+    def _refuse_length(self, length: int | None) -> None:
         site = self.channel.site
-        text = b"the request is larger than %d bytes\n" % site.limit_for(self.path)
+        limit = site.limit_for(self.path)
+        site.on_too_long(self, length, limit)
+        text = b"the request is larger than %d bytes\n" % limit
         self.refuse(site.length_status_for(self.path), text)
 
     def _too_slow(self) -> None:

@@ -49,6 +49,13 @@ def first_receiver(*some: ReceiverFor) -> ReceiverFor:
     return receiver_for
 
 
+OnTooLong = Callable[[StreamedRequest, int | None, int], None]
+"""
+Told of a request that is refused because its body is too long: the length that its head says, if it
+does, and the limit, both in bytes.
+"""
+
+
 class StreamingSite(Site):
     """
     A Site whose requests may be streamed.
@@ -63,6 +70,7 @@ class StreamingSite(Site):
     :param minimum_speed: bytes per second of a body that is passed on as it comes, on average, once
         ``minimum_speed_after`` seconds are over, pauses not counted; 0: any.
     :param on_answer: told of method and status of each answer.
+    :param on_too_long: told of bodies that are too long, before they are refused.
     :param tells_requests: whether the log tells what happens at level ``debug``.
     :param spell_refusal: status and a line of text → Content-Type and body of a refusal that needs
         no resource: too long, too slow.
@@ -83,6 +91,7 @@ class StreamingSite(Site):
         minimum_speed_after: float = 5.0,
         receiver_for: ReceiverFor = lambda request, length: None,
         on_answer: Callable[[bytes, int], None] = lambda method, status: None,
+        on_too_long: OnTooLong = lambda request, length, limit: None,
         tells_requests: Callable[[], bool] = lambda: True,
         spell_refusal: Callable[[int, bytes], tuple[bytes, bytes]] = (
             lambda status, text: (b"text/plain; charset=utf-8", text)
@@ -104,6 +113,7 @@ class StreamingSite(Site):
         self.receiver_for = receiver_for
         self.spell_refusal = spell_refusal
         self._on_answer = on_answer
+        self.on_too_long = on_too_long
         self._tells_requests = tells_requests
 
     def limit_for(self, path: bytes) -> int:

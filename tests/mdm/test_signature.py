@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import EncodingError, LimitExceeded, MessageError, SignatureInvalid
-from scepd.mdm.signature import sign_mdm_message, verify_mdm_signature
+from scepd.mdm.signature import named_certificate, sign_mdm_message, verify_mdm_signature
 from tests.support.pki import Party, openssl, openssl_sign, party, require
 
 _BODY = b'<?xml version="1.0"?>\r\n<plist version="1.0"><dict/></plist>\n'
@@ -112,6 +112,14 @@ class VerifyTests(SynchronousTestCase):
         """
         with self.assertRaises(MessageError):
             verify_mdm_signature(header, _BODY)
+
+    def test_named(self) -> None:
+        """
+        Who is said to have signed can be told without the body.
+        """
+        self.assertEqual(named_certificate(self.header), self.signer.certificate)
+        for other in (b"", b"MAA=", b"no base64!", b"A" * 100_000):
+            self.assertRaises(MessageError, named_certificate, other)
 
     def test_mutations(self) -> None:
         """

@@ -53,6 +53,7 @@ steps = st.one_of(
     step("operate", hosts, uuids, changes),
     step("operate", hosts, uuids, changes),
     step("fail_often", hosts, st.integers(1, 4)),
+    step("ignore", hosts, st.sampled_from([1, 4, 12])),
     step("work", st.sampled_from(["tick", "renew", "look for proofs"])),
     step(
         "move",
@@ -154,6 +155,10 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     ),
     ("removing", [moved("lose", PLAIN), delivered("nothing", "Error")]),
     ("removing", [("fail_often", ("H-1", 4)), moved("inventory")]),
+    # Devices that never answer.
+    ("queued", [("ignore", ("H-1", 12)), TICK, ("ignore", ("H-1", 4)), delivered()]),
+    ("removing", [TICK, ("ignore", ("H-1", 12)), HOUR, delivered()]),
+    ("old", [operated("resend"), TICK, ("ignore", ("H-1", 12)), ("wait", (90000,)), delivered()]),
     # What inventories show.
     ("verifying", [HOUR, HOUR, moved("no certificates")]),
     ("without certificate", [HOUR, moved("no certificates")]),

@@ -4,8 +4,10 @@ What every database must do with the queue of commands.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from scepd.errors import NotFound
-from scepd.model import Admission, CommandRecord, QueuedCommand, Reservation
+from scepd.model import Admission, CommandRecord, Offers, QueuedCommand, Reservation
 from scepd.profiles.lifecycle import Event
 from tests.storage import records
 from tests.storage.base import StorageTestCase, reserve
@@ -153,6 +155,131 @@ class QueueContract(StorageTestCase):
             "c-2", "DeviceInformation", None, "Acknowledged", "done", NOON, NOON + HOUR, LATER
         )
         self.assertEqual((await self.commands.commands("H-1"))[2], expected)
+
+
+class UnansweredContract(StorageTestCase):
+    """
+    What CommandStore does with commands that are offered and not answered.
+    """
+
+    async def queue(self, *uuids: str, enrollment_id: str = "H-1") -> None:
+        """
+        Queue commands, the first one as the oldest.
+        """
+        for second, uuid in enumerate(uuids):
+            created_at = NOON + second * SECOND
+            await self.commands.queue(records.command(uuid, enrollment_id, created_at=created_at))
+
+    async def next(self, *, after_not_now: bool = False) -> str | None:
+        """
+        The uuid of the next command of H-1.
+        """
+        found = await self.commands.next_command("H-1", after_not_now=after_not_now)
+        return None if found is None else found.uuid
+
+    async def offer(self, *moments: datetime, uuid: str = "c-1") -> None:
+        """
+        Hand a command over at each of some moments.
+        """
+        for moment in moments:
+            self.assertTrue(await self.commands.hand_over(uuid, moment, None))
+
+    async def offers(self, uuid: str = "c-1") -> Offers:
+        """
+        How often a command was offered.
+        """
+        found = await self.commands.command(uuid)
+        assert found is not None
+        return found.offers
+
+    async def test_counted(self) -> None:
+        """
+        Each offer counts, and the first one's time is kept; the third sets the command back. Who
+        looks for the next command offers nothing.
+        """
+        await self.enroll()
+        await self.queue("c-1")
+        self.assertEqual(await self.offers(), Offers())
+        await self.next()
+        await self.offer(NOON, LATER)
+        self.assertEqual(await self.offers(), Offers(2, NOON))
+        found = await self.commands.next_command("H-1", after_not_now=False)
+        assert found is not None
+        self.assertEqual(found.offers, Offers(2, NOON))
+        await self.offer(LATER + SECOND)
+        self.assertEqual(await self.offers(), Offers(3, NOON, 1, LATER + SECOND))
+
+    async def test_setbacks_take_time(self) -> None:
+        """
+        However often it is offered, a command is set back once an hour; the others only count.
+        """
+        await self.enroll()
+        await self.queue("c-1")
+        await self.offer(*[NOON + number * SECOND for number in range(60)])
+        first = NOON + 2 * SECOND
+        self.assertEqual(await self.offers(), Offers(60, NOON, 1, first))
+        await self.offer(first + HOUR - SECOND)
+        self.assertEqual(await self.offers(), Offers(61, NOON, 1, first))
+        await self.offer(first + HOUR, first + HOUR + SECOND)
+        self.assertEqual(await self.offers(), Offers(63, NOON, 2, first + HOUR))
+
+    async def test_behind(self) -> None:
+        """
+        One that was set back stands behind those that were not, whatever their priority, and stays
+        in the queue; of several that were, that one comes first that was least.
+        """
+        await self.enroll()
+        await self.queue("c-1", "c-2")
+        await self.commands.queue(records.command("c-9", priority=900, created_at=NOON + HOUR))
+        await self.offer(NOON, LATER)
+        self.assertEqual(await self.next(), "c-1")
+        await self.offer(LATER)
+        self.assertEqual(await self.next(), "c-2")
+        await self.offer(NOON, LATER, LATER, uuid="c-2")
+        self.assertEqual(await self.next(), "c-9")
+        await self.commands.finish("c-9", "H-1", "Acknowledged", "", LATER, None)
+        self.assertEqual(await self.next(), "c-1")
+        await self.offer(LATER + HOUR)
+        self.assertEqual(await self.next(), "c-2")
+
+    async def test_of_enrollment(self) -> None:
+        """
+        A user channel has a queue of its own.
+        """
+        await self.enroll()
+        user = records.enrollment("H-1:501", host_uuid="H-1", kind="user")
+        await self.channels.update_token(user, "H-1", records.address(), NOON, NOON)
+        await self.queue("c-1", "c-2")
+        await self.queue("u-1", "u-2", enrollment_id="H-1:501")
+        await self.offer(NOON, NOON, NOON)
+        found = await self.commands.next_command("H-1:501", after_not_now=False)
+        assert found is not None
+        self.assertEqual((found.uuid, await self.next()), ("u-1", "c-2"))
+
+    async def test_not_now(self) -> None:
+        """
+        NotNow is an answer: the command has its place again, and its offers are counted anew.
+        """
+        await self.enroll()
+        await self.queue("c-1", "c-2")
+        await self.offer(NOON, NOON, NOON)
+        await self.commands.finish("c-1", "H-1", "NotNow", "", LATER, None)
+        self.assertEqual(await self.offers(), Offers())
+        self.assertEqual(await self.next(), "c-1")
+        self.assertEqual(await self.next(after_not_now=True), "c-2")
+        await self.offer(LATER)
+        self.assertEqual(await self.offers(), Offers(1, LATER))
+
+    async def test_cancelled_meanwhile(self) -> None:
+        """
+        What did not go out does not count; the count of what ended stays.
+        """
+        await self.enroll()
+        await self.queue("c-1")
+        await self.offer(NOON)
+        await self.commands.finish("c-1", "H-1", "Error", "why", LATER, None)
+        self.assertFalse(await self.commands.hand_over("c-1", LATER, None))
+        self.assertEqual(await self.offers(), Offers(1, NOON))
 
 
 class HandOverContract(StorageTestCase):

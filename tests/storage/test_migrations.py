@@ -228,7 +228,8 @@ class SeventhRevisionTests(SQLiteFile):
 
     async def test_rows_are_kept(self) -> None:
         """
-        Finished commands have no answer, and no enrollment has a bootstrap token.
+        Finished commands have no answer, none was offered in vain, and no enrollment has a
+        bootstrap token.
         """
         _migrate(self.path, "0007")
         connection = self.second_connection()
@@ -242,7 +243,7 @@ class SeventhRevisionTests(SQLiteFile):
         connection.execute("INSERT INTO enrollment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", enrolled)
         _migrate(self.path, "head")
         (row,) = connection.execute("SELECT * FROM command")
-        self.assertEqual(row, (*done, None, 0, _AT, None, None))
+        self.assertEqual(row, (*done, None, 0, _AT, None, None, 0, None, 0, None))
         (row,) = connection.execute("SELECT * FROM enrollment")
         self.assertEqual(row, (*enrolled, None, None, ""))
 

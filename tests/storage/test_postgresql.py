@@ -156,6 +156,12 @@ class QueueTests(MigratedServer, command_contract.QueueContract):
     """
 
 
+class UnansweredTests(MigratedServer, command_contract.UnansweredContract):
+    """
+    Commands that nobody answers, on PostgreSQL.
+    """
+
+
 class HandOverTests(MigratedServer, command_contract.HandOverContract):
     """
     The hand-overs of CommandStore on PostgreSQL.

@@ -155,6 +155,12 @@ class QueueTests(MigratedFile, command_contract.QueueContract):
     """
 
 
+class UnansweredTests(MigratedFile, command_contract.UnansweredContract):
+    """
+    Commands that nobody answers, on SQLite.
+    """
+
+
 class HandOverTests(MigratedFile, command_contract.HandOverContract):
     """
     The hand-overs of CommandStore on SQLite.

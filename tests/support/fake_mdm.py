@@ -27,6 +27,7 @@ from scepd.model import (
     KnownIdentity,
     Lease,
     ManagedCertificate,
+    Offers,
     PushAddress,
     QueuedCommand,
     RowEvent,
@@ -263,6 +264,7 @@ class FakeCommands(Breakable):
     :param cancelled_at_pick_up: uuids that are cancelled just when they are handed over.
     :param answers: what was to be kept, by uuid.
     :param activities: those that came with commands.
+    :param offers: how often commands were offered, by uuid, as a test says.
     :param sticky: whether cancelled ones stay in the queue.
     """
 
@@ -275,6 +277,7 @@ class FakeCommands(Breakable):
     cancelled_at_pick_up: set[str] = field(default_factory=set)
     answers: dict[str, CommandAnswer] = field(default_factory=dict)
     activities: list[Activity] = field(default_factory=list)
+    offers: dict[str, Offers] = field(default_factory=dict)
 
     async def queue(self, command: QueuedCommand, activity: Activity | None = None) -> None:
         """
@@ -294,11 +297,15 @@ class FakeCommands(Breakable):
         self._check()
         done = {"Acknowledged", "Error", "cancelled"} | ({"NotNow"} if after_not_now else set())
         waiting = [
-            command
+            self._with_offers(command)
             for uuid, command in self.queued.items()
             if command.enrollment_id == enrollment_id and self.statuses.get(uuid) not in done
         ]
-        return min(waiting, key=lambda found: (found.priority, found.created_at), default=None)
+        return min(
+            waiting,
+            key=lambda found: (found.offers.setbacks, found.priority, found.created_at),
+            default=None,
+        )
 
     async def hand_over(
         self,
@@ -350,13 +357,17 @@ class FakeCommands(Breakable):
         As the port says.
         """
         self._check()
-        return self.queued.get(command_uuid)
+        found = self.queued.get(command_uuid)
+        return None if found is None else self._with_offers(found)
 
     async def commands(self, host_uuid: str, *, limit: int = 100) -> Sequence[CommandRecord]:
         """
         None: operators are not asked for here.
         """
         return ()
+
+    def _with_offers(self, command: QueuedCommand) -> QueuedCommand:
+        return replace(command, offers=self.offers.get(command.uuid, Offers()))
 
 
 @dataclass

@@ -38,6 +38,7 @@ from scepd.services.commands import CommandPorts, Commands
 from scepd.services.last_seen import LastSeen
 from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
+from scepd.services.unanswered import Unanswered
 from scepd.services.user_channels import UserChannels
 from tests.support.fake_identities import FakeIdentities
 from tests.support.fake_inventories import FakeInventories, make_answers, make_verification
@@ -310,18 +311,6 @@ class MDMWorld:
         rendering = ProfileRendering(
             self.authorities, lambda: self.keyring, self.workers, EXTERNAL_URL
         )
-        command_ports = CommandPorts(
-            self.commands,
-            self.assignments,
-            self.profiles,
-            self.hosts,
-            rendering,
-            self.workers,
-            self.clock,
-            lambda: f"window-{next(ids)}",
-            lambda count: bytes(range(count)),
-            hand_over,
-        )
         result_ports = ResultPorts(
             self.commands,
             self.assignments,
@@ -341,6 +330,19 @@ class MDMWorld:
             ),
             hand_over,
             self.host_changes,
+        )
+        command_ports = CommandPorts(
+            self.commands,
+            self.assignments,
+            self.profiles,
+            self.hosts,
+            rendering,
+            self.workers,
+            self.clock,
+            lambda: f"window-{next(ids)}",
+            lambda count: bytes(range(count)),
+            hand_over,
+            Unanswered(result_ports),
         )
         channels = UserChannels(
             self.user_channel_store,

@@ -57,6 +57,30 @@ class Device:
         self.installed: dict[str, datetime] = {}
         self.certificates: list[CandidateCertificate] = []
         self.asked: list[Offer] = []
+        self._received: dict[str, int] = {}
+        self._offers = 0
+        self._dealt_with: dict[str, int] = {}
+
+    def receive(self, offer: Offer) -> None:
+        """
+        Get a command.
+        """
+        self.asked.append(offer)
+        self._offers += 1
+        self._received[offer.uuid] = self._offers
+
+    def deal_with(self, offer: Offer) -> bool:
+        """
+        Do a command, or not.
+
+        :returns: False when it is too late: a newer one for the same profile was dealt with, and a
+            device does one command after the other, though its answers may come in any order.
+        """
+        received = self._received[offer.uuid]
+        if received < self._dealt_with.get(offer.identifier, 0):
+            return False
+        self._dealt_with[offer.identifier] = received
+        return True
 
     def wipe(self) -> None:
         """
@@ -346,12 +370,16 @@ class LifecycleComparison:
             if host == uuid and row.waits and found is not None and found.status == "failed":
                 assert row.operation == "install" and not self.can_be_resolved(row)
                 row.fail()
+        for row in self.rows_of(uuid):
+            if row.is_given_up(self.now) and self.has_ended(row.command):
+                self.refuse(uuid, row)
         if offer is None:
             assert not any(row.waits for row in self.rows_of(uuid)), "a command is not offered"
             return None
-        self.devices[uuid].asked.append(offer)
+        self.devices[uuid].receive(offer)
         current = self.current(uuid, offer)
         assert current is not None, "a command is offered that is not current"
+        assert not current.is_given_up(self.now), "a command is offered for ever"
         current.hand_over(self.now)
         return offer
 
@@ -382,6 +410,15 @@ class LifecycleComparison:
         self.pass_time(seconds_later)
         self.take_inventory(uuid, shows_certificates)
 
+    def ignore(self, uuid: str, hours: int) -> None:
+        """
+        A device takes each hour whatever waits for it, and never answers.
+        """
+        for _ in range(hours):
+            self.pass_time(3601)
+            for _ in PROFILES:
+                self.take_command(uuid)
+
     def fail_often(self, uuid: str, times: int) -> None:
         """
         A device fails as often as it is asked.
@@ -411,7 +448,8 @@ class LifecycleComparison:
         """
         self.pass_time()
         device = self.devices[uuid]
-        if status in ("Acknowledged", "lost", "done, but Error"):
+        in_time = status != "NotNow" and device.deal_with(offer)
+        if in_time and status != "Error":
             device.do(offer, self.now)
         if status == "lost":
             return
@@ -425,15 +463,30 @@ class LifecycleComparison:
         if row is None or not row.waits:
             return
         if status == "Acknowledged":
-            gone = row.acknowledge(self.now)
+            if row.acknowledge(self.now):
+                self.drop(row)
         elif status == "NotNow":
             row.put_off()
-            gone = False
         else:
-            certified = self.certified_until(uuid) if row.needs_ca else None
-            gone = row.refuse(self.now, not_found=missing, certified=certified, is_out=self.is_out)
-        if gone:
+            self.refuse(uuid, row, missing=missing)
+
+    def refuse(self, uuid: str, row: ModelRow, *, missing: bool = False) -> None:
+        """
+        A command failed.
+
+        :param missing: whether the device has nothing to remove.
+        """
+        certified = self.certified_until(uuid) if row.needs_ca else None
+        if row.refuse(self.now, not_found=missing, certified=certified, is_out=self.is_out):
             self.drop(row)
+
+    def has_ended(self, command_uuid: str | None) -> bool:
+        """
+        Whether a command has its final result.
+        """
+        ended = select(command.c.finished_at).where(command.c.uuid == command_uuid)
+        with self.database.engine.begin() as connection:
+            return connection.scalar(ended) is not None
 
     def ask_authority(self, uuid: str, said: str, key: str) -> None:
         """

@@ -14,6 +14,7 @@ _WINDOW = _HOUR
 _WAITS = (60, 300, 1800)
 _MOST_RETRIES = 3
 _TOLERANCE = timedelta(minutes=3)
+_MOST_SETBACKS = 8
 
 
 @dataclass(slots=True)
@@ -62,6 +63,8 @@ class ModelRow:
     :param offered: whether the host was handed the profile since it enrolled.
     :param seen: what the proxy saw since the hand-over, oldest first: a pkiStatus, ``out``
         or ``closed``.
+    :param offers: of the current command, since its last answer.
+    :param setbacks: those of the offers that count, by hours.
     :param content: the number of the profile's content that it is of.
     :param granted: whether SUCCESS passed in the newest window.
     """
@@ -80,6 +83,9 @@ class ModelRow:
     window: ModelWindow | None = None
     window_opened: datetime | None = None
     granted: bool = False
+    offers: int = 0
+    setbacks: int = 0
+    set_back: datetime | None = None
     content: int = 0
     seen: list[str] = field(default_factory=list)
 
@@ -148,6 +154,7 @@ class ModelRow:
         """
         self.forget_command()
         self.due, self.command, self.waits = None, command, True
+        self._count_anew()
 
     def fail(self) -> None:
         """
@@ -163,10 +170,20 @@ class ModelRow:
         """
         self.due, self.delivered, self.acknowledged = None, now, None
         self.offered = True
+        self.offers += 1
+        if self.offers >= 3 and (self.set_back is None or now - self.set_back >= _HOUR):
+            self.setbacks, self.set_back = self.setbacks + 1, now
         self.seen = []
         if self.needs_ca and self.operation == "install":
             self.window, self.window_opened = ModelWindow(now, now + _WINDOW), now
             self.granted = False
+
+    def is_given_up(self, now: datetime) -> bool:
+        """
+        Whether the device was offered the command for so long that it is not offered any more.
+        """
+        is_often = self.waits and self.setbacks >= _MOST_SETBACKS
+        return is_often and self.set_back is not None and now - self.set_back >= _HOUR
 
     def acknowledge(self, now: datetime) -> bool:
         """
@@ -186,6 +203,7 @@ class ModelRow:
         """
         The device answered NotNow.
         """
+        self._count_anew()
         if self.operation == "install":
             self.window = None
 
@@ -193,7 +211,7 @@ class ModelRow:
         self, now: datetime, *, not_found: bool, certified: datetime | None, is_out: bool
     ) -> bool:
         """
-        The device answered Error.
+        The device answered Error, or nothing for too long.
 
         :param certified: until when the host holds a valid certificate of this profile; None: it
             holds none.
@@ -311,6 +329,9 @@ class ModelRow:
         What was delivered before proves nothing any more.
         """
         self.command, self.waits, self.delivered, self.acknowledged = None, False, None, None
+
+    def _count_anew(self) -> None:
+        self.offers, self.setbacks, self.set_back = 0, 0, None
 
     def _retry(self, now: datetime) -> None:
         if self.attempts >= _MOST_RETRIES:

@@ -45,6 +45,7 @@ from scepd.services.leases import Leases
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal
 from scepd.services.results import ResultPorts, Results
+from scepd.services.unanswered import Unanswered
 from scepd.services.verification_inventory import Inventory
 from scepd.storage.database import Database
 from tests.storage import records
@@ -91,7 +92,7 @@ class Offer:
     """
     A command as a device got it.
 
-    :param identifier: of the profile that it installs or removes.
+    :param identifier: of the profile that it installs or removes; empty: it does neither.
     """
 
     uuid: str
@@ -117,7 +118,6 @@ class LifecycleWorld:
         leases = Leases(self.stores.leases, "process-1", 600)
         self._hand_over = IdentityParts(FakeIdentities(), self.stores.hosts, self.clock).hand_over()
         self._processor = self._make_processor(rendering, leases)
-        self._commands = self._make_commands(rendering)
         self._verification = make_verification(
             self.stores.verification,
             self.stores.inventories,
@@ -126,7 +126,9 @@ class LifecycleWorld:
             self.stores.authorities,
             self.clock,
         )
-        self._results = self._make_results()
+        results = self._make_result_ports()
+        self._commands = self._make_commands(rendering, results)
+        self._results = Results(results)
         self._renewal = Renewal(self.stores.renewals, leases, self.clock)
 
     @property
@@ -268,8 +270,8 @@ class LifecycleWorld:
             return None
         command = plistlib.loads(body)
         asked = command["Command"]
-        identifier = asked.get("Identifier")
-        if identifier is None:
+        identifier = asked.get("Identifier", "")
+        if "Payload" in asked:
             identifier = plistlib.loads(asked["Payload"])["PayloadIdentifier"]
         return Offer(command["CommandUUID"], asked["RequestType"], identifier)
 
@@ -359,7 +361,7 @@ class LifecycleWorld:
             breakers=breakers,
         )
 
-    def _make_commands(self, rendering: ProfileRendering) -> Commands:
+    def _make_commands(self, rendering: ProfileRendering, results: ResultPorts) -> Commands:
         stores = self.stores
         ports = CommandPorts(
             stores.commands,
@@ -372,21 +374,20 @@ class LifecycleWorld:
             lambda: next(self._ids),
             lambda count: next(self._ids).encode().ljust(count, b"."),
             self._hand_over,
+            Unanswered(results),
         )
         return Commands(ports, CommandSettings(one_time_urls=False))
 
-    def _make_results(self) -> Results:
+    def _make_result_ports(self) -> ResultPorts:
         stores = self.stores
-        return Results(
-            ResultPorts(
-                stores.commands,
-                stores.assignments,
-                stores.enrollment,
-                stores.verification,
-                self.clock,
-                make_answers(self._verification, stores.inventories),
-                self._hand_over,
-            )
+        return ResultPorts(
+            stores.commands,
+            stores.assignments,
+            stores.enrollment,
+            stores.verification,
+            self.clock,
+            make_answers(self._verification, stores.inventories),
+            self._hand_over,
         )
 
 

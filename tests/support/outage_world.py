@@ -41,6 +41,7 @@ from scepd.services.rates import Rates
 from scepd.services.rendering import ProfileRendering
 from scepd.services.results import ResultPorts, Results
 from scepd.services.slots import Slots
+from scepd.services.unanswered import Unanswered
 from scepd.services.upstream_targets import UpstreamTargets
 from scepd.services.verification_inventory import Inventory
 from scepd.storage.assignments import SQLAssignmentStore
@@ -149,7 +150,6 @@ class OutageWorld:
         )
         self._proxy = self._make_proxy()
         self._hand_over = IdentityParts(FakeIdentities(), self.stores.hosts, self.clock).hand_over()
-        self._commands = self._make_commands()
         self._verification = make_verification(
             self.stores.verification,
             self.stores.inventories,
@@ -158,17 +158,16 @@ class OutageWorld:
             self.stores.authorities,
             self.clock,
         )
-        self._results = Results(
-            ResultPorts(
-                self.stores.commands,
-                self.stores.assignments,
-                self.stores.enrollment,
-                self.stores.verification,
-                self.clock,
-                make_answers(self._verification, self.stores.inventories),
-                self._hand_over,
-            )
+        results = ResultPorts(
+            self.stores.commands,
+            self.stores.assignments,
+            self.stores.enrollment,
+            self.stores.verification,
+            self.clock,
+            make_answers(self._verification, self.stores.inventories),
+            self._hand_over,
         )
+        self._commands, self._results = self._make_commands(results), Results(results)
         self._periodic = self._make_periodic()
 
     # -- what a test does --------------------------------------------------------------------------
@@ -304,7 +303,7 @@ class OutageWorld:
         )
         return SCEPProxy(ports, self.settings)
 
-    def _make_commands(self) -> Commands:
+    def _make_commands(self, results: ResultPorts) -> Commands:
         stores = self.stores
         ports = CommandPorts(
             stores.commands,
@@ -317,6 +316,7 @@ class OutageWorld:
             lambda: next(self._ids),
             lambda count: next(self._ids).encode().ljust(count, b"."),
             self._hand_over,
+            Unanswered(results),
         )
         return Commands(ports, CommandSettings(one_time_urls=self.settings.one_time_urls))
 

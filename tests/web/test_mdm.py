@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import plistlib
 
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
-from scepd.web.mdm import MDMSite, make_mdm_endpoint
+from scepd.services.long_messages import LongMessages
+from scepd.web.mdm import LongMDMMessages, MDMSite, make_mdm_endpoint
 from scepd.web.streaming import StreamingSite, first_receiver
 from tests.support.fake_mdm_world import (
     MDMWorld,
@@ -40,6 +42,7 @@ class MDMCase(SynchronousTestCase):
         for name in (b"checkin", b"connect"):
             mdm.putChild(name, make_mdm_endpoint(self.world.check_in))
         site = MDMSite(self.world.check_in)
+        messages = LongMessages(self.world.check_ins, self.world.workers, self.world.clock)
         self.site = StreamingSite(
             root,
             reactor=self.world.clock,
@@ -48,6 +51,7 @@ class MDMCase(SynchronousTestCase):
             length_statuses={b"/mdm/connect": 400},
             request_timeout=30,
             minimum_speed=1000.0,
+            on_too_long=LongMDMMessages(messages).refused,
             receiver_for=first_receiver(*([site.receiver_for] if self.has_receiver else [])),
         )
 
@@ -131,6 +135,33 @@ class MDMEndpointTests(MDMCase):
         self.assertEqual((answer.status, answer.headers["connection"]), (400, "close"))
         self.assertEqual(answer.body, b"the request is larger than 20000 bytes\n")
         self.assertEqual(self.send(b"PUT", b"other", b"", bytes(10_000_001)).status, 413)
+
+    def test_too_long_is_told(self) -> None:
+        """
+        The log says so with the host, whether the length was known or not; not of other paths.
+        """
+        self.world.enroll()
+        body = report("Acknowledged", "command-1", CertificateList=[{"Data": bytes(20_000)}])
+        signature = b"Mdm-Signature: %b\r\n" % signed(body, self.world.identity)
+        start = b"PUT /mdm/connect HTTP/1.1\r\nHost: scepd\r\n"
+        ways = (
+            (b"Content-Length: %d\r\n%b\r\n" % (len(body), signature), b""),
+            (b"Transfer-Encoding: chunked\r\n%b\r\n" % signature, in_chunks(body)),
+            (b"Content-Length: %d\r\n%b%b\r\n" % (len(body), signature, signature), b""),
+        )
+        told = []
+        for head, sent in ways:
+            with capturedLogs() as events:
+                device = DeviceEnd(self.site)
+                device.send(start + head, sent)
+                self.assertEqual(device.answer().status, 400)
+            told += [(event["host"], event["length"]) for event in events if "limit" in event]
+            self.world.clock.advance(60)
+        expected = [("UDID-1", len(body)), ("UDID-1", "more than 20000"), (None, len(body))]
+        self.assertEqual(told, expected)
+        with capturedLogs() as events:
+            self.send(b"PUT", b"other", b"", bytes(10_000_001))
+        self.assertEqual([event for event in events if "limit" in event], [])
 
     def test_unrenderable(self) -> None:
         """

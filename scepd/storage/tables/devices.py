@@ -107,10 +107,17 @@ command = Table(
     Column("finished_at", UTCDateTime),
     Column("answer_size", Integer),
     Column("answer", LargeBinary),
+    # Since the last answer of any kind.
+    Column("offers", Integer, nullable=False, server_default="0"),
+    Column("offered_since", UTCDateTime),
+    # How far it stands behind others, because it was offered often and not answered.
+    Column("setbacks", Integer, nullable=False, server_default="0"),
+    Column("setback_at", UTCDateTime),
     # Holds what waits and no history: the device's poll reads its first entry.
     Index(
         None,
         "enrollment_id",
+        "setbacks",
         "priority",
         "created_at",
         "uuid",
