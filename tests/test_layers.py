@@ -33,7 +33,7 @@ ALLOWED = {
     "services": f"{_CORE} config",
     "web": f"{_CORE} config services",
     "simulator": f"{_PURE} plist scep mdm profiles osquery",
-    "ctl": f"{_PURE} apns model config simulator storage",
+    "ctl": f"{_PURE} garbage apns model config simulator storage",
     "verify_csr": "",
     "tap": f"{_CORE} config garbage logs storage network services web",
 }
