@@ -43,7 +43,7 @@ class StreamingTests(TestCase):
         self.addCleanup(self.ca.stop)
         name = self.id().rsplit(".", 1)[1]
         await deferToThread(
-            self.daemon.add_ca, name, self.ca.url, CHALLENGE, "--max-concurrency", str(_CROWD + 1)
+            self.daemon.add_ca, name, self.ca.url, CHALLENGE, max_concurrency=_CROWD + 1
         )
         self.name = name
 

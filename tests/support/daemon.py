@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 from twisted.internet import reactor
@@ -143,7 +144,9 @@ class Daemon:
         assert done.returncode == expect, f"{arguments}: {done.returncode}\n{done.stderr}"
         return done
 
-    def add_ca(self, name: str, url: str, challenge: str, *options: str, expect: int = 0) -> str:
+    def scepctl_ca_add(
+        self, name: str, url: str, challenge: str, *options: str, expect: int = 0
+    ) -> str:
         """
         ``scepctl ca add``; returns what it says on standard error.
         """
@@ -159,7 +162,7 @@ class Daemon:
             path.unlink()
         return done.stderr
 
-    def add_profile(self, content: bytes | None = None) -> str:
+    def scepctl_profile_add(self, content: bytes | None = None) -> str:
         """
         ``scepctl profile add`` of the sample, or of ``content``; returns its uuid.
         """
@@ -168,6 +171,38 @@ class Daemon:
         done = self.ctl("profile", "add", str(path), "--json")
         uuid_: str = json.loads(done.stdout)["profile"]["uuid"]
         return uuid_
+
+    def add_ca(self, name: str, url: str, challenge: str, *, max_concurrency: int = 0) -> None:
+        """
+        What ``scepctl ca add`` does, without a process of its own, which costs more.
+        """
+        wanted: dict[str, object] = {"name": name, "url": url, "challenge": challenge}
+        if max_concurrency:
+            wanted["max_concurrency"] = max_concurrency
+        self._created("/certificate_authorities", json=wanted)
+
+    def add_profile(self, content: bytes | None = None) -> str:
+        """
+        What ``scepctl profile add`` does, likewise; returns the profile's uuid.
+        """
+        created = self._created("/profiles", content=content or SAMPLE_PROFILE.read_bytes())
+        uuid_: str = created["profile"]["uuid"]
+        return uuid_
+
+    def enrollment_url(self) -> str:
+        """
+        Where devices enroll with a new token, as ``scepctl enroll-token create`` tells it.
+        """
+        wanted = {"name": "test", "labels": [], "valid_for": 86_400}
+        url: str = self._created("/enrollment_tokens", json=wanted)["url"]
+        return url
+
+    def _created(self, path: str, **request: Any) -> dict[str, Any]:
+        with self.api(timeout=60) as api:
+            answer = api.post(path, **request)
+        assert answer.status_code == 201, f"{path}: {answer.status_code}\n{answer.text}"
+        created: dict[str, Any] = answer.json()
+        return created
 
     def api(self, timeout: float = 20) -> httpx.Client:
         """

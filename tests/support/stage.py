@@ -30,8 +30,8 @@ class Stage:
         self.daemon = Daemon(self.folder / "etc", settings)
         atexit.register(self.daemon.stop)
         self.daemon.start()
-        self.daemon.add_ca("Test_SCEP", self.ca.url, CHALLENGE, "--max-concurrency", "1")
-        self.profile = self.daemon.add_profile()
+        self.daemon.scepctl_ca_add("Test_SCEP", self.ca.url, CHALLENGE, "--max-concurrency", "1")
+        self.profile = self.daemon.scepctl_profile_add()
 
     def url(self, path: str) -> str:
         """
