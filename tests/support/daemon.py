@@ -28,7 +28,8 @@ from scepd.storage.database import Database
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.hosts import SQLHostStore
 from scepd.storage.profiles import SQLProfileStore
-from tests.support.processes import RunningProgram, free_port, run, tool
+from tests.support.prepared_daemon import CAN_BE, PreparedDaemon
+from tests.support.processes import RunningProgram, Start, free_port, run, started, tool
 
 SAMPLE_PROFILE = Path(__file__).parent.parent / "data" / "scep-profile.mobileconfig"
 
@@ -50,12 +51,16 @@ class Daemon:
     A daemon of its own folder and ports.
 
     :param settings: lines that replace those of the sample, ``section.key`` → TOML value.
+    :param prepared: whether it comes out of a process that has imported all it needs.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: dict[str, str] | None = None, *, prepared: bool = False
+    ) -> None:
         self.folder = folder
         self.outputs: list[str] = []
         self.running: RunningProgram | None = None
+        self._start: Start = PreparedDaemon if prepared and CAN_BE else started
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(_initialized(), folder)
         self.device_port, self.admin_port = free_port(), free_port()
@@ -100,7 +105,7 @@ class Daemon:
         Start it and wait until it is ready.
         """
         argv = [tool("twistd"), "-n", "--pidfile=", "scepd", "--config", "scepd.toml"]
-        self.running = RunningProgram(argv, self.folder)
+        self.running = RunningProgram(argv, self.folder, start=self._start)
         self.running.wait_for(lambda line: "is ready" in line, "readiness")
 
     @property

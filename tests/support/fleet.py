@@ -169,7 +169,7 @@ class Fleet:
             "verification.after_acknowledgement": "0.5",
             **self._settings,
         }
-        self.daemon = await deferToThread(Daemon, self.folder / "etc", settings)
+        self.daemon = await deferToThread(Daemon, self.folder / "etc", settings, prepared=True)
         await deferToThread(self.daemon.start)
 
     async def stop(self) -> None:

@@ -23,7 +23,11 @@ class FixedCall(DelayedCall):
         """
         raise NotImplementedError
 
-    delay = reset
+    def delay(self, secondsLater: float) -> None:
+        """
+        Refuse.
+        """
+        raise NotImplementedError
 
 
 class SortedClock(Clock):

@@ -27,7 +27,7 @@ class Stage:
         self.ca = SCEPServer(self.folder / "ca")
         atexit.register(self.ca.stop)
         self.ca.start()
-        self.daemon = Daemon(self.folder / "etc", settings)
+        self.daemon = Daemon(self.folder / "etc", settings, prepared=True)
         atexit.register(self.daemon.stop)
         self.daemon.start()
         self.daemon.scepctl_ca_add("Test_SCEP", self.ca.url, CHALLENGE, "--max-concurrency", "1")
