@@ -53,8 +53,8 @@ def _upgrade(connection: Connection) -> None:
         from scepd.storage.migrating import migrate
 
         migrate(connection)
-    if is_server:
-        _order_by_bytes(connection)
+        if is_server:
+            _order_by_bytes(connection)
 
 
 def _hold_others(connection: Connection) -> None:
