@@ -59,6 +59,8 @@ class ClientCertificateTests(TestCase):
             "apns.host": '"127.0.0.1"',
             "apns.port": str(free_port()),
             "mdm.sign_message": "false",
+            # Nobody takes the pushes, which the end of the daemon waits for.
+            "limits.stop_timeout": "1.0",
         }
         self.daemon = await deferToThread(Daemon, self.folder / "etc", settings)
         self.addCleanup(deferToThread, self.daemon.stop)
