@@ -36,7 +36,7 @@ class StreamingTests(TestCase):
         return Deferred.fromCoroutine(self._set_up())
 
     async def _set_up(self) -> None:
-        self.stage = stage(scep_proxy__max_message_size="16777216")
+        self.stage = stage(prepared=False, scep_proxy__max_message_size="16777216")
         self.daemon = self.stage.daemon
         self.ca = WireCA(self.stage.ca.certificate_der)
         await self.ca.start()
