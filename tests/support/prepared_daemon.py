@@ -7,7 +7,6 @@ Each is a process of its own, which does what the program ``twistd`` does, from 
 
 from __future__ import annotations
 
-import atexit
 import gc
 import json
 import os
@@ -101,7 +100,8 @@ class PreparedDaemon:
 
 class _Prepared:
     """
-    The process that they come from, which ends with the tests' own.
+    The process that they come from. It ends with the tests' own, when that closes its end of the
+    way for orders: not before, as what tests share is stopped at exit.
     """
 
     def __init__(self) -> None:
@@ -113,17 +113,12 @@ class _Prepared:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
-        atexit.register(self._end)
 
     def start(self, order: bytes, output: int, telling: int) -> None:
         """
         Have one started.
         """
         socket.send_fds(self._orders, [order], [output, telling])
-
-    def _end(self) -> None:
-        self._orders.close()
-        self._process.wait()
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:
@@ -166,7 +161,7 @@ class _Parent:
                 if self._orders in ready:
                     order, files, _, _ = socket.recv_fds(self._orders, _LARGEST_ORDER, 2)
                     if not order:
-                        raise SystemExit
+                        self._end()
                     if self._fork(json.loads(order), *files):
                         return
 
@@ -194,6 +189,12 @@ class _Parent:
         os.environ.clear()
         os.environ.update(order["environment"])
         sys.argv[:] = order["argv"]
+
+    def _end(self) -> None:
+        # Only those are left that nobody stopped.
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        raise SystemExit
 
     def _tell_ends(self) -> None:
         while self._children:
