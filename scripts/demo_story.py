@@ -170,11 +170,11 @@ class Demo:
         """
         external = f"http://127.0.0.1:{self.daemon.device_port}"
         console.print("\n[bold]A. An operator adds a CA[/]")
-        self.daemon.add_ca(_CA, f"{external}/mdm/scep/ca", self.challenge)
+        self.daemon.scepctl_ca_add(_CA, f"{external}/mdm/scep/ca", self.challenge)
         self.story.wait_for("A6")
         device = self._enroll()
         console.print("\n[bold]B. A certificate reaches the device[/]")
-        self.profile = self.daemon.add_profile()
+        self.profile = self.daemon.scepctl_profile_add()
         self._deliver(device)
         self._verify(OsqueryAgent(device, DeviceHTTP(), external, self.osquery_secret))
         return device.keychain.identities[-1].summary

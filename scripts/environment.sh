@@ -1,6 +1,10 @@
 # Sourced by the scripts beside it, from the checkout's top: makes .venv and installs scepd into it.
 # Nothing is installed twice: a stamp in .venv holds a checksum of what the installation depends on.
 
+# Hundreds of processes import scepd in a run of the tests: compiled by each, it would take a third
+# more of their time.
+export PYTHONDONTWRITEBYTECODE=
+
 is_python() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }

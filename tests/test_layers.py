@@ -15,6 +15,7 @@ _PROTOCOLS = f"{_PURE} plist scep mdm apns profiles osquery"
 _CORE = f"{_PROTOCOLS} model ports metrics"
 ALLOWED = {
     "errors": "",
+    "garbage": "",
     "metrics": "",
     "logs": "",
     "pki": "errors",
@@ -32,9 +33,9 @@ ALLOWED = {
     "services": f"{_CORE} config",
     "web": f"{_CORE} config services",
     "simulator": f"{_PURE} plist scep mdm profiles osquery",
-    "ctl": f"{_PURE} apns model config simulator storage",
+    "ctl": f"{_PURE} garbage apns model config simulator storage",
     "verify_csr": "",
-    "tap": f"{_CORE} config logs storage network services web",
+    "tap": f"{_CORE} config garbage logs storage network services web",
 }
 SANS_IO = set("errors pki plist scep mdm apns profiles osquery model config".split())
 

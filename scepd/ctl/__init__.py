@@ -5,6 +5,9 @@ It speaks to scepd through the admin API only, but for ``init``, which comes bef
 ``doctor``, which has to work without it.
 """
 
-from scepd.ctl.commands import main
+from scepd.garbage import uncollected
+
+with uncollected():
+    from scepd.ctl.commands import main
 
 __all__ = ["main"]

@@ -11,9 +11,9 @@ from typing import TypeVar
 import click
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_pem_x509_certificates
-from pydantic import JsonValue
 
 from scepd.ctl.failures import Refused
+from scepd.ctl.json_values import JsonValue
 
 C = TypeVar("C", bound=Callable[..., None])
 

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import JsonValue
-
 from scepd.ctl.connection import JSONObject
+from scepd.ctl.json_values import JsonValue
 
 _FIELDS = (
     ("breaker", "state"),

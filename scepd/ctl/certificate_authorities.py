@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import click
-from pydantic import JsonValue
 
 from scepd.ctl.authority_settings import (
     FILE,
@@ -20,6 +19,7 @@ from scepd.ctl.authority_settings import (
 )
 from scepd.ctl.breakers import breaker_fields, breaker_state
 from scepd.ctl.connection import Connection, JSONObject, objects
+from scepd.ctl.json_values import JsonValue
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import show_fields, show_json, show_table, show_warnings, waiting
 

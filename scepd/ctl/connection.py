@@ -13,14 +13,14 @@ from urllib.parse import quote
 
 import click
 import httpx
-from pydantic import JsonValue
 
 from scepd.ctl.failures import NotAuthenticated, Refused, Unreachable
+from scepd.ctl.json_values import JsonValue
 
 DEFAULT_SERVER = "http://127.0.0.1:8081"
 DEFAULT_TOKEN_FILE = Path("etc/admin.token")
 
-JSONObject: TypeAlias = dict[str, JsonValue]
+JSONObject: TypeAlias = "dict[str, JsonValue]"
 Parameters: TypeAlias = Mapping[str, str | list[str]]
 """
 Of a query; one with a list is given several times.
@@ -162,7 +162,7 @@ class Connection:
             transport=transport,
             timeout=_TIMEOUT,
             trust_env=False,
-            verify=ssl.create_default_context(),
+            verify=_trust(base),
         )
 
     def _token(self) -> str:
@@ -190,6 +190,16 @@ def checked_server(server: str) -> str:
     if server.startswith(("http://", "https://")):
         return server.rstrip("/")
     raise click.BadParameter(f"{server!r} is not http://…, https://… or unix:/path")
+
+
+def _trust(server: str) -> ssl.SSLContext:
+    """
+    What says which servers are trusted over TLS: without TLS nothing needs to read whom this system
+    trusts, which takes as long as the rest of a call.
+    """
+    if server.startswith("https:"):
+        return ssl.create_default_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def objects(value: JSONObject, key: str) -> list[JSONObject]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 
 import click
-from pydantic import JsonValue
 
 from scepd.ctl.connection import Connection
+from scepd.ctl.json_values import JsonValue
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import show_fields, show_json, show_table, shown
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pydantic import JsonValue
+from scepd.ctl.json_values import JsonValue
 
 
 class Verdict(Enum):

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
-from pydantic import JsonValue
 from rich.console import Console
 from rich.progress import track
 
 from scepd.ctl.connection import Connection, JSONObject
 from scepd.ctl.facts_file import MOST_LINES, FactsRow, read_facts
 from scepd.ctl.failures import Refused
+from scepd.ctl.json_values import JsonValue
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import show_fields, show_json
 

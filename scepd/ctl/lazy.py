@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from scepd.garbage import uncollected
+
 Places = Mapping[str, Sequence[str]]
 """
 The name of a command → where it is, as ``module:attribute``; behind it, of a group, where further
@@ -53,7 +55,8 @@ class LazyGroup(click.Group):
 
 def _imported(place: str) -> click.Command:
     module, _, attribute = place.partition(":")
-    found = getattr(import_module(module), attribute)
+    with uncollected():
+        found = getattr(import_module(module), attribute)
     if not isinstance(found, click.Command):
         raise TypeError(f"{place} is no command")
     return found

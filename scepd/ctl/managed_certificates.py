@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from pydantic import JsonValue
-
 from scepd.ctl.connection import Connection, JSONObject, objects
+from scepd.ctl.json_values import JsonValue
 from scepd.ctl.output import show_json
 from scepd.ctl.record_tables import show_records
 

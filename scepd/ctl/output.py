@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
-from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from scepd.ctl.json_values import JsonValue
 
 
 def printable(text: str) -> str:

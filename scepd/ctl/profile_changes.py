@@ -7,9 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from pydantic import JsonValue
 
 from scepd.ctl.connection import Connection
+from scepd.ctl.json_values import JsonValue
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import show_json, show_warnings
 from scepd.ctl.profile_output import profile_content, show_profile

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from scepd.ctl.failures import Refused
+from scepd.ctl.json_values import JsonValue
 from scepd.ctl.output import show_fields, shown
 
 _RULES = (("labels_any", "any of"), ("labels_all", "all of"), ("labels_none", "none of"))

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import click
-from pydantic import JsonValue
 
 from scepd.ctl.connection import Connection, JSONObject, objects
+from scepd.ctl.json_values import JsonValue
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import printable, show_fields, show_json
 from scepd.ctl.record_tables import readable, show_records

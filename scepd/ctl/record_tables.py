@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
-from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from scepd.ctl.connection import JSONObject
+from scepd.ctl.json_values import JsonValue
 from scepd.ctl.output import shown
 
 _GOOD = {"verified", "Acknowledged", "SUCCESS"}

@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-from pydantic import JsonValue
 
 from scepd.ctl.connection import Connection, objects
 from scepd.ctl.enrollment_tokens import Duration
 from scepd.ctl.failures import Refused
+from scepd.ctl.json_values import JsonValue
 from scepd.ctl.options import as_json, reaches_server
 from scepd.ctl.output import printable, show_json
 from scepd.ctl.simulation import Goal, Simulation, describe

@@ -7,9 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +15,7 @@ from scepd.storage.engines import database_path, reading_engine
 from scepd.storage.faults import sentence
 from scepd.storage.postgresql_engines import is_postgresql, server_url, upgrading_engine
 from scepd.storage.push_topics import topics_of_enrollments
+from scepd.storage.revisions import NEWEST, revisions
 
 _BUSY_SECONDS = 10.0
 
@@ -45,8 +43,7 @@ def inspect_database(url: str) -> Inspection:
     engine = _engine(url)
     try:
         with engine.begin() as connection:
-            heads = MigrationContext.configure(connection).get_current_heads()
-            newest = set(heads) == set(_scripts().get_heads())
+            newest = revisions(connection) == {NEWEST}
             return Inspection(newest, topics_of_enrollments(connection) if newest else {})
     except SQLAlchemyError as error:
         raise ConfigurationError(_refusal(engine, error)) from error
@@ -65,9 +62,3 @@ def _engine(url: str) -> Engine:
 
 def _refusal(engine: Engine, error: SQLAlchemyError) -> str:
     return f"the database {engine.url.database} can't be read: {sentence(error)}"
-
-
-def _scripts() -> ScriptDirectory:
-    config = Config()
-    config.set_main_option("script_location", "scepd.storage:migrations")
-    return ScriptDirectory.from_config(config)

@@ -4,17 +4,13 @@ Bring a database to the newest tables.
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from scepd.errors import ConfigurationError, StorageUnavailable
 from scepd.storage.faults import is_disconnected, is_passing, sentence
 from scepd.storage.postgresql_engines import KIND
+from scepd.storage.revisions import NEWEST, revisions
 from scepd.storage.tables import metadata
 
 # Any number that nobody else uses in this database.
@@ -47,18 +43,18 @@ def upgrade_database(engine: Engine) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", "scepd.storage:migrations")
-    config.attributes["connection"] = connection
     is_server = connection.dialect.name == KIND
     if is_server:
         _hold_others(connection)
     else:
         _refuse_without_log(connection)
-    _refuse_newer(connection, ScriptDirectory.from_config(config))
-    command.upgrade(config, "head")
-    if is_server:
-        _order_by_bytes(connection)
+    if revisions(connection) != {NEWEST}:
+        # Only few starts need the migration tool, which takes long to import.
+        from scepd.storage.migrating import migrate
+
+        migrate(connection)
+        if is_server:
+            _order_by_bytes(connection)
 
 
 def _hold_others(connection: Connection) -> None:
@@ -88,12 +84,3 @@ def _refuse_without_log(connection: Connection) -> None:
     if connection.scalar(text("PRAGMA journal_mode")) != "wal":
         found = f"the file system of {connection.engine.url.database} can't hold a SQLite log"
         raise ConfigurationError(f"{found} (WAL); use a local disk")
-
-
-def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
-    for revision in MigrationContext.configure(connection).get_current_heads():
-        try:
-            scripts.get_revision(revision)
-        except CommandError:
-            found = f"the database is at version {revision!r}, which this scepd does not know"
-            raise ConfigurationError(f"{found}; it was made by a newer one") from None

@@ -13,12 +13,15 @@ from twisted.application.service import IService
 from twisted.python import usage
 from twisted.python.logfile import LogFile
 
-from scepd.config import load
-from scepd.errors import ScepdError
-from scepd.logs import LogStream
-from scepd.tap.daemon import Daemon
-from scepd.tap.files import device_secrets, read_keyring, server_tls
-from scepd.tap.listeners import check_listeners
+from scepd.garbage import uncollected
+
+with uncollected():
+    from scepd.config import load
+    from scepd.errors import ScepdError
+    from scepd.logs import LogStream
+    from scepd.tap.daemon import Daemon
+    from scepd.tap.files import device_secrets, read_keyring, server_tls
+    from scepd.tap.listeners import check_listeners
 
 
 class Options(usage.Options):

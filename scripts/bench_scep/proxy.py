@@ -49,7 +49,7 @@ class Proxy:
         """
         Add a CA, and a profile that asks it for certificates.
         """
-        self.daemon.add_ca(name, url, "bench", "--max-concurrency", str(concurrency))
+        self.daemon.add_ca(name, url, "bench", max_concurrency=concurrency)
         sample = SAMPLE_PROFILE.read_bytes().replace(b"Test_SCEP", name.encode())
         unique = sample.replace(b"Fleet.custom.SCEP", b"bench." + name.encode())
         self._profiles[name] = self.daemon.add_profile(unique)

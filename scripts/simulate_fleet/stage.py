@@ -113,7 +113,7 @@ class Stage:
         self.ca = self._start_ca()
         self.server = self._start_daemon(self._start_double(), self._database())
         url = f"http://127.0.0.1:{self.ca.daemon.device_port}/mdm/scep/ca"
-        self.server.daemon.add_ca(CA_NAME, url, self._challenge, "--max-concurrency", "16")
+        self.server.daemon.add_ca(CA_NAME, url, self._challenge, max_concurrency=16)
 
     def stop(self) -> None:
         """
@@ -134,8 +134,7 @@ class Stage:
         """
         Make a token with which all devices enroll.
         """
-        made = self.server.daemon.ctl("enroll-token", "create", "--name", "fleet", "--json")
-        return str(json.loads(made.stdout)["url"])
+        return self.server.daemon.enrollment_url()
 
     def pass_pushes_to(self, take: Callable[[str], None]) -> None:
         """

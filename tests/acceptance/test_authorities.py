@@ -46,7 +46,7 @@ class AddingTests(TestCase):
         self.daemon = self.stage.daemon
 
     async def _refused(self, name: str, url: str) -> str:
-        said = await deferToThread(self.daemon.add_ca, name, url, CHALLENGE, expect=1)
+        said = await deferToThread(self.daemon.scepctl_ca_add, name, url, CHALLENGE, expect=1)
         listed = await deferToThread(self.daemon.ctl, "ca", "list", "--json")
         self.assertNotIn(name, listed.stdout)
         self.assertNotIn(CHALLENGE, said)
@@ -125,7 +125,7 @@ class AddingTests(TestCase):
         said = await deferToThread(self.daemon.ctl, "ca", "delete", "Test_SCEP", expect=1)
         self.assertIn("Fleet.custom.SCEP", said.stderr)
         again = await deferToThread(
-            self.daemon.add_ca, "Test_SCEP", self.stage.ca.url, CHALLENGE, expect=1
+            self.daemon.scepctl_ca_add, "Test_SCEP", self.stage.ca.url, CHALLENGE, expect=1
         )
         self.assertIn("name", again)
         shown = await deferToThread(self.daemon.ctl, "ca", "show", "Test_SCEP", "--json")

@@ -11,6 +11,7 @@ import ssl
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -58,6 +59,8 @@ class ClientCertificateTests(TestCase):
             "apns.host": '"127.0.0.1"',
             "apns.port": str(free_port()),
             "mdm.sign_message": "false",
+            # Nobody takes the pushes, which the end of the daemon waits for.
+            "limits.stop_timeout": "1.0",
         }
         self.daemon = await deferToThread(Daemon, self.folder / "etc", settings)
         self.addCleanup(deferToThread, self.daemon.stop)
@@ -196,6 +199,13 @@ class ClientCertificateTests(TestCase):
             for value in (pem, rfc9440_header(device.identity.certificate).decode()):
                 status = await deferToThread(self._put, url, address, value, body)
                 self.assertEqual(status, 400, (url, address))
+        # The log is written at the end of a turn, so that an answer may be here before its line.
+        numbers = count(1)
+        await deferToThread(
+            self.daemon.running_program.wait_for,
+            lambda line: '"127.0.0.2"' in line and next(numbers) == 2,
+            "second refusal",
+        )
         told = [event for event in self.daemon.events() if event.get("address") == "127.0.0.2"]
         self.assertEqual({event["level"] for event in told}, {"error"})
         self.assertEqual(len(told), 2)

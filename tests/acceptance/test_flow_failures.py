@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import plistlib
 
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -14,7 +16,10 @@ from scepd.simulator.failures import DeviceError
 from scepd.simulator.hardware import some_hardware
 from tests.support.apns_requests import Reply
 from tests.support.fleet import OSQUERY_SECRET, STATIC_CHALLENGE, Fleet, PolledDevice
+from tests.support.processes import PATIENCE
 from tests.support.scepserver import CHALLENGE
+
+_LOOK = 0.1
 
 
 class FailureTests(TestCase):
@@ -126,8 +131,9 @@ class FailureTests(TestCase):
         gone = Reply(410, "Unregistered", timestamp=4_102_444_800_000)
         fleet.double.behaviour.answers[token] = gone
         await fleet.add_profile()
-        shown = await deferToThread(self._until_shown, fleet, polled.udid, "Unregistered")
-        self.assertIn("Unregistered", shown)
+        await self._until_told(fleet, polled.udid, "Unregistered")
+        shown = await deferToThread(fleet.daemon.ctl, "host", "show", polled.udid)
+        self.assertIn("Unregistered", shown.stdout)
         self.assertEqual(polled.device.keychain.identities, [])
 
     async def test_no_secret_in_clear(self) -> None:
@@ -136,16 +142,20 @@ class FailureTests(TestCase):
         or what ``scepctl`` printed.
         """
         fleet, polled = await self._fleet()
-        profile = await fleet.add_profile()
+        profile = await deferToThread(fleet.daemon.scepctl_profile_add)
         await fleet.until_verified(profile)
+        url = f"http://127.0.0.1:{fleet.daemon.device_port}/mdm/scep/ca"
+        await deferToThread(fleet.daemon.scepctl_ca_add, "ANOTHER", url, STATIC_CHALLENGE)
+        create = ("enroll-token", "create", "--name", "another", "--json")
+        created = await deferToThread(fleet.daemon.ctl, *create)
         for arguments in (("host", "list"), ("host", "show", polled.udid), ("ca", "list")):
             await deferToThread(fleet.daemon.ctl, *arguments)
             await deferToThread(fleet.daemon.ctl, *arguments, "--json")
         secrets = [STATIC_CHALLENGE, CHALLENGE, OSQUERY_SECRET, "PRIVATE KEY"]
         secrets += [polled.device.push_token.magic, polled.device.push_token.token.hex()]
         token = (fleet.daemon.folder / "admin.token").read_text().strip()
-        # These two are printed, or written, for the operator; nowhere else.
-        shown = [token, fleet.enrollment_token]
+        # These are printed, or written, for the operator; nowhere else.
+        shown = [token, fleet.enrollment_token, json.loads(created.stdout)["token"]]
         self.assertTrue(all(len(secret) > 10 for secret in secrets + shown))
         kept = [secret.encode() for secret in secrets + shown] + [polled.device.push_token.token]
         stored = [path for path in fleet.daemon.folder.iterdir() if "sqlite" in path.name]
@@ -160,13 +170,12 @@ class FailureTests(TestCase):
             for text in secrets:
                 self.assertNotIn(text, output)
 
-    def _until_shown(self, fleet: Fleet, udid: str, wanted: str) -> str:
-        shown = ""
-        for _ in range(20):
-            shown = fleet.daemon.ctl("host", "show", udid).stdout
-            if wanted in shown:
-                break
-        return shown
+    async def _until_told(self, fleet: Fleet, udid: str, wanted: str) -> None:
+        deadline = reactor.seconds() + PATIENCE
+        with fleet.daemon.api() as api:
+            while wanted not in (await deferToThread(api.get, f"/hosts/{udid}")).text:
+                self.assertLess(reactor.seconds(), deadline, "it is not told")
+                await deferLater(reactor, _LOOK)
 
     async def _refused(self, polled: PolledDevice, url: str, body: bytes) -> str:
         try:

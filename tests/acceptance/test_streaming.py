@@ -33,14 +33,14 @@ class StreamingTests(TestCase):
         return Deferred.fromCoroutine(self._set_up())
 
     async def _set_up(self) -> None:
-        self.stage = stage(scep_proxy__max_message_size="16777216")
+        self.stage = stage(prepared=False, scep_proxy__max_message_size="16777216")
         self.daemon = self.stage.daemon
         self.ca = WireCA(self.stage.ca.certificate_der)
         await self.ca.start()
         self.addCleanup(self.ca.stop)
         name = self.id().rsplit(".", 1)[1]
         await deferToThread(
-            self.daemon.add_ca, name, self.ca.url, CHALLENGE, "--max-concurrency", str(_CROWD + 1)
+            self.daemon.add_ca, name, self.ca.url, CHALLENGE, max_concurrency=_CROWD + 1
         )
         self.name = name
 

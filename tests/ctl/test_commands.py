@@ -198,7 +198,9 @@ class HelpTests(SynchronousTestCase):
         done = run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         modules = set(done.stdout.splitlines()[-1].split())
         self.assertIn("httpx", modules)
-        self.assertEqual(modules & {"alembic", "sqlalchemy", "twisted", "cryptography"}, set())
+        self.assertEqual(
+            modules & {"alembic", "sqlalchemy", "twisted", "cryptography", "pydantic"}, set()
+        )
 
     def test_unknown(self) -> None:
         """

@@ -16,6 +16,7 @@ from scepd.storage.database import Database
 from scepd.storage.engines import writing_engine
 from scepd.storage.units import ThreadedReactor
 from scepd.storage.upgrade import upgrade_database
+from tests.storage import shared_statements  # noqa: F401 - all that have engines do
 
 
 def real_reactor() -> ThreadedReactor:

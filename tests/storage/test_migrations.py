@@ -12,6 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from twisted.internet.defer import Deferred
 
@@ -22,6 +23,7 @@ from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.engines import writing_engine
 from scepd.storage.hosts import SQLHostStore
 from scepd.storage.profiles import SQLProfileStore
+from scepd.storage.revisions import NEWEST, revisions
 from scepd.storage.tables import metadata
 from scepd.storage.verification import SQLVerificationStore
 from tests.storage import records
@@ -49,6 +51,19 @@ class MigrationTests(SQLiteFile):
         with engine.connect() as connection:
             context = MigrationContext.configure(connection)
             self.assertEqual(compare_metadata(context, metadata), [])
+
+    def test_newest(self) -> None:
+        """
+        The revision that counts as the newest is that of the last migration, and the migration tool
+        leaves it in the database.
+        """
+        config = Config()
+        config.set_main_option("script_location", "scepd.storage:migrations")
+        self.assertEqual(ScriptDirectory.from_config(config).get_heads(), [NEWEST])
+        engine = create_engine(self.url)
+        self.addCleanup(engine.dispose)
+        with engine.connect() as connection:
+            self.assertEqual(revisions(connection), {NEWEST})
 
     def test_same_to_sqlite(self) -> None:
         """

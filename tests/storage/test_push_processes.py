@@ -21,8 +21,8 @@ from tests.storage import records
 from tests.storage.records import NOON, SECOND
 from tests.storage.sqlite_file import MigratedFile
 
-COUNT = 300
-PORTION = 20
+COUNT = 120
+PORTION = 10
 CLAIM = 60 * SECOND
 # A process that claims a portion at a time, and tells each on a line, until nothing is due.
 PROCESS = """

@@ -9,8 +9,6 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from twisted.internet.task import Clock
-
 from scepd.apns.notification import Notification
 from scepd.network.apns_client import APNsClient
 from scepd.network.apns_limits import APNsLimits
@@ -19,6 +17,7 @@ from tests.support import apns_faults
 from tests.support.apns_double import APNsDouble
 from tests.support.apns_memory import MemoryRoute, credentials_for
 from tests.support.apns_sender import Sender, as_deferred
+from tests.support.sorted_clock import SortedClock
 
 _TROUBLE = 60.0
 _MOST_TIME = 3600.0
@@ -36,7 +35,7 @@ class Mixture:
         self.seed = seed
         self.story: list[str] = []
         self._random = Random(seed)
-        self.clock = Clock()
+        self.clock = SortedClock()
         self.double = APNsDouble(TOPIC)
         self.route = MemoryRoute(self.clock, self.double)
         self.route.piece_size = self._random.choice((*[100_000] * 10, 100, 9, 1))
@@ -136,7 +135,7 @@ class Mixture:
         """
         end = self.clock.seconds() + seconds
         while not over() and self.clock.calls:
-            following = min(call.getTime() for call in self.clock.calls)
+            following = self.clock.calls[0].getTime()
             if following > end:
                 return
             self.clock.advance(max(0.0, following - self.clock.seconds()))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 from twisted.internet import reactor
@@ -27,7 +28,8 @@ from scepd.storage.database import Database
 from scepd.storage.enrollment import SQLEnrollmentStore
 from scepd.storage.hosts import SQLHostStore
 from scepd.storage.profiles import SQLProfileStore
-from tests.support.processes import RunningProgram, free_port, run, tool
+from tests.support.prepared_daemon import CAN_BE, PreparedDaemon
+from tests.support.processes import RunningProgram, Start, free_port, run, started, tool
 
 SAMPLE_PROFILE = Path(__file__).parent.parent / "data" / "scep-profile.mobileconfig"
 
@@ -49,12 +51,16 @@ class Daemon:
     A daemon of its own folder and ports.
 
     :param settings: lines that replace those of the sample, ``section.key`` → TOML value.
+    :param prepared: whether it comes out of a process that has imported all it needs.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: dict[str, str] | None = None, *, prepared: bool = False
+    ) -> None:
         self.folder = folder
         self.outputs: list[str] = []
         self.running: RunningProgram | None = None
+        self._start: Start = PreparedDaemon if prepared and CAN_BE else started
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(_initialized(), folder)
         self.device_port, self.admin_port = free_port(), free_port()
@@ -99,7 +105,7 @@ class Daemon:
         Start it and wait until it is ready.
         """
         argv = [tool("twistd"), "-n", "--pidfile=", "scepd", "--config", "scepd.toml"]
-        self.running = RunningProgram(argv, self.folder)
+        self.running = RunningProgram(argv, self.folder, start=self._start)
         self.running.wait_for(lambda line: "is ready" in line, "readiness")
 
     def wait_until_warm(self) -> None:
@@ -161,7 +167,9 @@ class Daemon:
         assert done.returncode == expect, f"{arguments}: {done.returncode}\n{done.stderr}"
         return done
 
-    def add_ca(self, name: str, url: str, challenge: str, *options: str, expect: int = 0) -> str:
+    def scepctl_ca_add(
+        self, name: str, url: str, challenge: str, *options: str, expect: int = 0
+    ) -> str:
         """
         ``scepctl ca add``; returns what it says on standard error.
         """
@@ -177,7 +185,7 @@ class Daemon:
             path.unlink()
         return done.stderr
 
-    def add_profile(self, content: bytes | None = None) -> str:
+    def scepctl_profile_add(self, content: bytes | None = None) -> str:
         """
         ``scepctl profile add`` of the sample, or of ``content``; returns its uuid.
         """
@@ -186,6 +194,38 @@ class Daemon:
         done = self.ctl("profile", "add", str(path), "--json")
         uuid_: str = json.loads(done.stdout)["profile"]["uuid"]
         return uuid_
+
+    def add_ca(self, name: str, url: str, challenge: str, *, max_concurrency: int = 0) -> None:
+        """
+        What ``scepctl ca add`` does, without a process of its own, which costs more.
+        """
+        wanted: dict[str, object] = {"name": name, "url": url, "challenge": challenge}
+        if max_concurrency:
+            wanted["max_concurrency"] = max_concurrency
+        self._created("/certificate_authorities", json=wanted)
+
+    def add_profile(self, content: bytes | None = None) -> str:
+        """
+        What ``scepctl profile add`` does, likewise; returns the profile's uuid.
+        """
+        created = self._created("/profiles", content=content or SAMPLE_PROFILE.read_bytes())
+        uuid_: str = created["profile"]["uuid"]
+        return uuid_
+
+    def enrollment_url(self) -> str:
+        """
+        Where devices enroll with a new token, as ``scepctl enroll-token create`` tells it.
+        """
+        wanted = {"name": "test", "labels": [], "valid_for": 86_400}
+        url: str = self._created("/enrollment_tokens", json=wanted)["url"]
+        return url
+
+    def _created(self, path: str, **request: Any) -> dict[str, Any]:
+        with self.api(timeout=60) as api:
+            answer = api.post(path, **request)
+        assert answer.status_code == 201, f"{path}: {answer.status_code}\n{answer.text}"
+        created: dict[str, Any] = answer.json()
+        return created
 
     def api(self, timeout: float = 20) -> httpx.Client:
         """
@@ -197,6 +237,8 @@ class Daemon:
             headers={"Authorization": f"Bearer {token}"},
             timeout=timeout,
             trust_env=False,
+            # There is no TLS, and to read whom it trusts takes longer than most calls.
+            verify=False,
         )
 
     def events(self) -> list[dict[str, object]]:

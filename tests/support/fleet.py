@@ -169,7 +169,7 @@ class Fleet:
             "verification.after_acknowledgement": "0.5",
             **self._settings,
         }
-        self.daemon = await deferToThread(Daemon, self.folder / "etc", settings)
+        self.daemon = await deferToThread(Daemon, self.folder / "etc", settings, prepared=True)
         await deferToThread(self.daemon.start)
 
     async def stop(self) -> None:
@@ -197,9 +197,7 @@ class Fleet:
         """
         self.ca = await deferToThread(SCEPServer, self.folder / "ca")
         await deferToThread(self.ca.start)
-        await deferToThread(
-            self.daemon.add_ca, name, self.ca.url, CHALLENGE, "--max-concurrency", "1"
-        )
+        await deferToThread(self.daemon.add_ca, name, self.ca.url, CHALLENGE, max_concurrency=1)
         return self.ca
 
     async def add_embedded(self, name: str = "Test_SCEP") -> None:
@@ -221,10 +219,7 @@ class Fleet:
         """
         Enroll devices, Macs unless ``make`` makes others.
         """
-        created = await deferToThread(
-            self.daemon.ctl, "enroll-token", "create", "--name", "test", "--json"
-        )
-        url = str(json.loads(created.stdout)["url"])
+        url = await deferToThread(self.daemon.enrollment_url)
         self.enrollment_token = url.partition("token=")[2]
         devices = [
             PolledDevice(number, self.daemon, lambda step, _: self.device_steps.append(step), make)

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 from scepd.storage.database import Database
 from scepd.storage.postgresql_engines import server_url, upgrading_engine
@@ -176,6 +176,15 @@ def _migrated() -> str:
     return url
 
 
+@cache
+def _emptying() -> Composed:
+    """
+    One question and answer with the server; TRUNCATE would take longer, as it makes new files.
+    """
+    names = [Identifier(table.name) for table in reversed(metadata.sorted_tables)]
+    return SQL("; ").join(SQL("DELETE FROM {}").format(name) for name in names)
+
+
 class MigratedServer:
     """
     A mixin whose database has the newest tables and no rows.
@@ -193,8 +202,7 @@ class MigratedServer:
         A database that is empty and not started.
         """
         with psycopg.connect(self.url) as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(SQL("DELETE FROM {}").format(Identifier(table.name)))
+            connection.execute(_emptying())
         return Database(self.url, real_reactor())
 
 

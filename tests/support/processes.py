@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
@@ -86,32 +87,89 @@ def tool(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
+class Process(Protocol):
+    """
+    What is used of ``subprocess.Popen``.
+    """
+
+    @property
+    def pid(self) -> int:
+        """
+        Of the process.
+        """
+
+    @property
+    def stdout(self) -> IO[str] | None:
+        """
+        What it writes.
+        """
+
+    def poll(self) -> int | None:
+        """
+        Its exit code, None while it runs.
+        """
+
+    def wait(self, timeout: float | None = None) -> int:
+        """
+        Its exit code, once it has ended.
+        """
+
+    def send_signal(self, number: int, /) -> None:
+        """
+        Signal it.
+        """
+
+    def kill(self) -> None:
+        """
+        End it at once.
+        """
+
+
+Start: TypeAlias = Callable[[Sequence[str], Path, Mapping[str, str]], Process]
+"""
+Starts a program in a folder with an environment; its output is one text.
+"""
+
+
+def started(argv: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Process:
+    """
+    A child process.
+    """
+    return subprocess.Popen(
+        argv,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
 class RunningProgram:
     """
-    A child process whose output is read line by line.
+    A process whose output is read line by line.
 
     :param argv: the program and its arguments.
     :param folder: its working directory.
     :param environment: what it gets beside the environment of the tests.
+    :param start: how it is started.
     """
 
     def __init__(
-        self, argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        start: Start = started,
     ) -> None:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
-        self.process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
+        self.process = start(argv, folder, {**os.environ, **(environment or {})})
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -21,17 +21,17 @@ class Stage:
     A CA, a daemon that knows it as ``Test_SCEP``, and the sample profile in it.
     """
 
-    def __init__(self, settings: dict[str, str]) -> None:
+    def __init__(self, settings: dict[str, str], *, prepared: bool) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="scepd-"))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.ca = SCEPServer(self.folder / "ca")
         atexit.register(self.ca.stop)
         self.ca.start()
-        self.daemon = Daemon(self.folder / "etc", settings)
+        self.daemon = Daemon(self.folder / "etc", settings, prepared=prepared)
         atexit.register(self.daemon.stop)
         self.daemon.start()
-        self.daemon.add_ca("Test_SCEP", self.ca.url, CHALLENGE, "--max-concurrency", "1")
-        self.profile = self.daemon.add_profile()
+        self.daemon.scepctl_ca_add("Test_SCEP", self.ca.url, CHALLENGE, "--max-concurrency", "1")
+        self.profile = self.daemon.scepctl_profile_add()
 
     def url(self, path: str) -> str:
         """
@@ -41,8 +41,11 @@ class Stage:
 
 
 @functools.cache
-def stage(**settings: str) -> Stage:
+def stage(*, prepared: bool = True, **settings: str) -> Stage:
     """
     The stage for these settings of the daemon, ``section__key`` → TOML value.
+
+    :param prepared: as for the daemon; not where its memory is looked at.
     """
-    return Stage({name.replace("__", "."): value for name, value in settings.items()})
+    wanted = {name.replace("__", "."): value for name, value in settings.items()}
+    return Stage(wanted, prepared=prepared)

@@ -21,6 +21,27 @@ from tests.support.processes import run, tool
 from tests.tap.folders import make_folder, write_tls
 
 
+class ImportTests(SynchronousTestCase):
+    """
+    Tests of what a start imports.
+    """
+
+    def test_light(self) -> None:
+        """
+        The daemon does not import what only upgrades or other programs need, and long; and the
+        search for garbage, which rests meanwhile, goes on.
+        """
+        program = (
+            "import gc, sys, scepd.tap\n"
+            "print(gc.isenabled(), *sorted(name for name in sys.modules if '.' not in name))"
+        )
+        done = run([sys.executable, "-c", program], Path.cwd())
+        enabled, *modules = done.stdout.split()
+        self.assertEqual(enabled, "True", done.stderr)
+        self.assertIn("sqlalchemy", modules)
+        self.assertEqual(set(modules) & {"alembic", "click", "httpx", "psycopg", "rich"}, set())
+
+
 class OptionsTests(SynchronousTestCase):
     """
     Tests of what is refused before anything starts.
