@@ -45,6 +45,8 @@ _PARTS: Mapping[str, Part] = MappingProxyType(
         "without-osquery": Part.WITHOUT_OSQUERY,
     }
 )
+# Of a sum of shares.
+_ROUNDING = 1e-6
 _MOST_NOT_NOW = 3
 _CLUMSY: Sequence[Fault] = ("lose_results", "run_twice", "new_keys")
 # Both sides of the three minutes that the server allows.
@@ -117,16 +119,19 @@ def plan_fleet(
 
 def _parts(count: int, shares: Mapping[str, float]) -> list[Part]:
     parts: list[Part] = []
+    total = 0.0
     for word, percent in shares.items():
         if word not in SHARES or not 0 <= percent <= 100:
             raise ValueError(f"{word} = {percent}: not 0 to 100 percent of {', '.join(SHARES)}")
-        some = round(count * percent / 100)
+        # What is rounded is the sum: a few devices have no room for many that are rounded up.
+        total += percent
+        some = round(count * total / 100) - len(parts)
         if word == "offline":
             parts += [Part.GONE] * (some // 2) + [Part.AWAY] * (some - some // 2)
         else:
             parts += [_PARTS[word]] * some
-    if len(parts) > count:
-        raise ValueError(f"the shares are {len(parts)} devices of {count}")
+    if total > 100 + _ROUNDING:
+        raise ValueError(f"the shares are {total:g} percent of the fleet")
     return parts + [Part.WELL] * (count - len(parts))
 
 

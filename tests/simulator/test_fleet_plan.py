@@ -67,7 +67,7 @@ class PlanTests(SynchronousTestCase):
 
     @given(
         st.integers(1, 60),
-        st.dictionaries(st.sampled_from(SHARES), st.floats(0, 15)),
+        st.dictionaries(st.sampled_from(SHARES), st.floats(0, 100 / len(SHARES))),
         st.text(max_size=20),
     )
     def test_sense(self, count: int, shares: dict[str, float], seed: str) -> None:
@@ -100,7 +100,7 @@ class PlanTests(SynchronousTestCase):
             ({"slow": 101.0}, "slow"),
             ({"slow": -1.0}, "slow"),
             ({"slow": float("nan")}, "slow"),
-            ({"slow": 60.0, "failing": 60.0}, "12 devices of 10"),
+            ({"slow": 60.0, "failing": 60.0}, "120 percent"),
         ):
             error = self.assertRaises(ValueError, plan_fleet, 10, shares, "1")
             self.assertIn(named, str(error))
