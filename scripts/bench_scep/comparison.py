@@ -21,12 +21,15 @@ class Target:
 
     :param pid: of the process whose CPU time is measured; None: of none but the CA's.
     :param paths: a file with a path for each enrollment, or the one path.
+    :param pace: another target, measured before, of which it gets as many enrollments a second; "":
+        as many as it can take.
     """
 
     name: str
     port: int
     pid: int | None
     paths: str
+    pace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,9 @@ class Comparison:
                 turn = number % len(targets)
                 for target in targets[turn:] + targets[:turn]:
                     shares = left * self._sharers(targets, target)
-                    point = self._point(target, devices, number, options, shares)
+                    before = figures.of(self._case, devices, target.pace)
+                    pace = before[-1].per_second if before else 0.0
+                    point = self._point(target, devices, number, options, shares, pace)
                     figures.points.append(point)
                     progress.advance(task)
                 left -= 1
@@ -125,7 +130,13 @@ class Comparison:
         return sum(self._stocks[other.name] is mine for other in targets)
 
     def _point(
-        self, target: Target, devices: int, number: int, options: Options, shares: int
+        self,
+        target: Target,
+        devices: int,
+        number: int,
+        options: Options,
+        shares: int,
+        pace: float,
     ) -> Point:
         stock = self._stocks[target.name]
         first, limit = stock.share(shares)
@@ -138,6 +149,7 @@ class Comparison:
             stock.messages,
             first,
             limit,
+            pace,
         )
         pids = (target.pid, self._ca_pid, self._generator.pid)
         before = [_cpu(pid) for pid in pids]

@@ -14,11 +14,17 @@ SITE = "site"
 """
 The bare site in the place of the proxy: three requests for each count.
 """
+PACED = "paced"
+"""
+The same, with as many enrollments a second as the proxy had: what is idle half of the time finds
+cold caches each time it wakes, so that each of its answers costs more.
+"""
 ONE_KEPT = "one kept"
 """
 The bare site alone: one GET for each count, on a connection that is kept.
 """
-_ANSWERS = {SITE: 3, ONE_KEPT: 1}
+_ANSWERS = {SITE: 3, PACED: 3, ONE_KEPT: 1}
+_KINDS = {SITE: "", PACED: " at this rate", ONE_KEPT: " (one kept)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +176,13 @@ def _beside_site(figures: Figures) -> list[Ratio | None]:
 
 
 def _in_answers(figures: Figures, case: str, devices: int, name: str) -> Ratio | None:
-    if name == SITE:
-        site, kind = figures.of(case, devices, SITE), ""
+    if name == ONE_KEPT:
+        site = [one for one in figures.points if one.target == name]
     else:
-        site, kind = [one for one in figures.points if one.target == name], f" ({name})"
+        site = figures.of(case, devices, name)
     answers = [replace(one, cpu=one.cpu / _ANSWERS[name]) for one in site]
     text = (
-        f"scepd's CPU an enrollment / a bare twisted.web answer{kind}, "
+        f"scepd's CPU an enrollment / a bare twisted.web answer{_KINDS[name]}, "
         f"at {devices} devices with the {case} CA"
     )
     return figures.ratio(text, figures.of(case, devices, "scepd"), answers, _cpu)

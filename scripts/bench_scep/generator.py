@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import select
 import socket
 import struct
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ class Job:
     :param messages: a file with the PKCSReqs; empty: one GET of the path is all there is.
     :param first: of the paths and messages, the one to begin with.
     :param limit: enrollments at most.
+    :param per_second: so many are begun in a second at most; 0: as many as can be.
     """
 
     port: int
@@ -51,6 +53,7 @@ class Job:
     messages: str
     first: int
     limit: int
+    per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,13 @@ class Device:
 
     def enroll(self) -> bool:
         """
-        Begin the next enrollment; False when there is none.
+        Begin the next enrollment, or wait for its turn; False when there is none.
         """
+        if not self._load.may_begin(self):
+            if not self._load.job.kept:
+                self.close()
+            self.deadline = math.inf
+            return True
         requests = self._load.supply.take() if time.monotonic() < self._load.until else None
         if requests is None:
             self.close()
@@ -290,24 +298,54 @@ class Load:
         self.wholes: list[float] = []
         self.failures: Counter[str] = Counter()
         self.until = 0.0
+        self._waiting: deque[Device] = deque()
+        self._next = 0.0
+
+    def may_begin(self, device: Device) -> bool:
+        """
+        Whether this device may begin its next enrollment; else it will have its turn.
+        """
+        now = time.monotonic()
+        if not self.job.per_second or now >= self.until:
+            return True
+        if now < self._next:
+            self._waiting.append(device)
+            return False
+        self._next += 1 / self.job.per_second
+        return True
 
     def run(self) -> Measured:
         """
         Do the job.
         """
         began = time.monotonic()
-        self.until = began + self.job.seconds
+        self._next, self.until = began, began + self.job.seconds
         running = sum(Device(self).enroll() for _ in range(self.job.devices))
         looked = began
         while running:
-            for number, events in self.poll.poll(1.0):
+            for number, events in self.poll.poll(self._until_next()):
                 device = self.devices.get(number)
                 running -= device is not None and not device.move(events)
+            running -= self._begin_next()
             if time.monotonic() > looked + 1:
                 looked = time.monotonic()
                 running -= self._give_up(looked)
         self.poll.close()
         return self._measured(time.monotonic() - began)
+
+    def _until_next(self) -> float:
+        if not self._waiting:
+            return 1.0
+        return max(min(self._next, self.until) - time.monotonic(), 0.0)
+
+    def _begin_next(self) -> int:
+        """
+        Let those begin whose turn has come; how many have ended instead.
+        """
+        ended = 0
+        while self._waiting and time.monotonic() >= min(self._next, self.until):
+            ended += not self._waiting.popleft().enroll()
+        return ended
 
     def _give_up(self, now: float) -> int:
         late = [device for device in self.devices.values() if device.deadline < now]

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from scripts.bench_scep.authority import CHALLENGE, PATH, Authority
 from scripts.bench_scep.comparison import Comparison, Options, Stock, Target, write_paths
-from scripts.bench_scep.figures import ONE_KEPT, SITE, Figures
+from scripts.bench_scep.figures import ONE_KEPT, PACED, SITE, Figures
 from scripts.bench_scep.generator import pack_messages
 from scripts.bench_scep.material import static_material
 from scripts.bench_scep.memory import MemoryFigure, measure_memory
@@ -81,7 +81,7 @@ class Stage:
         direct = Target("direct", ca.port, None, "/scep")
         through = replace(direct, name="nginx", port=nginx.port, pid=nginx.pid)
         scepd = Target("scepd", proxy.port, proxy.pid, self._windows("STATIC", "warm", 1500))
-        stocks = {name: anything for name in ("direct", "nginx", SITE)}
+        stocks = {name: anything for name in ("direct", "nginx", SITE, PACED)}
         stocks["scepd"] = Stock(self._pkcs_req, 1500)
         warm = Comparison("static", self._generator, stocks)
         warm.once(through, _WARM, 0.3)
@@ -90,7 +90,7 @@ class Stage:
         stocks["scepd"] = Stock(self._pkcs_req, count)
         scepd = replace(scepd, paths=self._windows("STATIC", "static", count))
         comparison = Comparison("static", self._generator, stocks, ca.process.pid)
-        self._run(comparison, [direct, through, scepd, self._site_target])
+        self._run(comparison, [direct, through, scepd, *self._site_targets])
 
     def measure_real(self) -> None:
         """
@@ -108,8 +108,8 @@ class Stage:
         scepd = Target("scepd", proxy.port, proxy.pid, self._windows("REAL", "real", count))
         targets = [direct, through, scepd]
         stocks = {target.name: messages for target in targets}
-        stocks[SITE] = Stock(self._pkcs_req, None)
-        targets.append(self._site_target)
+        stocks[SITE] = stocks[PACED] = Stock(self._pkcs_req, None)
+        targets += self._site_targets
         self._run(Comparison("real", self._generator, stocks, ca.pid), targets)
 
     def measure_ca(self) -> None:
@@ -131,7 +131,7 @@ class Stage:
         """
         A bare site: one request on a kept connection.
         """
-        target = replace(self._site_target, name=ONE_KEPT)
+        target = replace(self._site_targets[0], name=ONE_KEPT)
         self._pin(alone=(self._site.process.pid,), others=())
         comparison = Comparison("site", self._generator, {ONE_KEPT: Stock("", None)})
         comparison.once(target, _WARM, 0.3)
@@ -234,8 +234,12 @@ class Stage:
         return site
 
     @property
-    def _site_target(self) -> Target:
-        return Target(SITE, self._site.port, self._site.process.pid, "/")
+    def _site_targets(self) -> list[Target]:
+        """
+        The site as fast as it can, and at the proxy's rate.
+        """
+        fast = Target(SITE, self._site.port, self._site.process.pid, "/")
+        return [fast, replace(fast, name=PACED, pace="scepd")]
 
     @cached_property
     def _proxy(self) -> Proxy:
