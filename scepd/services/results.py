@@ -57,6 +57,12 @@ class ResultPorts:
     identities: IdentityHandOver
     host_changes: HostChangeStore | None = None
 
+    def errors(self) -> CommandErrors:
+        """
+        What finds out what it means that a command failed.
+        """
+        return CommandErrors(self.assignments, self.exchanges, self.verification, self.clock)
+
 
 class Results:
     """
@@ -65,9 +71,7 @@ class Results:
 
     def __init__(self, ports: ResultPorts) -> None:
         self._ports = ports
-        self._errors = CommandErrors(
-            ports.assignments, ports.exchanges, ports.verification, ports.clock
-        )
+        self._errors = ports.errors()
 
     async def record(self, result: CommandResult, host_uuid: str) -> bool:
         """

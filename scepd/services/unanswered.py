@@ -9,7 +9,6 @@ from twisted.logger import Logger
 from scepd.mdm.results import ResultStatus
 from scepd.model import QueuedCommand
 from scepd.services.clock import utc_now
-from scepd.services.command_errors import CommandErrors
 from scepd.services.results import ResultPorts
 
 _log = Logger()
@@ -22,9 +21,7 @@ class Unanswered:
 
     def __init__(self, ports: ResultPorts) -> None:
         self._ports = ports
-        self._errors = CommandErrors(
-            ports.assignments, ports.exchanges, ports.verification, ports.clock
-        )
+        self._errors = ports.errors()
 
     async def end(self, command: QueuedCommand, host_uuid: str) -> None:
         """

@@ -18,7 +18,7 @@ from scepd.pki.keyring import Keyring
 from scepd.profiles.lifecycle import Event
 from scepd.profiles.requested_names import NamePattern
 from scepd.services.clock import utc_now
-from tests.support.fake_mdm_world import CHALLENGE, MDMWorld, plain_profile, report
+from tests.support.fake_mdm_world import CHALLENGE, MDMWorld, report
 
 
 class CommandsTests(SynchronousTestCase):
@@ -31,10 +31,8 @@ class CommandsTests(SynchronousTestCase):
         Enroll the device.
         """
         self.world = MDMWorld()
-        self.world.enroll()
+        self.plain = self.world.enroll_beside_plain()
         self.commands = self.world.commands
-        self.plain = plain_profile()
-        self.world.profiles.by_uuid[self.plain.uuid] = self.plain
 
     def answer(self, status: str = "Idle", command: str = "") -> bytes:
         """

@@ -27,7 +27,7 @@ from scepd.services.clock import utc_now
 from tests.storage import records
 from tests.storage.inline import InlineDatabase
 from tests.support.at_once import at_once
-from tests.support.fake_mdm_world import NOW, MDMWorld, plain_profile, report
+from tests.support.fake_mdm_world import NOW, MDMWorld, report
 from tests.support.lifecycle_world import PLAIN, SCEP, LifecycleWorld
 
 HOUR = timedelta(hours=1)
@@ -75,10 +75,8 @@ class UnansweredTests(SynchronousTestCase):
         Enroll the device.
         """
         self.world = MDMWorld()
-        self.world.enroll()
+        self.plain = self.world.enroll_beside_plain()
         self.commands = self.world.commands
-        self.plain = plain_profile()
-        self.world.profiles.by_uuid[self.plain.uuid] = self.plain
 
     def idle(self) -> bytes:
         """

@@ -279,6 +279,15 @@ class MDMWorld:
             self.send(message).addCallback(answered.append)
             assert answered == [b""], answered
 
+    def enroll_beside_plain(self) -> Profile:
+        """
+        Enroll the device; a profile without a certificate is there, which is returned.
+        """
+        self.enroll()
+        plain = plain_profile()
+        self.profiles.by_uuid[plain.uuid] = plain
+        return plain
+
     def queue(self, uuid: str, profile: Profile | None, kind: str = "InstallProfile") -> None:
         """
         Queue a command for the device, and make it its assignment's.
