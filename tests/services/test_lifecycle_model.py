@@ -17,8 +17,8 @@ from scepd.profiles.lifecycle import Event, Operation, Status, Transition
 from scepd.profiles.transitions import transition
 from scepd.storage import rows
 from tests.storage.inline import InlineDatabase
-from tests.support.lifecycle_comparison import BEGINNINGS, HOSTS, PROFILES, LifecycleComparison
-from tests.support.lifecycle_world import PLAIN, SCEP
+from tests.support.lifecycle_comparison import BEGINNINGS, HOSTS, USERS, LifecycleComparison
+from tests.support.lifecycle_world import MINE, PLAIN, PROFILES, SCEP
 
 EXAMPLES = int(os.environ.get("LIFECYCLE_EXAMPLES", "25"))
 STEPS = 16
@@ -34,6 +34,7 @@ def step(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[
 
 
 hosts = st.sampled_from(HOSTS)
+users = st.sampled_from(USERS)
 uuids = st.sampled_from([profile.uuid for profile in PROFILES])
 pauses = st.sampled_from([30, 61, 301, 601, 1801, 3601, 7 * 3600, 70 * 86400])
 answers = st.sampled_from(["Acknowledged", "Error", "NotNow", "lost", "done, but Error"])
@@ -61,6 +62,7 @@ steps = st.one_of(
         st.sampled_from(["poll", "lose", "inventory", "no certificates"]),
         st.sampled_from(PROFILES),
     ),
+    step("use", hosts, users, st.sampled_from(["appears", "leaves", "poll"])),
     step("answer", hosts, st.integers(0, 2), answers),
     step("change_authority", st.sampled_from(["remove", "add", "goes out", "is back"])),
     step(
@@ -123,12 +125,15 @@ def of_other(one: Step) -> Step:
 GONE, BACK = ("change_authority", ("remove",)), ("change_authority", ("add",))
 OUT, ANSWERS = ("change_authority", ("goes out",)), ("change_authority", ("is back",))
 TICK, RENEW, HOUR = ("work", ("tick",)), ("work", ("renew",)), ("wait", (3601,))
+ANN_LEAVES, BOB_APPEARS = ("use", ("H-1", "ann", "leaves")), ("use", ("H-1", "bob", "appears"))
+ANN_APPEARS = ("use", ("H-1", "ann", "appears"))
 # Each changes what is there after every beginning; one for each host, which begin alike.
 SINGLE_STEPS = (
     (operated("resend"), operated("content")),
     (operated("resend", PLAIN), operated("fact", PLAIN)),
     (operated("label", PLAIN), operated("no label", PLAIN)),
     (checked_in("Authenticate"), checked_in("CheckOut")),
+    (ANN_LEAVES, BOB_APPEARS),
 )
 STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     *[(beginning, [one, of_other(two)]) for beginning in BEGINNINGS for one, two in SINGLE_STEPS],
@@ -169,6 +174,13 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     ("new", [delivered("unseen"), HOUR, moved("no certificates")]),
     ("verifying", [HOUR, ("work", ("look for proofs",)), moved("inventory")]),
     ("verifying", [HOUR, HOUR, moved("no certificates"), moved("inventory")]),
+    # Users.
+    ("new", [ANN_LEAVES, operated("content", MINE), operated("resend", MINE), BOB_APPEARS]),
+    ("verified", [BOB_APPEARS, ANN_LEAVES, delivered(), ANN_APPEARS, moved("lose", MINE), HOUR]),
+    ("queued", [("use", ("H-1", "ann", "poll")), ANN_LEAVES, ANN_APPEARS, TICK]),
+    ("new", [checked_in("Authenticate"), checked_in("TokenUpdate"), TICK, ANN_APPEARS]),
+    ("new", [ANN_LEAVES, operated("fact", MINE), operated("label"), BOB_APPEARS]),
+    ("new", [ANN_LEAVES, operated("no label", MINE), BOB_APPEARS, operated("label", MINE)]),
     # Renewals.
     ("old", [RENEW, delivered()]),
     ("old", [RENEW, delivered("FAILURE", "Error"), delivered("FAILURE", "Error", after=90000)]),
@@ -180,23 +192,16 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     ("queued", [moved("poll"), operated("no label", PLAIN)]),
     ("removing", [TICK, operated("label", PLAIN)]),
 )
-# Nothing leads there; see the table, which is ready for it all the same. What user channels do has
-# tests of its own, with the stores.
+# Nothing leads there; see the table, which is ready for it all the same. What goes by a channel is
+# gone with it, and so no removal ever waits for one.
 UNREACHED = frozenset(
     {
         ("install pending", Event.AUTHORITY_RECOVERED),
-        ("install pending", Event.USER_CHANNEL_MISSED),
-        ("install pending", Event.USER_CHANNEL_APPEARED),
         ("install verifying", Event.RENEWAL_DUE),
         ("install verifying", Event.UNASSIGNED_UNOFFERED),
         ("install verified", Event.UNASSIGNED_UNOFFERED),
         ("remove pending", Event.USER_CHANNEL_MISSED),
         ("remove pending", Event.USER_CHANNEL_APPEARED),
-        *[
-            (f"{operation} {status}", Event.USER_CHANNEL_ENDED)
-            for operation in ("install", "remove")
-            for status in ("pending", "verifying", "verified", "failed")
-        ],
         *[
             (f"remove {status}", event)
             for status in ("verifying", "verified")
@@ -205,6 +210,7 @@ UNREACHED = frozenset(
                 Event.RESENT,
                 Event.ENROLLED_ANEW,
                 Event.CHECKED_OUT,
+                Event.USER_CHANNEL_ENDED,
             )
         ],
     }

@@ -28,7 +28,7 @@ from tests.storage import records
 from tests.storage.inline import InlineDatabase
 from tests.support.at_once import at_once
 from tests.support.fake_mdm_world import NOW, MDMWorld, report
-from tests.support.lifecycle_world import PLAIN, SCEP, LifecycleWorld
+from tests.support.lifecycle_world import PLAIN, SCEP, LifecycleWorld, Offer
 
 HOUR = timedelta(hours=1)
 RULE = OfferRule()
@@ -281,7 +281,7 @@ class PoisonedQueueTests(SynchronousTestCase):
             if offer.identifier == SCEP.identifier:
                 admission = self.world.ask_authority("H-1", "SUCCESS")
                 self.assertEqual(admission, Admission.ADMITTED)
-            self.world.answer("H-1", offer.uuid, "Acknowledged")
+            self.world.answer("H-1", offer, "Acknowledged")
         return offered
 
     def record(self, uuid: str) -> CommandRecord:
@@ -319,7 +319,7 @@ class PoisonedQueueTests(SynchronousTestCase):
         self.assertEqual((ended.status, ended.finished_at), ("Error", self.world.now))
         since = "since 2026-06-01T12:00:00Z and never answered"
         self.assertTrue(ended.detail.startswith(f"was offered {offers} times {since}"))
-        self.world.answer("H-1", "poison", "Acknowledged")
+        self.world.answer("H-1", Offer("poison", "CertificateList", ""), "Acknowledged")
         self.assertEqual(self.record("poison"), ended)
 
     def test_impatient_device(self) -> None:

@@ -4,21 +4,25 @@ The services of deliveries and the model of the lifecycle, side by side: each st
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Row, select
 
+from scepd.errors import Conflict
 from scepd.model import Admission, Profile
-from scepd.profiles.certificate_candidates import CandidateCertificate
 from scepd.profiles.lifecycle import Event
+from scepd.profiles.transitions import WAITS_FOR_USER_CHANNEL
 from scepd.storage.tables import command, host_profile, metadata
+from scepd.storage.tables import profile as profile_table
 from tests.storage.inline import InlineDatabase
 from tests.support.fake_mdm_world import chain_item
+from tests.support.lifecycle_device import Device
 from tests.support.lifecycle_model import ModelHost, ModelRow
 from tests.support.lifecycle_world import (
+    LABELED,
+    MINE,
     NOT_FOUND,
-    PLAIN,
+    PROFILES,
     SCEP,
     LifecycleWorld,
     Offer,
@@ -26,7 +30,7 @@ from tests.support.lifecycle_world import (
 )
 
 HOSTS = ("H-1", "H-2")
-PROFILES = (SCEP, PLAIN)
+USERS = ("ann", "bob")
 BEGINNINGS = (
     "new",
     "queued",
@@ -46,62 +50,10 @@ _ROUNDS = 4
 _THERE = ("install", "verified")
 
 
-class Device:
-    """
-    What a device really has.
-
-    :ivar asked: the commands that it got, and did not answer finally; the newest last.
-    """
-
-    def __init__(self) -> None:
-        self.installed: dict[str, datetime] = {}
-        self.certificates: list[CandidateCertificate] = []
-        self.asked: list[Offer] = []
-        self._received: dict[str, int] = {}
-        self._offers = 0
-        self._dealt_with: dict[str, int] = {}
-
-    def receive(self, offer: Offer) -> None:
-        """
-        Get a command.
-        """
-        self.asked.append(offer)
-        self._offers += 1
-        self._received[offer.uuid] = self._offers
-
-    def deal_with(self, offer: Offer) -> bool:
-        """
-        Do a command, or not.
-
-        :returns: False when it is too late: a newer one for the same profile was dealt with, and a
-            device does one command after the other, though its answers may come in any order.
-        """
-        received = self._received[offer.uuid]
-        if received < self._dealt_with.get(offer.identifier, 0):
-            return False
-        self._dealt_with[offer.identifier] = received
-        return True
-
-    def wipe(self) -> None:
-        """
-        Nothing is left of what the server gave; commands may still be answered, too late.
-        """
-        self.installed.clear()
-        self.certificates.clear()
-
-    def do(self, offer: Offer, now: datetime) -> None:
-        """
-        Carry a command out.
-        """
-        if offer.request_type == "InstallProfile":
-            self.installed[offer.identifier] = now
-        else:
-            self.installed.pop(offer.identifier, None)
-
-
 class LifecycleComparison:
     """
-    Two hosts, a profile with a certificate, and one with a label and a fact.
+    Two hosts, a profile with a certificate, and two with a label and a fact: one for the device,
+    and one for its user.
     """
 
     def __init__(self, database: InlineDatabase) -> None:
@@ -126,7 +78,7 @@ class LifecycleComparison:
 
     def begin(self, beginnings: tuple[str, ...]) -> None:
         """
-        Both hosts enroll, both profiles are there, and got some way already.
+        Both hosts enroll with a user, all profiles are there, and got some way already.
         """
         self.world.add_authority()
         self.world.add_profiles()
@@ -134,6 +86,7 @@ class LifecycleComparison:
             self.world.authenticate(uuid)
             self.world.set_label(uuid, wanted=True)
             self.enable(uuid)
+            self.open_channel(uuid, USERS[0])
         for uuid, beginning in zip(HOSTS, beginnings, strict=True):
             self.get_to(uuid, beginning)
         if "old" in beginnings:
@@ -185,7 +138,7 @@ class LifecycleComparison:
             self.change_content(profile)
         elif action in ("fact", "no fact"):
             self.change_fact(uuid, action == "fact")
-        else:
+        elif action in ("label", "no label"):
             self.change_label(uuid, action == "label")
 
     def change_authority(self, action: str) -> None:
@@ -220,7 +173,7 @@ class LifecycleComparison:
         if action == "poll":
             self.take_command(uuid)
         elif action == "lose":
-            self.devices[uuid].installed.pop(profile.identifier, None)
+            self.devices[uuid].lose(profile.identifier)
         else:
             self.take_inventory(uuid, action == "inventory")
 
@@ -241,11 +194,35 @@ class LifecycleComparison:
         elif not self.hosts[uuid].enabled and not self.hosts[uuid].left:
             self.enable(uuid)
 
+    def use(self, uuid: str, user: str, action: str) -> None:
+        """
+        Something becomes of a user of a device.
+        """
+        host = self.hosts[uuid]
+        if action == "appears" and host.enabled:
+            self.open_channel(uuid, user)
+        elif action == "leaves":
+            self.end_channel(uuid, user)
+        elif action == "poll" and user in host.channels:
+            self.take_command(uuid, user)
+
     def resend(self, uuid: str, profile: str) -> None:
         """
         An operator wants another try.
         """
-        self.happen(Event.RESENT, uuid, profile, lambda row: row.deliver_anew(self.now))
+        self.pass_time()
+        row = self.rows.get((uuid, profile))
+        if row is None:
+            return
+        if row.host.enabled and row.user is not None:
+            self.world.resend(uuid, profile)
+            row.deliver_anew(self.now)
+        else:
+            try:
+                self.world.resend(uuid, profile)
+            except Conflict:
+                return
+            raise AssertionError(f"there is no way to re-send: {row}")
 
     def change_content(self, profile: str) -> None:
         """
@@ -259,7 +236,9 @@ class LifecycleComparison:
         self.world.replace(next(one for one in PROFILES if one.uuid == profile), self.changes)
         self.contents[profile] = self.changes
         for (_, uuid), row in self.rows.items():
-            if uuid == profile and row.host.enabled and row.operation == "install":
+            # What has no way to the device takes it later.
+            has_way = row.host.enabled and row.user is not None
+            if uuid == profile and has_way and row.operation == "install":
                 row.deliver_anew(self.now)
                 row.content = self.changes
 
@@ -269,31 +248,40 @@ class LifecycleComparison:
         """
         self.pass_time()
         self.changes += 1
-        host, row = self.hosts[uuid], self.rows.get((uuid, PLAIN.uuid))
+        host = self.hosts[uuid]
         is_changed = has_fact or host.has_fact
         self.world.set_fact(uuid, f"{self.changes}@example.com" if has_fact else None)
         host.has_fact = has_fact
-        if is_changed and row is not None and host.enabled:
-            self.renew_install(row)
+        for profile in LABELED:
+            row = self.rows.get((uuid, profile.uuid))
+            if is_changed and row is not None and host.enabled and row.user is not None:
+                self.renew_install(row)
 
     def change_label(self, uuid: str, wanted: bool) -> None:
         """
         A host leaves the targets, or comes among them.
         """
         self.pass_time()
-        host, key = self.hosts[uuid], (uuid, PLAIN.uuid)
-        row = self.rows.get(key)
+        host = self.hosts[uuid]
         self.world.set_label(uuid, wanted=wanted)
         if wanted == host.wanted:
             return
         host.wanted = wanted
+        for profile in LABELED:
+            self.change_target(host, (uuid, profile.uuid), profile)
+
+    def change_target(self, host: ModelHost, key: tuple[str, str], profile: Profile) -> None:
+        """
+        A host left the targets of a profile, or came among them.
+        """
+        row = self.rows.get(key)
         if row is None:
-            if wanted and host.enabled:
-                self.rows[key] = self.new_row(host, PLAIN)
-        elif wanted:
+            if host.wanted and host.enabled:
+                self.rows[key] = self.new_row(host, profile)
+        elif host.wanted:
             if host.enabled and row.operation == "remove":
                 row.assign(self.now)
-                row.content = self.contents[PLAIN.uuid]
+                row.content = self.contents[profile.uuid]
         elif row.unassign(self.now):
             del self.rows[key]
 
@@ -358,27 +346,30 @@ class LifecycleComparison:
 
     # -- devices -----------------------------------------------------------------------------------
 
-    def take_command(self, uuid: str) -> Offer | None:
+    def take_command(self, uuid: str, user: str = "") -> Offer | None:
         """
-        The command that a device gets, if one waits.
+        The command that a device gets, or a user of it, if one waits.
         """
         self.pass_time()
-        offer = self.world.poll(uuid)
+        offer = self.world.poll(uuid, user)
         # What can't be rendered at pick-up fails, and the next one is offered.
         for (host, profile), row in self.rows.items():
             found = self.world.row(host, profile)
-            if host == uuid and row.waits and found is not None and found.status == "failed":
+            waited = host == uuid and row.user == user and row.waits
+            if waited and found is not None and found.status == "failed":
                 assert row.operation == "install" and not self.can_be_resolved(row)
                 row.fail()
         for row in self.rows_of(uuid):
             if row.is_given_up(self.now) and self.has_ended(row.command):
                 self.refuse(uuid, row)
         if offer is None:
-            assert not any(row.waits for row in self.rows_of(uuid)), "a command is not offered"
+            waiting = [row for row in self.rows_of(uuid) if row.waits and row.user == user]
+            assert not waiting, "a command is not offered"
             return None
         self.devices[uuid].receive(offer)
         current = self.current(uuid, offer)
         assert current is not None, "a command is offered that is not current"
+        assert current.user == user, "a command is offered to somebody else"
         assert not current.is_given_up(self.now), "a command is offered for ever"
         current.hand_over(self.now)
         return offer
@@ -416,8 +407,8 @@ class LifecycleComparison:
         """
         for _ in range(hours):
             self.pass_time(3601)
-            for _ in PROFILES:
-                self.take_command(uuid)
+            for user in ("", "", *self.hosts[uuid].channels):
+                self.take_command(uuid, user)
 
     def fail_often(self, uuid: str, times: int) -> None:
         """
@@ -432,10 +423,10 @@ class LifecycleComparison:
         What is due is processed, and a device does, or does not, what it is asked.
         """
         self.tick()
-        for _ in PROFILES:
-            offer = self.take_command(uuid)
+        for user in ("", "", *self.hosts[uuid].channels):
+            offer = self.take_command(uuid, user)
             if offer is None:
-                return
+                continue
             if offer.identifier == SCEP.identifier and said != "nothing":
                 self.ask_authority(uuid, "SUCCESS" if said == "closed" else said, "key-1")
             if offer.identifier == SCEP.identifier and said == "closed":
@@ -454,9 +445,9 @@ class LifecycleComparison:
         if status == "lost":
             return
         status = status.removeprefix("done, but ")
-        missing = offer.request_type == "RemoveProfile" and offer.identifier not in device.installed
+        missing = offer.request_type == "RemoveProfile" and not device.has(offer)
         error = NOT_FOUND if missing else chain_item()
-        self.world.answer(uuid, offer.uuid, status, error if status == "Error" else None)
+        self.world.answer(uuid, offer, status, error if status == "Error" else None)
         if status != "NotNow":
             device.asked.remove(offer)
         row = self.current(uuid, offer)
@@ -510,10 +501,12 @@ class LifecycleComparison:
         device = self.devices[uuid]
         shown = list(device.certificates) if shows_certificates else []
         recorded = self.recorded(uuid)
-        self.world.take_inventory(uuid, list(device.installed.items()), shown)
+        tells_of_users = bool(self.hosts[uuid].channels)
+        of_users = device.user_profiles() if tells_of_users else None
+        self.world.take_inventory(uuid, device.profiles(), shown, of_users)
         for profile in PROFILES:
             row = self.rows.get((uuid, profile.uuid))
-            if row is not None:
+            if row is not None and (profile is not MINE or tells_of_users):
                 proof = any(
                     row.window_opened is not None
                     and one.not_before >= row.window_opened - timedelta(hours=1)
@@ -524,7 +517,7 @@ class LifecycleComparison:
                 certified = opened is not None and any(at >= opened for at in recorded.values())
                 row.inventory(
                     self.now,
-                    device.installed.get(profile.identifier),
+                    device.installed_at(profile.identifier),
                     certificate=proof,
                     certified=certified,
                 )
@@ -539,6 +532,7 @@ class LifecycleComparison:
         self.world.authenticate(uuid)
         self.devices[uuid].wipe()
         self.hosts[uuid].enabled = self.hosts[uuid].left = False
+        self.end_channels(uuid)
         for (host, profile), row in list(self.rows.items()):
             if host == uuid:
                 row.content = self.contents[profile]
@@ -553,8 +547,45 @@ class LifecycleComparison:
         self.world.check_out(uuid)
         self.devices[uuid].wipe()
         self.hosts[uuid].enabled, self.hosts[uuid].left = False, True
+        self.end_channels(uuid)
         for row in self.rows_of(uuid):
             row.park()
+
+    def open_channel(self, uuid: str, user: str) -> None:
+        """
+        A user can be reached, from now on or as before.
+        """
+        self.pass_time()
+        host = self.hosts[uuid]
+        self.world.open_channel(uuid, user)
+        if user in host.channels:
+            return
+        host.channels[user] = self.now
+        for (_, profile), row in self.rows.items():
+            if row.host is host and row.user is None:
+                row.take_channel(self.now)
+                row.content = self.contents[profile]
+
+    def end_channel(self, uuid: str, user: str) -> None:
+        """
+        A user is gone, if there was one.
+        """
+        self.pass_time()
+        self.world.end_channel(uuid, user)
+        if self.hosts[uuid].channels.pop(user, None) is None:
+            return
+        self.devices[uuid].forget(user)
+        for row in self.rows_of(uuid):
+            if row.user == user and row.lose_channel(self.now):
+                self.drop(row)
+
+    def end_channels(self, uuid: str) -> None:
+        """
+        A device left, and took its users along.
+        """
+        self.hosts[uuid].channels.clear()
+        for row in self.rows_of(uuid):
+            row.user = None if row.user is None or row.user in USERS else row.user
 
     # -- what must hold ----------------------------------------------------------------------------
 
@@ -573,13 +604,16 @@ class LifecycleComparison:
                     select(command).where(command.c.finished_at.is_(None))
                 )
             }
+            contents = {row.uuid: row.sha256 for row in connection.execute(select(profile_table))}
         found = {key: state_of(row) for key, row in stored.items()}
         expected = {key: row.state for key, row in self.rows.items()}
         assert found == expected, f"found {found}, expected {expected}"
         current = {key: row.command for key, row in self.rows.items() if row.waits}
         assert waiting == current, f"found {waiting}, expected {current}"
-        for (uuid, _), row in stored.items():
+        for (uuid, profile), row in stored.items():
             self.will_go_on(self.hosts[uuid], row)
+            if row.operation == "install" and row.enrollment_id is not None:
+                assert row.content_sha256 == contents[profile], f"of older content: {row}"
 
     def will_go_on(self, host: ModelHost, row: StoredRow) -> None:
         """
@@ -591,7 +625,9 @@ class LifecycleComparison:
             assert row.acknowledged_at is not None, "its loss would never be seen"
         elif row.status == "pending" and host.enabled:
             model = self.rows[row.host_uuid, row.profile_uuid]
-            assert row.due_at is not None or model.waits, f"stuck: {row}"
+            waits_for_user = model.user is None and not host.channels
+            is_told = row.detail == WAITS_FOR_USER_CHANNEL if waits_for_user else row.due_at
+            assert is_told or model.waits, f"stuck: {row}"
 
     def end(self) -> None:
         """
@@ -613,7 +649,7 @@ class LifecycleComparison:
         for uuid, host in self.hosts.items():
             for profile in PROFILES:
                 found = self.world.row(uuid, profile.uuid)
-                installed = profile.identifier in self.devices[uuid].installed
+                installed = self.devices[uuid].installed_at(profile.identifier) is not None
                 is_wanted = profile is SCEP or host.wanted
                 is_there = found is not None and (found.operation, found.status) == _THERE
                 if (is_there, installed) != (is_wanted, is_wanted) or (found and not is_wanted):
@@ -633,6 +669,8 @@ class LifecycleComparison:
             if not host.enabled:
                 self.authenticate(uuid)
                 self.enable(uuid)
+            if not host.channels:
+                self.open_channel(uuid, USERS[0])
         for (uuid, profile), row in list(self.rows.items()):
             if row.status == "failed":
                 self.resend(uuid, profile)
@@ -645,29 +683,26 @@ class LifecycleComparison:
         self.pass_time(86400 + 100)
         self.world.tick()
         for uuid, device in self.devices.items():
-            while (offer := self.world.poll(uuid)) is not None:
-                self.pass_time()
-                if offer.request_type == "InstallProfile" and offer.identifier == SCEP.identifier:
-                    said = self.world.ask_authority(uuid, "SUCCESS")
-                    assert said is Admission.ADMITTED
-                    self.issue(uuid)
-                device.do(offer, self.now)
-                self.world.answer(uuid, offer.uuid, "Acknowledged")
-            self.world.take_inventory(uuid, list(device.installed.items()), device.certificates)
+            for user in ("", *self.hosts[uuid].channels):
+                while (offer := self.world.poll(uuid, user)) is not None:
+                    self.do_at_once(uuid, offer)
+            self.world.take_inventory(
+                uuid, device.profiles(), device.certificates, device.user_profiles()
+            )
 
-    # -- parts -------------------------------------------------------------------------------------
-
-    def happen(
-        self, event: Event, uuid: str, profile: str, then: Callable[[ModelRow], None]
-    ) -> None:
+    def do_at_once(self, uuid: str, offer: Offer) -> None:
         """
-        An event happens to one row, if it is there.
+        A device does what it is asked, with all that belongs to it.
         """
         self.pass_time()
-        self.world.happen(event, uuid, profile)
-        row = self.rows.get((uuid, profile))
-        if row is not None:
-            then(row)
+        if offer.request_type == "InstallProfile" and offer.identifier == SCEP.identifier:
+            said = self.world.ask_authority(uuid, "SUCCESS")
+            assert said is Admission.ADMITTED
+            self.issue(uuid)
+        self.devices[uuid].do(offer, self.now)
+        self.world.answer(uuid, offer, "Acknowledged")
+
+    # -- parts -------------------------------------------------------------------------------------
 
     def renew_install(self, row: ModelRow) -> None:
         """
@@ -688,6 +723,8 @@ class LifecycleComparison:
             row = self.rows.get((uuid, profile.uuid))
             if row is None and (profile is SCEP or host.wanted):
                 self.rows[uuid, profile.uuid] = self.new_row(host, profile)
+            elif row is not None and row.user is None:
+                row.take_channel(self.now)
             elif row is not None and row.content != self.contents[profile.uuid]:
                 # The content changed since the device said Authenticate.
                 row.deliver_anew(self.now)
@@ -698,7 +735,11 @@ class LifecycleComparison:
         A profile is assigned.
         """
         content = self.contents[profile.uuid]
-        return ModelRow(host, profile is SCEP, self.now, content=content)
+        row = ModelRow(host, profile is SCEP, self.now, content=content)
+        if profile is MINE:
+            row.user = None
+            row.take_channel(self.now)
+        return row
 
     def can_be_resolved(self, row: ModelRow) -> bool:
         """

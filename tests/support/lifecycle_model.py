@@ -43,6 +43,7 @@ class ModelHost:
 
     :param enabled: whether it is enrolled: Authenticate, then TokenUpdate.
     :param left: whether it sent CheckOut last.
+    :param channels: since when each user can be reached who can.
     :param redelivered_at: when a closed window last brought, or brings, a re-delivery.
     """
 
@@ -50,7 +51,15 @@ class ModelHost:
     left: bool = False
     wanted: bool = True
     has_fact: bool = True
+    channels: dict[str, datetime] = field(default_factory=dict)
     redelivered_at: datetime | None = None
+
+    @property
+    def newest_user(self) -> str | None:
+        """
+        The user who can be reached for the shortest time; None: nobody can.
+        """
+        return max(self.channels, key=lambda user: self.channels[user], default=None)
 
 
 @dataclass(slots=True)
@@ -59,6 +68,8 @@ class ModelRow:
     The assignment of a profile to a host.
 
     :param needs_ca: whether its profile asks for a certificate.
+    :param user: by whose channel it goes; empty: it goes by the device; None: it is for a user, and
+        waits for one.
     :param waits: whether the current command waits for its answer.
     :param offered: whether the host was handed the profile since it enrolled.
     :param seen: what the proxy saw since the hand-over, oldest first: a pkiStatus, ``out``
@@ -75,6 +86,7 @@ class ModelRow:
     operation: str = "install"
     status: str = "pending"
     attempts: int = 0
+    user: str | None = ""
     command: str | None = None
     waits: bool = False
     offered: bool = False
@@ -321,6 +333,27 @@ class ModelRow:
         """
         self.window, self.status, self.due = None, "pending", None
         self.forget_command()
+
+    # -- users -------------------------------------------------------------------------------------
+
+    def take_channel(self, now: datetime) -> None:
+        """
+        What waits for a user takes the newest channel, or goes on waiting.
+        """
+        if self.user is None:
+            self.user = self.host.newest_user
+            self.due = None if self.user is None else now
+
+    def lose_channel(self, now: datetime) -> bool:
+        """
+        The user is gone by whose channel it went.
+
+        :returns: whether the row goes.
+        """
+        gone = self.enroll_anew(now)
+        self.user = None
+        self.take_channel(now)
+        return gone
 
     # -- parts -------------------------------------------------------------------------------------
 

@@ -76,13 +76,33 @@ FACT = "HOST_END_USER_EMAIL_IDP"
 """
 The fact that :data:`PLAIN` uses.
 """
+
+
+def _with_fact(profile: Profile) -> bytes:
+    return profile.content.replace(b"Example", f"$FLEET_VAR_{FACT}".encode(), 1)
+
+
 SCEP = scep_profile("aSCEP", CA)
 PLAIN = replace(
     plain_profile("aPLAIN"),
-    content=plain_profile("aPLAIN").content.replace(b"Example", f"$FLEET_VAR_{FACT}".encode(), 1),
+    content=_with_fact(plain_profile("aPLAIN")),
     targets=Targets(labels_any=(WANTED,)),
     host_variables=(FACT,),
 )
+MINE = replace(
+    plain_profile("aMINE", "User"),
+    content=_with_fact(plain_profile("aMINE", "User")),
+    targets=PLAIN.targets,
+    host_variables=PLAIN.host_variables,
+)
+"""
+Likewise, for the user of the host.
+"""
+PROFILES = (SCEP, PLAIN, MINE)
+LABELED = (PLAIN, MINE)
+"""
+Those that only hosts with the label should have, and that use the fact.
+"""
 NOT_FOUND = chain_item("MDMErrorDomain", 12075, "The profile is not installed")
 _VALIDITY = timedelta(days=90)
 
@@ -93,11 +113,13 @@ class Offer:
     A command as a device got it.
 
     :param identifier: of the profile that it installs or removes; empty: it does neither.
+    :param user: whose channel it came by; empty: it is the device's.
     """
 
     uuid: str
     request_type: str
     identifier: str
+    user: str = ""
 
 
 class LifecycleWorld:
@@ -168,9 +190,9 @@ class LifecycleWorld:
 
     def add_profiles(self) -> None:
         """
-        Upload both profiles.
+        Upload all profiles.
         """
-        for profile in (SCEP, PLAIN):
+        for profile in PROFILES:
             activity = records.activity(profile.uuid, at=self.now)
             at_once(self.stores.profiles.add_profile(profile, activity))
 
@@ -198,6 +220,15 @@ class LifecycleWorld:
         new = replace(profile, content=content, sha256=sha256(content).hexdigest())
         activity = records.activity(profile.uuid, at=self.now)
         at_once(self.stores.profiles.replace_profile(new, activity))
+
+    def resend(self, host_uuid: str, profile_uuid: str) -> None:
+        """
+        Ask for another try.
+
+        :raises Conflict: there is no way to the device, or to its user.
+        """
+        activity = records.activity(at=self.now)
+        at_once(self.stores.resending.resend(host_uuid, profile_uuid, activity))
 
     def happen(self, event: Event, host_uuid: str, profile_uuid: str, detail: str = "") -> None:
         """
@@ -259,13 +290,31 @@ class LifecycleWorld:
         """
         at_once(self.stores.check_ins.check_out(uuid, self.now))
 
-    def poll(self, uuid: str, *, idle: bool = True) -> Offer | None:
+    def open_channel(self, uuid: str, user: str) -> None:
+        """
+        A user of an enrolled device can be pushed to.
+        """
+        id = channel_of(uuid, user)
+        channel = records.enrollment(
+            id, host_uuid=uuid, kind="user", enrolled_at=self.now, user_name=user
+        )
+        address = records.address()
+        at_once(self.stores.channels.update_token(channel, uuid, address, self.now, self.now))
+
+    def end_channel(self, uuid: str, user: str) -> None:
+        """
+        A user is gone.
+        """
+        at_once(self.stores.channels.end(channel_of(uuid, user), self.now))
+
+    def poll(self, uuid: str, user: str = "", *, idle: bool = True) -> Offer | None:
         """
         A device asks for a command.
 
+        :param user: by whose channel it does; empty: by its own.
         :param idle: it reported Idle, and not a result.
         """
-        body = at_once(self._commands.next(uuid, uuid, idle=idle))
+        body = at_once(self._commands.next(channel_of(uuid, user), uuid, idle=idle))
         if not body:
             return None
         command = plistlib.loads(body)
@@ -273,14 +322,15 @@ class LifecycleWorld:
         identifier = asked.get("Identifier", "")
         if "Payload" in asked:
             identifier = plistlib.loads(asked["Payload"])["PayloadIdentifier"]
-        return Offer(command["CommandUUID"], asked["RequestType"], identifier)
+        return Offer(command["CommandUUID"], asked["RequestType"], identifier, user)
 
-    def answer(self, uuid: str, command_uuid: str, status: str, error: object = None) -> None:
+    def answer(self, uuid: str, offer: Offer, status: str, error: object = None) -> None:
         """
-        A device reports a result.
+        A device reports a result, by the channel that the command came by.
         """
         errors = () if error is None else (error,)
-        raw = report(status, command_uuid, uuid, errors)
+        by_user = {"UserID": offer.user} if offer.user else {}
+        raw = report(status, offer.uuid, uuid, errors, **by_user)
         result = command_result(plistlib.loads(raw), raw)
         at_once(self._results.record(result, uuid))
 
@@ -324,13 +374,16 @@ class LifecycleWorld:
         uuid: str,
         profiles: Sequence[tuple[str, datetime]],
         certificates: Sequence[CandidateCertificate],
+        user_profiles: Sequence[tuple[str, datetime]] | None = None,
     ) -> None:
         """
         A device tells what it has.
 
         :param profiles: identifier and time of installation of each.
+        :param user_profiles: those of its users; None: it tells nothing of them.
         """
-        at_once(self._verification.take(uuid, Inventory(profiles, certificates, "osquery")))
+        inventory = Inventory(profiles, certificates, "osquery", user_profiles)
+        at_once(self._verification.take(uuid, inventory))
 
     def _exchange(self, uuid: str, id: str, window_id: str | None) -> SCEPExchange:
         return records.exchange(
@@ -389,6 +442,13 @@ class LifecycleWorld:
             make_answers(self._verification, stores.inventories),
             self._hand_over,
         )
+
+
+def channel_of(uuid: str, user: str) -> str:
+    """
+    The enrollment by which a user of a device is reached; of no user: the device's own.
+    """
+    return f"{uuid}:{user}" if user else uuid
 
 
 def new_certificate(uuid: str, number: int, now: datetime) -> CandidateCertificate:

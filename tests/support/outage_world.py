@@ -59,6 +59,8 @@ from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
 from scepd.storage.renewals import SQLRenewalStore
+from scepd.storage.resending import SQLResendStore
+from scepd.storage.user_channels import SQLUserChannelStore
 from scepd.storage.verification import SQLVerificationStore
 from scepd.web.errors import device_answer
 from scepd.web.scep_proxy import parse_subject
@@ -112,10 +114,12 @@ class Stores:
         self.assignments = SQLAssignmentStore(database)
         self.enrollment = SQLEnrollmentStore(database)
         self.check_ins = SQLCheckInStore(database, retries)
+        self.channels = SQLUserChannelStore(database, retries)
         self.commands = SQLCommandStore(database, retries)
         self.leases = SQLLeaseStore(database, now)
         self.breakers = SQLBreakerStore(database)
         self.delivery = SQLDeliveryStore(database, retries, now)
+        self.resending = SQLResendStore(database, retries)
         self.pushes = SQLPushStore(database)
         self.verification = SQLVerificationStore(database, retries)
         self.renewals = SQLRenewalStore(database, retries, now)
