@@ -203,12 +203,16 @@ class CommandStore(Protocol):
         now: datetime,
         window: EnrollmentWindow | None,
         challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
+        *,
+        is_idle: bool = False,
     ) -> bool:
         """
         Mark a command as offered, once more; HANDED_OVER happens to its assignment, ``window``
         replaces the assignment's windows, and ``challenge`` the one that was not used; the
         challenge of a renewal is stored beside those of hand-overs before that are good still.
 
+        :param is_idle: the device reported Idle: what it answered NotNow before is left out no more
+            after the next NotNow.
         :returns: False when the command was cancelled meanwhile; then nothing happened.
         """
 

@@ -154,7 +154,7 @@ class Commands:
             await self._ports.unanswered.end(command, host_uuid)
             return None
         if not await self._ports.commands.hand_over(
-            command.uuid, now, rendered.window, rendered.challenge
+            command.uuid, now, rendered.window, rendered.challenge, is_idle=idle
         ):
             return None
         _log_hand_over(command, host_uuid, idle=idle)

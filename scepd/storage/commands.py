@@ -32,10 +32,10 @@ from scepd.storage.columns import UTCDateTime
 from scepd.storage.database import Database
 from scepd.storage.delivery_challenges import put_challenge
 from scepd.storage.identities import put_renewal_challenge
-from scepd.storage.offers import NOT_OFFERED, OFFER_COLUMNS, offer
+from scepd.storage.offers import NOT_NOW, NOT_OFFERED, OFFER_COLUMNS, forget_not_now, offer
 from scepd.storage.outbox import insert_commands, wish_pushes
 from scepd.storage.prepared import Prepared
-from scepd.storage.push_answers import NOT_NOW, command_answered, command_offered
+from scepd.storage.push_answers import command_answered, command_offered
 from scepd.storage.rows import apply_event, is_of
 from scepd.storage.tables import enrollment, host_profile
 
@@ -138,18 +138,24 @@ class SQLCommandStore:
         now: datetime,
         window: EnrollmentWindow | None,
         challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
+        *,
+        is_idle: bool = False,
     ) -> bool:
         """
         Mark a command as offered, once more; HANDED_OVER happens to its assignment, ``window``
         replaces the assignment's windows, and ``challenge`` the one that was not used; the
         challenge of a renewal is stored beside those of hand-overs before that are good still.
 
+        :param is_idle: the device reported Idle: what it answered NotNow before is left out no more
+            after the next NotNow.
         :returns: False when the command was cancelled meanwhile; then nothing happened.
         """
 
         def unit(connection: Connection) -> bool:
             if not offer(connection, command_uuid, now, self._offers):
                 return False
+            if is_idle:
+                forget_not_now(connection, command_uuid)
             command_offered(connection, command_uuid, now, self._random)
             event = _handed_over(connection, command_uuid)
             if event is not None:

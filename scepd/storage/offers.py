@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, and_, bindparam, case, func, or_, update
+from sqlalchemy import Connection, Integer, and_, bindparam, case, func, or_, select, update
 
 from scepd.model import OfferRule
 from scepd.storage import tables
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.prepared import Prepared
 
+NOT_NOW = "NotNow"
+"""
+The status of a command that the device can't carry out at the moment.
+"""
 _COLUMNS = tables.command.c
 OFFER_COLUMNS = (
     _COLUMNS.offers,
@@ -54,6 +58,21 @@ _OFFER = Prepared(
         setback_at=case((_IS_SET_BACK, _NOW), else_=_COLUMNS.setback_at),
     )
 )
+_ENROLLMENT = (
+    select(_COLUMNS.enrollment_id)
+    .where(_COLUMNS.uuid == bindparam("of_command"))
+    .correlate(None)
+    .scalar_subquery()
+)
+_FORGET_NOT_NOW = Prepared(
+    update(tables.command)
+    .where(
+        _COLUMNS.enrollment_id == _ENROLLMENT,
+        _COLUMNS.finished_at.is_(None),
+        _COLUMNS.status == NOT_NOW,
+    )
+    .values(status="queued")
+)
 
 
 def offer(connection: Connection, command_uuid: str, now: datetime, rule: OfferRule) -> bool:
@@ -70,3 +89,11 @@ def offer(connection: Connection, command_uuid: str, now: datetime, rule: OfferR
         counted_before=now - rule.interval,
     )
     return changed > 0
+
+
+def forget_not_now(connection: Connection, command_uuid: str) -> None:
+    """
+    Let what the enrollment of a command answered NotNow wait as if it had not: the device is idle
+    again, and this one, which it is handed first, must not keep back the others by another NotNow.
+    """
+    _FORGET_NOT_NOW.change(connection, of_command=command_uuid)

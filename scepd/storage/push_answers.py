@@ -13,15 +13,11 @@ from sqlalchemy import Connection, bindparam, case, func, or_, select, update
 from scepd.apns.retry import Random
 from scepd.model import WishState
 from scepd.storage.columns import UTCDateTime
+from scepd.storage.offers import NOT_NOW
 from scepd.storage.outbox import drop_pushes
 from scepd.storage.prepared import Prepared
 from scepd.storage.push_times import after_not_now, after_progress, of_reachable
 from scepd.storage.tables import command, push
-
-NOT_NOW = "NotNow"
-"""
-The status of a command that the device can't carry out at the moment.
-"""
 
 _OFFERABLE = case((command.c.status != NOT_NOW, 1))
 _LEFT = Prepared(

@@ -162,6 +162,18 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual(self.answer("Acknowledged", "command-2"), b"")
         self.assertIn(b"command-1", self.answer())
 
+    def test_not_now_again(self) -> None:
+        """
+        One that is answered NotNow each time keeps back nothing that was answered so once.
+        """
+        self.world.queue("command-1", self.plain)
+        self.world.queue("command-2", None, "DeviceLock")
+        self.answer()
+        self.answer("NotNow", "command-1")
+        self.assertEqual(self.answer("NotNow", "command-2"), b"")
+        self.answer()
+        self.assertEqual(self.answer("NotNow", "command-1"), b"raw command-2")
+
     def test_removal(self) -> None:
         """
         A removal needs the identifier only, which the assignment has when the profile is gone.

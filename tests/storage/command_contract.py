@@ -106,6 +106,29 @@ class QueueContract(StorageTestCase):
         self.assertIsNone(await self.next(after_not_now=True))
         self.assertIsNotNone(await self.pushes.earliest_push())
 
+    async def test_not_now_until_idle(self) -> None:
+        """
+        A NotNow holds until the next Idle of the enrollment that is answered with a command:
+        another one that is answered NotNow then keeps back none of the others.
+        """
+        await self.enroll()
+        await self.enroll("H-2")
+        for uuid in ("c-1", "c-2"):
+            await self.commands.queue(records.command(uuid))
+            await self.finish(uuid, "NotNow")
+        await self.commands.queue(records.command("c-3", "H-2"))
+        await self.finish("c-3", "NotNow", host_uuid="H-2")
+        await self.commands.hand_over("c-1", LATER, None)
+        await self.finish("c-1", "NotNow")
+        self.assertIsNone(await self.next(after_not_now=True))
+        await self.commands.hand_over("c-1", LATER, None, is_idle=True)
+        await self.finish("c-1", "NotNow")
+        self.assertEqual(await self.next(after_not_now=True), "c-2")
+        self.assertEqual([one.status for one in await self.commands.commands("H-2")], ["NotNow"])
+        await self.commands.hand_over("c-2", LATER, None)
+        await self.finish("c-2", "NotNow")
+        self.assertIsNone(await self.next(after_not_now=True))
+
     async def test_finished_once(self) -> None:
         """
         Only the first final result counts, and only of the command's own enrollment.

@@ -164,7 +164,7 @@ class GrowthTests(SynchronousTestCase):
         await checkins.saw(["H-1"], NOON)
         await commands.queue(records.command())
         await commands.next_command("H-1", after_not_now=True)
-        await commands.hand_over("c-1", NOON, None)
+        await commands.hand_over("c-1", NOON, None, is_idle=True)
         await commands.finish("c-1", "H-1", "NotNow", "", NOON, None)
         resent = records.event(Event.RESENT)
         await commands.finish("c-1", "H-1", "Error", "", NOON, resent)

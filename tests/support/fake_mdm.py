@@ -313,6 +313,8 @@ class FakeCommands(Breakable):
         now: datetime,
         window: EnrollmentWindow | None,
         challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
+        *,
+        is_idle: bool = False,
     ) -> bool:
         """
         As the port says.
@@ -321,6 +323,8 @@ class FakeCommands(Breakable):
         if command_uuid in self.cancelled_at_pick_up:
             self.statuses[command_uuid] = "cancelled"
             return False
+        if is_idle:
+            self._forget_not_now(self.queued[command_uuid].enrollment_id)
         self.statuses[command_uuid] = "offered"
         self.windows.append(window)
         self.challenges.append(challenge)
@@ -365,6 +369,11 @@ class FakeCommands(Breakable):
         None: operators are not asked for here.
         """
         return ()
+
+    def _forget_not_now(self, enrollment_id: str) -> None:
+        for uuid, status in list(self.statuses.items()):
+            if status == "NotNow" and self.queued[uuid].enrollment_id == enrollment_id:
+                self.statuses[uuid] = "queued"
 
     def _with_offers(self, command: QueuedCommand) -> QueuedCommand:
         return replace(command, offers=self.offers.get(command.uuid, Offers()))
