@@ -68,11 +68,14 @@ class CheckInStore(Protocol):
         :raises Conflict: the identity is pinned to another enrollment; or it may not.
         """
 
-    async def go_on(self, host: Host, enrollment_id: str, certificate_sha256: str) -> None:
+    async def go_on(
+        self, host: Host, enrollment_id: str, certificate_sha256: str, now: datetime
+    ) -> None:
         """
         Go on with an enrollment under another identity, which is one of its own: store what the
-        host tells of itself this time (its facts and labels of operators are kept), and change
-        nothing else.
+        host tells of itself this time (its facts and labels of operators are kept), let
+        HOST_FACT_CHANGED happen to what uses a value that is another by that, and change nothing
+        else.
 
         :raises Conflict: the identity is not one of this enrollment, or another one has its place.
         """

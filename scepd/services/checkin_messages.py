@@ -159,7 +159,8 @@ class CheckInMessages:
         record of its issue this is no new enrollment.
         """
         enrollment_id, host = message.enrollment.text, _host(message, identity)
-        await self._store.go_on(host, enrollment_id, identity.certificate_sha256)
+        now = utc_now(self._clock)
+        await self._store.go_on(host, enrollment_id, identity.certificate_sha256, now)
         self._last_seen.saw(enrollment_id)
         _log.info("Host {host} goes on with its new identity", host=host.uuid)
         return b""

@@ -25,6 +25,7 @@ from scepd.storage.enrollments import (
     is_enabled,
     put_enrollment,
 )
+from scepd.storage.host_facts import facts_changed, host_row
 from scepd.storage.hosts import put_enrolled_host
 from scepd.storage.identities import known_identity, pin, pin_only, refuse_pinned
 from scepd.storage.outbox import anything_waits, cancel_queue, drop_pushes, wish_pushes
@@ -119,11 +120,14 @@ class SQLCheckInStore:
 
         await self._database.write(unit)
 
-    async def go_on(self, host: Host, enrollment_id: str, certificate_sha256: str) -> None:
+    async def go_on(
+        self, host: Host, enrollment_id: str, certificate_sha256: str, now: datetime
+    ) -> None:
         """
         Go on with an enrollment under another identity, which is one of its own: store what the
-        host tells of itself this time (its facts and labels of operators are kept), and change
-        nothing else.
+        host tells of itself this time (its facts and labels of operators are kept), let
+        HOST_FACT_CHANGED happen to what uses a value that is another by that, and change nothing
+        else.
 
         :raises Conflict: the identity is not one of this enrollment, or another one has its place.
         """
@@ -135,7 +139,11 @@ class SQLCheckInStore:
         def unit(connection: Connection) -> None:
             if connection.scalar(pinned) != enrollment_id:
                 raise Conflict("this identity is not one of this enrollment any more")
+            before = host_row(connection, host.uuid)
             put_enrolled_host(connection, host)
+            after = host_row(connection, host.uuid)
+            if before is not None and after is not None:
+                facts_changed(connection, before, after, now, self._settings)
 
         await self._database.write(unit)
 

@@ -9,20 +9,18 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 
 from scepd.errors import NotFound
-from scepd.model import Activity, DeviceDetails, FactsChange, RowEvent
-from scepd.profiles.facts import changed_values, host_values
-from scepd.profiles.lifecycle import Event, Operation, RetrySettings
-from scepd.profiles.variables import HostValues
+from scepd.model import Activity, DeviceDetails, FactsChange
+from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage.activities import insert_activity
 from scepd.storage.chunks import chunks
 from scepd.storage.convergence import converge_host
 from scepd.storage.database import Database
+from scepd.storage.host_facts import HostRow, facts_changed, host_row
 from scepd.storage.host_labels import change_host_labels, set_automatic_labels
-from scepd.storage.rows import RowChanges
-from scepd.storage.tables import host, host_profile, profile_variable
+from scepd.storage.tables import host
 
 
 class SQLHostChangeStore:
@@ -84,7 +82,7 @@ class SQLHostChangeStore:
         """
 
         def unit(connection: Connection) -> bool:
-            known = connection.execute(select(host).where(host.c.uuid == host_uuid)).first()
+            known = host_row(connection, host_uuid)
             if known is None:
                 return False
             told = _told(details, known)
@@ -93,7 +91,7 @@ class SQLHostChangeStore:
             connection.execute(update(host).where(host.c.uuid == host_uuid).values(told))
             after = _host(connection, host_uuid)
             set_automatic_labels(connection, host_uuid, after.platform, after.os_version)
-            self._facts_changed(connection, host_uuid, _changed(known, after), now)
+            facts_changed(connection, known, after, now, self._settings)
             converge_host(connection, host_uuid, now, self._settings)
             return True
 
@@ -128,32 +126,11 @@ class SQLHostChangeStore:
         same = host.c.uuid == change.host_uuid
         connection.execute(update(host).where(same).values(facts=facts))
         after = _host(connection, change.host_uuid)
-        self._facts_changed(connection, change.host_uuid, _changed(before, after), now)
+        facts_changed(connection, before, after, now, self._settings)
         return True
 
-    def _facts_changed(
-        self, connection: Connection, host_uuid: str, names: Collection[str], now: datetime
-    ) -> None:
-        """
-        Let HOST_FACT_CHANGED happen where one of these variables is used.
-        """
-        if not names:
-            return
-        using = select(profile_variable.c.profile_uuid).where(profile_variable.c.name.in_(names))
-        some = select(host_profile).where(
-            host_profile.c.host_uuid == host_uuid,
-            host_profile.c.operation == Operation.INSTALL.value,
-            host_profile.c.enrollment_id.is_not(None),
-            host_profile.c.profile_uuid.in_(using),
-        )
-        changes = RowChanges(connection, now, self._settings)
-        for row in connection.execute(some).all():
-            event = RowEvent(row.host_uuid, row.profile_uuid, Event.HOST_FACT_CHANGED)
-            changes.change(row, event)
-        changes.write()
 
-
-def _told(details: DeviceDetails, known: Row[tuple[object, ...]]) -> dict[str, str]:
+def _told(details: DeviceDetails, known: HostRow) -> dict[str, str]:
     """
     What is new of it. Platform and serial number of a device never change, whoever says so.
     """
@@ -165,16 +142,8 @@ def _told(details: DeviceDetails, known: Row[tuple[object, ...]]) -> dict[str, s
     return {name: value for name, value in said.items() if value not in ("", getattr(known, name))}
 
 
-def _host(connection: Connection, host_uuid: str) -> Row[tuple[object, ...]]:
-    found = connection.execute(select(host).where(host.c.uuid == host_uuid)).first()
+def _host(connection: Connection, host_uuid: str) -> HostRow:
+    found = host_row(connection, host_uuid)
     if found is None:
         raise NotFound(f"there is no host {host_uuid!r}")
     return found
-
-
-def _changed(before: Row[tuple[object, ...]], after: Row[tuple[object, ...]]) -> frozenset[str]:
-    return changed_values(_values(before), _values(after))
-
-
-def _values(row: Row[tuple[object, ...]]) -> HostValues:
-    return host_values(row.uuid, row.serial_number, row.platform, row.facts)

@@ -18,6 +18,7 @@ from scepd.model import (
     QueuedCommand,
     RenewalAnswer,
 )
+from scepd.profiles.lifecycle import Event
 from tests.storage import records
 from tests.storage.base import StorageTestCase
 from tests.storage.records import HOUR, NOON, SECOND
@@ -180,7 +181,7 @@ class RenewedIdentityContract(IdentityCase):
         await self.issue()
         row, enrollment = await self.row(), await self.checkins.enrollment("H-1")
         told = records.host(labels=(), facts={}, os_version="15.4")
-        await self.checkins.go_on(told, "H-1", NEW)
+        await self.checkins.go_on(told, "H-1", NEW, LATER)
         await self.identities.confirm(NEW, LATER)
         later = NOON + 100 * HOUR
         await self.checkins.update_token("H-1", records.address(b"x"), later, later)
@@ -196,13 +197,30 @@ class RenewedIdentityContract(IdentityCase):
         statuses = {one.uuid: one.status for one in await self.commands.commands("H-1")}
         self.assertEqual(statuses, {"c-1": "queued", "r-1": "offered"})
 
+    async def test_goes_on_and_tells(self) -> None:
+        """
+        A value that was not known before, and that it tells now, brings what failed for lack of it.
+        """
+        await self.enrolled()
+        await self.hosts.put_host(records.host(serial_number=""))
+        await self.add_corp_profile(host_variables=("HOST_HARDWARE_SERIAL",))
+        failed = records.event(Event.RESOLUTION_FAILED, detail="needs the serial number")
+        await self.delivery.happen([failed], NOON, None)
+        await self.begin()
+        await self.offer()
+        await self.issue()
+        told = records.host(serial_number="S-1")
+        await self.checkins.go_on(told, "H-1", NEW, LATER)
+        row = await self.row()
+        self.assertEqual((row.status, row.due_at), ("pending", LATER))
+
     async def test_goes_on_as_its_own(self) -> None:
         """
         Only an identity of the enrollment goes on with it, and none that was replaced.
         """
         await self.renewed()
         for sha256, enrollment in ((NEW, "H-2"), ("sha-XX", "H-1"), (OLD, "H-1")):
-            call = self.checkins.go_on(records.host(enrollment), enrollment, sha256)
+            call = self.checkins.go_on(records.host(enrollment), enrollment, sha256, NOON)
             await self.refused(Conflict, call)
         self.assertIsNone(await self.hosts.host("H-2"))
 

@@ -145,7 +145,7 @@ class GrowthTests(SynchronousTestCase):
         new = records.issued("0C", challenge_sha256="n1")
         await issuing.issue(new, NOON)
         await checkins.identity("sha-0C")
-        await checkins.go_on(records.host(), "H-1", "sha-0C")
+        await checkins.go_on(records.host(), "H-1", "sha-0C", NOON)
         await store.renewal("r-1")
         await store.renewal_answered("r-1", RenewalAnswer("why", NOON, failed=True), NOON)
         await store.counts(NOON, [NOON])

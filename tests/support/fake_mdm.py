@@ -106,7 +106,9 @@ class FakeCheckIns(Breakable):
         self._unpin(enrollment.id)
         self._pin(certificate_sha256, enrollment)
 
-    async def go_on(self, host: Host, enrollment_id: str, certificate_sha256: str) -> None:
+    async def go_on(
+        self, host: Host, enrollment_id: str, certificate_sha256: str, now: datetime
+    ) -> None:
         """
         As the port says.
         """
@@ -537,12 +539,14 @@ class FakeVerification(Breakable):
     A VerificationStore.
 
     :param agents: host by the SHA-256 of a node key.
+    :param users: of each host, who get profiles of it.
     :param known_hosts: their uuids as MDM knows them.
     :param due_at: when a host is due for its inventory.
     """
 
     known_hosts: list[str] = field(default_factory=list)
     agents: dict[str, str] = field(default_factory=dict)
+    users: dict[str, Sequence[str]] = field(default_factory=dict)
     due_at: dict[str, datetime] = field(default_factory=dict)
     of_host: dict[str, list[Delivery]] = field(default_factory=dict)
     recorded: list[ManagedCertificate] = field(default_factory=list)
@@ -569,6 +573,13 @@ class FakeVerification(Breakable):
         """
         self._check()
         return self.agents.get(node_key_sha256)
+
+    async def profile_users(self, host_uuid: str) -> Sequence[str]:
+        """
+        As the port says.
+        """
+        self._check()
+        return self.users.get(host_uuid, ())
 
     async def inventory_due(self, host_uuid: str, now: datetime, again_at: datetime) -> bool:
         """
