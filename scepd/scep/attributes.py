@@ -280,9 +280,12 @@ def _fail_info_text(values: _Values) -> str | None:
     if octets is None:
         return None
     try:
-        return octets.decode("utf-8")
+        text = octets.decode("utf-8")
     except UnicodeDecodeError:
         raise EncodingError("the failInfoText is not UTF-8") from None
+    # It is shown and stored, and PostgreSQL stores no NUL; lines stay apart.
+    shown = "".join(each if each.isprintable() else " " for each in text)
+    return " ".join(shown.split())
 
 
 def _octets(values: _Values, oid: str, tag: int, longest: int) -> bytes | None:

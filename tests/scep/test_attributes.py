@@ -148,6 +148,15 @@ class ReadTests(SynchronousTestCase):
             ):
                 self.assertRaises(EncodingError, read_scep_attributes, doubled)
 
+    def test_clean_text(self) -> None:
+        """
+        What is no character that can be shown, or stored, becomes a space in the words of a
+        certificate authority.
+        """
+        told = "\x00no:\r\n wrong\tchallenge\x1b[2J \u202ex\x00".encode()
+        found = read_scep_attributes(answer(fail_info_text=tlv(0x0C, told), recipient_nonce=NONCE))
+        self.assertEqual(found.fail_info_text, "no: wrong challenge [2J x")
+
     def test_long_text(self) -> None:
         """
         A failInfoText above 1 kB is refused.
