@@ -4,6 +4,7 @@ The checks that a profile passes when it is uploaded, all reported together.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,14 @@ def _header_faults(root: Mapping[str, PlistValue]) -> Iterator[Fault]:
         value = root.get(key)
         if not isinstance(value, str) or not value.strip():
             yield Fault(key, f"{key} must be present, and a text that is not empty.")
+        elif key == "PayloadIdentifier" and not _is_told_alike(value):
+            yield Fault(
+                key,
+                f"{key} must not begin or end with a space, nor hold control characters: devices"
+                " and their agents don't all tell it with them.",
+            )
+        elif "\0" in value:
+            yield Fault(key, f"{key} must not hold a NUL.")
     if root.get("PayloadScope", "System") not in ("System", "User"):
         yield Fault("PayloadScope", "PayloadScope must be System or User.")
     payloads = root.get("PayloadContent", [])
@@ -143,6 +152,17 @@ def _header_faults(root: Mapping[str, PlistValue]) -> Iterator[Fault]:
     for index, payload in enumerate(payloads):
         if not isinstance(payload, dict):
             yield Fault(f"PayloadContent[{index}]", "A payload must be a dictionary.")
+
+
+def _is_told_alike(identifier: str) -> bool:
+    """
+    Whether a host's lists of profiles can be trusted to show an identifier as it is.
+    """
+    return identifier == identifier.strip() and not any(map(_is_control, identifier))
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) == "Cc"
 
 
 def _variable_faults(

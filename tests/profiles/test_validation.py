@@ -214,6 +214,29 @@ class RefusedTests(SynchronousTestCase):
             ("PayloadScope", "PayloadScope must be System or User."),
         )
 
+    def test_identifier(self) -> None:
+        """
+        An identifier that may be told otherwise than it was uploaded is refused: its profile would
+        be missed on each host.
+        """
+        for wrong in (" com.example", "com.example ", "com.example\u00a0", "a\nb", "a\x00b"):
+            content = plistlib.dumps(profile(PayloadIdentifier=wrong), fmt=plistlib.FMT_BINARY)
+            (fault,) = upload_faults(content)
+            self.assertEqual(fault.field, "PayloadIdentifier")
+            self.assertIn("must not begin or end with a space", fault.message)
+        for right in ("com.ex\u00e4mple", "com.ex\u00a0ample", "a b"):
+            self.assertEqual(upload_faults(xml(profile(PayloadIdentifier=right))), ())
+
+    def test_display_name(self) -> None:
+        """
+        A binary property list can hold a NUL, and PostgreSQL can't.
+        """
+        content = plistlib.dumps(profile(PayloadDisplayName="a\0b"), fmt=plistlib.FMT_BINARY)
+        (fault,) = upload_faults(content)
+        self.assertEqual(
+            fault, Fault("PayloadDisplayName", "PayloadDisplayName must not hold a NUL.")
+        )
+
     def test_payloads_of_wrong_type(self) -> None:
         """
         PayloadContent must be an array of dictionaries.
