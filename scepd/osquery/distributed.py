@@ -4,7 +4,7 @@ Distributed queries: what is asked, and what comes back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ The name of the query for the device's profiles, from an extension's table that 
 """
 USER_PROFILES = "scepd_user_profiles"
 """
-The name of the query for the users' profiles, likewise.
+The name of the query for the profiles of the users that scepd manages, likewise.
 """
 CERTIFICATES = "scepd_certificates"
 """
@@ -34,19 +34,24 @@ QUERIES: Mapping[str, str] = {
         "SELECT display_name, identifier, install_date FROM macos_profiles"
         " WHERE type = 'Configuration'"
     ),
-    USER_PROFILES: (
-        "SELECT display_name, identifier, install_date FROM macos_user_profiles"
-        " WHERE type = 'Configuration'"
-    ),
     CERTIFICATES: (
         "SELECT common_name, subject, issuer, subject2, issuer2, serial, sha1, not_valid_before,"
         " not_valid_after, path FROM certificates WHERE ca = 0 AND path NOT LIKE '/System/%'"
     ),
 }
 """
-The SQL of each query; they are apart, so that a table that is missing spoils no other.
+The SQL of each query that all hosts are asked; they are apart, so that a table that is missing
+spoils no other.
 """
 _MOST_QUERIES = 100
+_MOST_USERS = 10
+_LONGEST_NAME = 255
+# fleetd's table takes one user, by one "equals", and refuses all else ("missing username
+# constraint"); in a UNION each part brings its own.
+_OF_USER = (
+    "SELECT display_name, identifier, install_date FROM macos_user_profiles"
+    " WHERE username = {name} AND type = 'Configuration'"
+)
 
 Row: TypeAlias = Mapping[str, str]
 """
@@ -98,15 +103,28 @@ def parse_distributed_write(body: bytes, *, max_size: int = LARGEST_BODY) -> Dis
     return DistributedWrite(node_key, rows, statuses)
 
 
-def queries_answer(names: Iterable[str]) -> bytes:
+def inventory_queries(user_names: Collection[str] = ()) -> Mapping[str, str]:
+    """
+    What a host is asked for its inventory.
+
+    :param user_names: short names of all users who have profiles. Of none they are not asked for;
+        nor where one can't be named in SQL, as half a list would be taken for a whole one.
+    :returns: the SQL of each query by its name.
+    """
+    if not 0 < len(user_names) <= _MOST_USERS or not all(map(_can_be_named, user_names)):
+        return QUERIES
+    parts = [_OF_USER.format(name=_sql_text(name)) for name in sorted(user_names)]
+    return {**QUERIES, USER_PROFILES: " UNION ALL ".join(parts)}
+
+
+def queries_answer(queries: Mapping[str, str]) -> bytes:
     """
     Answer a request to ``distributed/read``.
 
-    :param names: keys of ``QUERIES``; none when there is nothing to ask.
+    :param queries: the SQL by the query's name; none when there is nothing to ask.
     :returns: JSON.
     """
-    queries = {name: QUERIES[name] for name in names}
-    return write_object({"queries": queries, "node_invalid": False})
+    return write_object({"queries": dict(queries), "node_invalid": False})
 
 
 def write_answer() -> bytes:
@@ -116,6 +134,18 @@ def write_answer() -> bytes:
     :returns: JSON.
     """
     return write_object({"node_invalid": False})
+
+
+def _can_be_named(user_name: str) -> bool:
+    return 0 < len(user_name) <= _LONGEST_NAME and user_name.isprintable()
+
+
+def _sql_text(text: str) -> str:
+    """
+    Write a text as SQLite's literal, which knows no escapes but the doubled quote
+    (https://www.sqlite.org/lang_expr.html#literal_values_constants_).
+    """
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _statuses(root: Mapping[str, JSONValue]) -> dict[str, int]:

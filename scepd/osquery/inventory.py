@@ -94,9 +94,10 @@ def user_profiles_of(write: DistributedWrite) -> tuple[InstalledProfile, ...] | 
     List the profiles of the device's users.
 
     :param write: what the agent found.
-    :returns: the profiles; None when this is no inventory of them.
+    :returns: the profiles; None when this is no inventory of them. An empty one is none, either:
+        fleetd's first versions of the table lost all rows, and MDM can tell.
     """
-    return _read(write, USER_PROFILES, _profile)
+    return _read(write, USER_PROFILES, _profile) or None
 
 
 def certificates_of(write: DistributedWrite) -> tuple[ObservedCertificate, ...] | None:
@@ -121,13 +122,17 @@ def _read(
     rows = write.inventory(name)
     if rows is None:
         return None
-    found = (reader(row) for row in rows[:_MOST_ROWS])
+    # What stands behind a cut would be taken for missing.
+    if len(rows) > _MOST_ROWS:
+        return None
+    found = (reader(row) for row in rows)
     return tuple(each for each in found if each is not None)
 
 
 def _profile(row: Row) -> InstalledProfile | None:
-    identifier = _text(row, "identifier")
-    if not identifier:
+    # As it is: it is compared with what was uploaded.
+    identifier = row.get("identifier", "")
+    if not 0 < len(identifier) <= _LONGEST:
         return None
     date = _install_date(row.get("install_date", ""))
     return InstalledProfile(identifier, _text(row, "display_name"), date)

@@ -206,6 +206,12 @@ class VerificationStore(Protocol):
         The host of an osquery agent, or None.
         """
 
+    async def profile_users(self, host_uuid: str) -> Sequence[str]:
+        """
+        The short names of the users by whose enabled channels profiles of a host go; empty where
+        it is not known.
+        """
+
     async def inventory_due(self, host_uuid: str, now: datetime, again_at: datetime) -> bool:
         """
         Whether the host should be asked for its inventory now; then it is not due again before

@@ -93,6 +93,13 @@ class _Judgement:
         """
         return any(found.is_doubtful for _, found in self.verdicts)
 
+    def is_covered(self, inventory: Inventory, platform: str) -> bool:
+        """
+        Whether an inventory lists profiles of each scope that the host was delivered.
+        """
+        scopes = {"System"} | {delivery.scope for delivery, _ in self.verdicts}
+        return all(inventory.profiles_of(scope, platform) is not None for scope in scopes)
+
 
 class Verification:
     """
@@ -211,7 +218,8 @@ class Verification:
         since = self._unsettled_since(judged, now)
         schedule = self._settings.schedule
         if inventory.source == OSQUERY:
-            agent_until = None if inventory.profiles is None else now + schedule.silence
+            is_enough = judged.is_covered(inventory, state.platform)
+            agent_until = now + schedule.silence if is_enough else None
             agent_due_at = schedule.agent_again(now, since)
             mdm_due_at = schedule.mdm_after_agent(
                 state, now, since, agent_until, is_doubtful=judged.is_doubtful

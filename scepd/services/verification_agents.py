@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from twisted.internet.interfaces import IReactorTime
@@ -83,6 +83,12 @@ class Agents:
         if not 0 < len(node_key) <= _LONGEST_KEY:
             return None
         return await self._store.agent_host(_digest(node_key))
+
+    async def users(self, host_uuid: str) -> Sequence[str]:
+        """
+        The short names of the users who get profiles of a host.
+        """
+        return await self._store.profile_users(host_uuid)
 
     async def _learn(self, key: str, details: DeviceDetails) -> None:
         host = await self._store.agent_host(_digest(key))

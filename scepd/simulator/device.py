@@ -95,6 +95,7 @@ class SimulatedDevice:
         self._proves = proves
         self._proved: dict[bytes, DeviceHTTP] = {}
         self.users: list[SimulatedDevice] = []
+        self.short_name = ""
 
     # -- what it holds -----------------------------------------------------------------------------
 

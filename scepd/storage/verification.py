@@ -18,9 +18,10 @@ from scepd.storage.certificates import (
 )
 from scepd.storage.database import Database
 from scepd.storage.deliveries import deliveries_of
+from scepd.storage.enrollments import USER_KINDS
 from scepd.storage.inventory_rows import record_taken
 from scepd.storage.rows import apply_events
-from scepd.storage.tables import host, managed_certificate
+from scepd.storage.tables import enrollment, host, host_profile, managed_certificate
 
 
 class SQLVerificationStore:
@@ -58,6 +59,24 @@ class SQLVerificationStore:
         def query(connection: Connection) -> str | None:
             uuid: str | None = connection.scalar(one)
             return uuid
+
+        return await self._database.read(query)
+
+    async def profile_users(self, host_uuid: str) -> Sequence[str]:
+        """
+        The short names of the users by whose enabled channels profiles of a host go; empty where
+        it is not known.
+        """
+        ways = select(host_profile.c.enrollment_id).where(host_profile.c.host_uuid == host_uuid)
+        names = select(enrollment.c.user_name).where(
+            enrollment.c.host_uuid == host_uuid,
+            enrollment.c.kind.in_(USER_KINDS),
+            enrollment.c.enabled.is_(True),
+            enrollment.c.id.in_(ways),
+        )
+
+        def query(connection: Connection) -> list[str]:
+            return sorted(set(connection.scalars(names)))
 
         return await self._database.read(query)
 

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 
 from scepd.model import DeviceDetails
 from scepd.osquery.distributed import (
-    QUERIES,
+    inventory_queries,
     parse_distributed_write,
     queries_answer,
     write_answer,
@@ -97,10 +97,10 @@ class OsqueryAPI:
         if host is None:
             return node_invalid_answer()
         if not await self._verification.is_due(host):
-            return queries_answer(())
+            return queries_answer({})
         _log.info("The agent of host {host} reads its queries", step="B28", host=host)
         _log.info("Asking host {host} for profiles and certificates", step="B29", host=host)
-        return queries_answer(QUERIES)
+        return queries_answer(inventory_queries(await self._agents.users(host)))
 
     async def write(self, body: bytes) -> bytes:
         """

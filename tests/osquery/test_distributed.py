@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 from datetime import UTC, datetime
 
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from scepd.osquery.distributed import (
     PROFILES,
     QUERIES,
     USER_PROFILES,
+    inventory_queries,
     parse_distributed_write,
     queries_answer,
     write_answer,
@@ -201,6 +203,35 @@ class InventoryTests(SynchronousTestCase):
         self.assertEqual(user_profiles_of(found), (InstalledProfile("u", "", None),))
         self.assertIsNone(profiles_of(found))
 
+    def test_no_user_profiles(self) -> None:
+        """
+        An empty list of users' profiles is none: MDM has to tell.
+        """
+        self.assertIsNone(user_profiles_of(parse_distributed_write(write({USER_PROFILES: []}))))
+
+    def test_cut(self) -> None:
+        """
+        A list that is longer than what is read is no inventory: the rest would be missing.
+        """
+        profiles = [{"identifier": f"p.{number}"} for number in range(10_001)]
+        certificates = [_CERTIFICATE] * 10_001
+        for count, expected in ((10_000, False), (10_001, True)):
+            rows = {PROFILES: profiles[:count], CERTIFICATES: certificates[:count]}
+            found = parse_distributed_write(write(rows), max_size=10_000_000)
+            self.assertEqual(profiles_of(found) is None, expected)
+            self.assertEqual(certificates_of(found) is None, expected)
+
+    def test_identifiers(self) -> None:
+        """
+        An identifier is told as the device has it, whatever is in it.
+        """
+        odd = [" com.example ", "com.ex\u00a0ample", "com.ex\u200bample", "a\nb"]
+        found = profiles_of(
+            parse_distributed_write(write({PROFILES: [{"identifier": each} for each in odd]}))
+        )
+        assert found is not None
+        self.assertEqual([each.identifier for each in found], odd)
+
     def test_missing_table(self) -> None:
         """
         An agent without macos_profiles has certificates all the same.
@@ -262,10 +293,10 @@ class AnswerTests(SynchronousTestCase):
         """
         The agent gets the SQL of what is asked, or nothing to do.
         """
-        answer = json.loads(queries_answer([CERTIFICATES]))
+        answer = json.loads(queries_answer({CERTIFICATES: QUERIES[CERTIFICATES]}))
         expected = {"queries": {CERTIFICATES: QUERIES[CERTIFICATES]}, "node_invalid": False}
         self.assertEqual(answer, expected)
-        self.assertEqual(json.loads(queries_answer([])), {"queries": {}, "node_invalid": False})
+        self.assertEqual(json.loads(queries_answer({})), {"queries": {}, "node_invalid": False})
         self.assertEqual(json.loads(write_answer()), {"node_invalid": False})
 
     def test_sql(self) -> None:
@@ -279,3 +310,37 @@ class AnswerTests(SynchronousTestCase):
         )
         for sql in QUERIES.values():
             self.assertEqual(sql.count(" FROM "), 1)
+
+    def test_users(self) -> None:
+        """
+        The profiles of users are asked for user by user, as the table takes one alone; of no user
+        they are not asked for.
+        """
+        self.assertEqual(set(inventory_queries()), {PROFILES, CERTIFICATES})
+        of_ann = (
+            "SELECT display_name, identifier, install_date FROM macos_user_profiles"
+            " WHERE username = 'ann' AND type = 'Configuration'"
+        )
+        self.assertEqual(inventory_queries(["ann"]), {**QUERIES, USER_PROFILES: of_ann})
+        both = f"{of_ann} UNION ALL {of_ann.replace('ann', 'bob')}"
+        self.assertEqual(inventory_queries(["bob", "ann"])[USER_PROFILES], both)
+
+    def test_hostile_users(self) -> None:
+        """
+        A name is one text of SQL, whatever is in it: SQLite itself reads it back. With one that can
+        be no such text no user is asked for.
+        """
+        names = ["o'hara", "x' OR ''='", "'; DROP TABLE t; --", '"', "\\'", "%s", "{name}", "Zoë"]
+        database = sqlite3.connect(":memory:")
+        self.addCleanup(database.close)
+        columns = "display_name, identifier, install_date, username, type"
+        database.execute(f"CREATE TABLE macos_user_profiles ({columns})")
+        for name in names:
+            row = (name, name, "", name, "Configuration")
+            database.execute("INSERT INTO macos_user_profiles VALUES (?, ?, ?, ?, ?)", row)
+        for name in names:
+            sql = inventory_queries([name])[USER_PROFILES]
+            self.assertEqual(database.execute(sql).fetchall(), [(name, name, "")])
+        for wrong in ("", "a\0b", "a\nb", "x" * 256):
+            self.assertNotIn(USER_PROFILES, inventory_queries(["ann", wrong]))
+        self.assertNotIn(USER_PROFILES, inventory_queries([str(each) for each in range(11)]))

@@ -229,6 +229,22 @@ class AskingTests(VerificationTestCase):
         self.take(profiles=None)
         self.assertEqual(self.mdm_due(), now + timedelta(minutes=7))
 
+    def test_agent_without_users(self) -> None:
+        """
+        Nor is one enough that can't list the profiles of users where such were delivered, also when
+        they are verified: its host is asked over MDM each hour.
+        """
+        now = utc_now(self.clock)
+        self.delivered(status="verified", scope="User")
+        due = now + timedelta(minutes=50)
+        self.inventories.states["UDID-1"] = replace(MAC, mdm_due_at=due, mdm_asked_at=now)
+        self.take()
+        self.assertEqual((self.store.taken[-1].agent_until, self.mdm_due()), (None, due))
+        of_user = [(PROFILE.identifier, NOW)]
+        told = Inventory([], [certificate(f"OU={MARKER}")], "osquery", of_user)
+        self.successResultOf(Deferred.fromCoroutine(self.verification.take("UDID-1", told)))
+        self.assertEqual(self.mdm_due(), now + timedelta(hours=2))
+
     def test_mdm(self) -> None:
         """
         After an answer over MDM the next is wanted in an hour; while something waits for its proof

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import EncodingError
-from scepd.osquery.distributed import CERTIFICATES, PROFILES, QUERIES, USER_PROFILES
+from scepd.osquery.distributed import CERTIFICATES, PROFILES, QUERIES
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.identity import Identity
 from scepd.simulator.keychain import InstalledProfile
@@ -114,7 +114,6 @@ class TableTests(SynchronousTestCase):
         expected = {"identifier": "com.example.enroll", "display_name": "Enrollment"}
         self.assertEqual(rows, [expected])
         self.assertEqual(len(query(device, "SELECT * FROM certificates")[0]), 11)
-        self.assertEqual(query(device, QUERIES[USER_PROFILES]), [])
 
     def test_refused(self) -> None:
         """
@@ -180,7 +179,7 @@ class AgentTests(SynchronousTestCase):
         """
         self.assertEqual(self.agent.poll(), 0)
         self.server.queries = dict(QUERIES)
-        self.assertEqual(self.agent.poll(), 3)
+        self.assertEqual(self.agent.poll(), 2)
         (written,) = self.server.written
         self.assertEqual(written["node_key"], "key-1")
         self.assertEqual(written["statuses"], dict.fromkeys(QUERIES, 0))
@@ -201,7 +200,7 @@ class AgentTests(SynchronousTestCase):
         self.server.queries = dict(QUERIES)
         self.agent.poll()
         (written,) = self.server.written
-        statuses = {PROFILES: 1, USER_PROFILES: 0, CERTIFICATES: 0}
+        statuses = {PROFILES: 1, CERTIFICATES: 0}
         self.assertEqual(written["statuses"], statuses)
         self.assertEqual(written["messages"], {PROFILES: "no such table: macos_profiles"})
         self.assertEqual(written["queries"][PROFILES], [])

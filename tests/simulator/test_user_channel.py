@@ -12,7 +12,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.osquery.distributed import QUERIES, USER_PROFILES
+from scepd.errors import EncodingError
+from scepd.osquery.distributed import USER_PROFILES, inventory_queries
 from scepd.simulator.client_certificate import proving_http
 from scepd.simulator.failures import DeviceError
 from scepd.simulator.http import DeviceHTTP
@@ -74,7 +75,7 @@ class UserChannelTests(SynchronousTestCase):
         self.assertEqual([each["UserID"] for each in self._sent()], [_USER] * 2)
         self.assertEqual(len(self.user.keychain.identities), 1)
         self.assertEqual((self.device.keychain.profiles, self.device.keychain.identities), ({}, []))
-        (row,) = query(self.device, QUERIES[USER_PROFILES])
+        (row,) = query(self.device, inventory_queries(["ann"])[USER_PROFILES])
         self.assertEqual(row["identifier"], "com.example.wifi")
         listed = query(self.device, "SELECT identifier FROM macos_profiles")
         self.assertEqual(listed, [{"identifier": "com.example.enroll"}])
@@ -86,6 +87,27 @@ class UserChannelTests(SynchronousTestCase):
         self.assertEqual(identifiers, ["com.example.wifi"])
         self.user.check_out()
         self.assertEqual((self.user.profiles, self.user.keychain.identities), ((), []))
+
+    def test_users_in_osquery(self) -> None:
+        """
+        The table of users' profiles takes one user by name, as fleetd's does, and refuses in its
+        words; several are asked for by UNION ALL.
+        """
+        other = UserChannel(self.device, "o'hara")
+        self.server.commands = [command("InstallProfile", Payload=profile())]
+        self.assertEqual(other.poll(), 1)
+        asked = inventory_queries(["ann", "o'hara"])[USER_PROFILES]
+        self.assertEqual(len(query(self.device, asked)), 1)
+        table = "SELECT identifier FROM macos_user_profiles"
+        self.assertEqual(query(self.device, f"{table} WHERE username = 'ann'"), [])
+        for where, words in (
+            ("", "missing username constraint"),
+            ("WHERE username IN ('ann')", "missing username constraint"),
+            ("WHERE username = 'ann' OR username = 'x'", "must be a single equals constraint"),
+            ("WHERE username = 'nobody'", "calling /usr/bin/profiles"),
+        ):
+            error = self.assertRaises(EncodingError, query, self.device, f"{table} {where}")
+            self.assertIn(words, str(error))
 
     def test_device_apart(self) -> None:
         """

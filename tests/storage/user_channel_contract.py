@@ -105,6 +105,20 @@ class UserChannelContract(UserChannelCase):
             [(one.enrollment_id, one.address) for one in claimed], [(ANN, channel.push)]
         )
 
+    async def test_profile_users(self) -> None:
+        """
+        The users who get profiles of a host are those by whose enabled channels some go.
+        """
+        await self.enroll()
+        await self.enroll("H-2")
+        await self.appear(user_name="ann")
+        self.assertEqual(await self.verification.profile_users("H-1"), [])
+        await self.user_profile()
+        self.assertEqual(await self.verification.profile_users("H-1"), ["ann"])
+        self.assertEqual(await self.verification.profile_users("H-2"), [])
+        await self.channels.end(ANN, NOON)
+        self.assertEqual(await self.verification.profile_users("H-1"), [])
+
     async def test_of_no_device(self) -> None:
         """
         A user channel of a device that is not enabled, has ended, or is another host's, is refused.

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
 from scepd.model import Delivery, DeviceDetails
-from scepd.osquery.distributed import CERTIFICATES, PROFILES, QUERIES
+from scepd.osquery.distributed import CERTIFICATES, PROFILES, QUERIES, inventory_queries
 from scepd.profiles.lifecycle import Event
 from scepd.services.rendering import ProfileRendering
 from scepd.services.verification_agents import Agents
@@ -314,6 +314,13 @@ class InventoryTests(OsqueryTestCase):
         self.assertEqual(self.read(), {})
         self.clock.advance(3600)
         self.assertEqual(self.read(), dict(QUERIES))
+
+    def test_users(self) -> None:
+        """
+        The users who get profiles of the host are asked for by their names.
+        """
+        self.store.users["UDID-1"] = ["ann"]
+        self.assertEqual(self.read(), dict(inventory_queries(["ann"])))
 
     def test_proof(self) -> None:
         """
