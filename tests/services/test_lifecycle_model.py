@@ -273,9 +273,18 @@ class LifecycleModelTests(SynchronousTestCase):
         Let some steps happen, and all end well.
         """
         comparison = LifecycleComparison(self.database)
-        comparison.begin(beginnings)
-        comparison.agrees()
-        for name, arguments in steps:
-            getattr(comparison, name)(*arguments)
+        done: list[str] = []
+        try:
+            comparison.begin(beginnings)
             comparison.agrees()
-        comparison.end()
+            for name, arguments in steps:
+                done.append(f"{name} {' '.join(map(_told, arguments))}")
+                getattr(comparison, name)(*arguments)
+                comparison.agrees()
+            comparison.end()
+        except AssertionError as error:
+            raise AssertionError(f"{beginnings}, {', '.join(done)}: {error}") from error
+
+
+def _told(argument: object) -> str:
+    return argument.uuid if isinstance(argument, Profile) else str(argument)

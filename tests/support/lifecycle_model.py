@@ -72,8 +72,8 @@ class ModelRow:
         waits for one.
     :param waits: whether the current command waits for its answer.
     :param offered: whether the host was handed the profile since it enrolled.
-    :param seen: what the proxy saw since the hand-over, oldest first: a pkiStatus, ``out``
-        or ``closed``.
+    :param seen: what the proxy saw since the hand-over, oldest first: a pkiStatus, ``out``,
+        ``unseen`` or ``closed``.
     :param offers: of the current command, since its last answer.
     :param setbacks: those of the offers that count, by hours.
     :param content: the number of the profile's content that it is of.
@@ -260,7 +260,7 @@ class ModelRow:
             if self.status in ("pending", "verifying") and (last is None or now - last >= _HOUR):
                 self.status, self.due, self.host.redelivered_at = "pending", now, now
             return False
-        self.seen.append("out" if said == "unseen" else said)
+        self.seen.append(said)
         if said in ("SUCCESS", "unseen"):
             self.window.key = key
         self.granted = self.granted or said == "SUCCESS"
@@ -381,5 +381,5 @@ class ModelRow:
 
 
 def _is_outage(seen: list[str]) -> bool:
-    answers = [said for said in seen if said != "closed"]
+    answers = [said for said in seen if said not in ("closed", "unseen")]
     return bool(answers) and answers[-1] == "out"
