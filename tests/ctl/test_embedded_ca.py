@@ -218,6 +218,16 @@ class EmbeddedCATests(SynchronousTestCase):
             self.assertRegex(result.stdout, r"current +CN=scepd 12345678 +01 +3072")
             self.assert_sent(method, "embedded_ca/rollover", body)
 
+    def test_two_steps(self) -> None:
+        """
+        Two steps at once are refused, and nothing is sent: neither may win.
+        """
+        for options in (("--plan", "--commit"), ("--status", "--commit"), ("--commit", "--cancel")):
+            result = self.server.run("ca", "rollover", *options)
+            self.assertEqual(result.exit_code, 2, result.output)
+            self.assertIn("--plan, --commit, --cancel and --status", result.output)
+        self.assertEqual(self.server.requests, [])
+
     def test_json(self) -> None:
         """
         Programs get JSON.
