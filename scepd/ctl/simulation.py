@@ -124,7 +124,7 @@ class Simulation:
             try:
                 self._agent.poll()
             except DeviceError as error:
-                self._tell(f"osquery: {error}")
+                self._tell(f"osquery: {str(error).removeprefix('osquery: ')}")
         verified = self._goal.is_verified
         if verified is not None:
             return bool(self._device.keychain.profiles) and verified()
