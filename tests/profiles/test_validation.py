@@ -5,6 +5,7 @@ Tests for the checks of an upload: every row of the table, with its message and 
 from __future__ import annotations
 
 import plistlib
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +57,15 @@ class AcceptedTests(SynchronousTestCase):
     """
     Tests for profiles that pass.
     """
+
+    def test_example(self) -> None:
+        """
+        The profile that the documents tell operators to begin with passes, without a warning.
+        """
+        content = (Path(__file__).parents[2] / "docs" / "wifi.mobileconfig").read_bytes()
+        found = validate_profile(content, known_authorities={"Test_SCEP"})
+        self.assertIn("SCEP_RENEWAL_ID", found.variables)
+        self.assertEqual(found.warnings, ())
 
     def test_sample(self) -> None:
         """
