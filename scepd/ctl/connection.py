@@ -127,11 +127,17 @@ class Connection:
 
         :raises click.ClickException: as :meth:`get`.
         """
-        url = "/api/v1/" + "/".join(quote(part, safe="") for part in path)
-        with self._client() as client:
-            answer = self._request(
-                client, method, url, content=content, json=json, parameters=parameters
-            )
+        try:
+            url = "/api/v1/" + "/".join(quote(part, safe="") for part in path)
+            with self._client() as client:
+                answer = self._request(
+                    client, method, url, content=content, json=json, parameters=parameters
+                )
+        except UnicodeEncodeError:
+            # Bytes of the command line that the locale's encoding does not have.
+            raise click.UsageError(
+                "An argument is no text in the encoding of the locale."
+            ) from None
         _check(answer, self.server)
         return answer
 

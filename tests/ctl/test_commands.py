@@ -145,6 +145,29 @@ class ConnectionTests(SynchronousTestCase):
         self.assertNotIn(TOKEN, self.server.run("status").output)
 
 
+class ArgumentTests(SynchronousTestCase):
+    """
+    Tests for arguments that are no text.
+    """
+
+    def test_no_text(self) -> None:
+        """
+        Bytes of another encoding are wrong usage, in the body, the path or the query alike.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        server = Pretend(folder)
+        for arguments in (
+            ("enroll-token", "create", "--name", "Zo\udceb"),
+            ("host", "show", "\udceb"),
+            ("exchange", "list", "--host", "\udceb"),
+        ):
+            result = server.run(*arguments)
+            self.assertEqual(result.exit_code, 2, result.output)
+            self.assertIn("no text in the encoding of the locale", result.output)
+        self.assertEqual(server.requests, [])
+
+
 class HelpTests(SynchronousTestCase):
     """
     Tests for the texts that teach.
