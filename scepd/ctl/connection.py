@@ -114,6 +114,17 @@ class Connection:
             yield from objects(page, "items")
             after = page.get("next")
 
+    def require_host(self, uuid: str | None) -> None:
+        """
+        Refuse a host that the server does not know: of a mistyped one any list is empty, which
+        looks as if all were well.
+
+        :param uuid: None: any.
+        :raises click.ClickException: as :meth:`get`.
+        """
+        if uuid is not None:
+            self.get("hosts", uuid)
+
     def send(
         self,
         method: str,

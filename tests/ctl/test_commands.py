@@ -295,6 +295,17 @@ class ProfileCommandTests(SynchronousTestCase):
         self.assertIn("x, y", self.server.run("profile", "list").stdout)
         self.assertEqual(self.server.run("profile", "delete", "a1").exit_code, 0)
 
+    def test_exchanges_of_no_host(self) -> None:
+        """
+        That a host has none is said of hosts only that there are.
+        """
+        missing = problem(404, "Not found", "There is no host of this uuid.")
+        self.server.answers = [answer(200, {"items": []}), missing]
+        result = self.server.run("exchange", "list", "--host", "h1")
+        self.assertEqual((result.exit_code, result.stdout), (1, ""))
+        self.server.answers = [answer(200, {"items": []})]
+        self.assertEqual(self.server.run("exchange", "list").stdout, "There are no exchanges.\n")
+
     def test_records(self) -> None:
         """
         Exchanges and activities are tables, or arrays.
