@@ -102,12 +102,38 @@ class FaultTests(SynchronousTestCase):
             '[listen]\nadmin_tls = "yes"': "[listen] admin_tls: found 'yes'; "
             "allowed: true or false",
             "[listen]\ndevices = 8080": "[listen] devices: found 8080; allowed: a Twisted endpoint "
-            "string, such as tcp:8080:interface=127.0.0.1 or unix:/run/scepd.sock",
+            "string, such as tcp:8080:interface=127.0.0.1, with a port from 0 to 65535, or "
+            "unix:/run/scepd.sock",
             "[secrets]\nkeyring_file = 1": "[secrets] keyring_file: found 1; "
             "allowed: a path, relative to this file's folder or absolute",
         }
         for text, sentence in cases.items():
             self.assertEqual(self.faults(text), [sentence])
+
+    def test_listeners(self) -> None:
+        """
+        Where to listen has a kind and a port that exist; any way of Twisted's to write it will do.
+        """
+        good = (
+            "tcp:0",
+            "tcp:65535:interface=\\\\:\\\\:1",
+            "tcp:interface=::port=80",
+            "unix:/x:mode=660",
+        )
+        for endpoint in good:
+            parse(f'[listen]\ndevices = "{endpoint}"', _FILE)
+        for endpoint in (
+            "tcp",
+            "tcp:",
+            "tcp:65536",
+            "tcp:-1",
+            "tcp:http",
+            "tcp:port=x",
+            "ssl:443",
+            "",
+        ):
+            (fault,) = self.faults(f'[listen]\nadmin = "{endpoint}"')
+            self.assertIn(f"[listen] admin: found {endpoint!r}; allowed: a Twisted", fault)
 
     def test_wrong_values(self) -> None:
         """

@@ -4,7 +4,7 @@ What check-ins and commands store.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -46,6 +46,11 @@ class CheckInStore(Protocol):
     async def enrollments_of_host(self, host_uuid: str) -> Sequence[Enrollment]:
         """
         The enrollments of a host, its user channels too: that of the device first, then by id.
+        """
+
+    async def enrolled_hosts(self, host_uuids: Collection[str]) -> Collection[str]:
+        """
+        Those of these hosts whose device is enrolled: its push address came, and no CheckOut since.
         """
 
     async def authenticate(

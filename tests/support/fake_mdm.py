@@ -7,7 +7,7 @@ while ``broken``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -79,6 +79,15 @@ class FakeCheckIns(Breakable):
         self._check()
         found = [one for one in self.enrollments.values() if one.host_uuid == host_uuid]
         return sorted(found, key=lambda one: (one.kind.endswith("user"), one.id))
+
+    async def enrolled_hosts(self, host_uuids: Collection[str]) -> Collection[str]:
+        """
+        As the port says.
+        """
+        self._check()
+        devices = [one for one in self.enrollments.values() if not one.kind.endswith("user")]
+        enrolled = {one.host_uuid for one in devices if one.enabled}
+        return enrolled & set(host_uuids)
 
     async def authenticate(
         self,
