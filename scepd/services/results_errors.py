@@ -13,8 +13,8 @@ from scepd.services.protection import REJECTED
 
 _OUTAGES = frozenset({502, 503, 504})
 _DEVICE_GONE = 0
-# Devices wait for a minute or so. One that leaves at once says nothing of the certificate authority,
-# and must not be delivered to for ever.
+# Devices wait for a minute or so. One that leaves at once says nothing of the CA, and must not be
+# delivered to for ever.
 _PATIENCE_MILLISECONDS = 10_000
 _CLOSED_WINDOW = 403
 _LONGEST = 1000
