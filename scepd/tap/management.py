@@ -267,6 +267,7 @@ class Management:
             around.random_bytes,
             self.identities.hand_over,
             Unanswered(results),
+            self._metrics,
         )
         settings = around.configuration
         return Commands(

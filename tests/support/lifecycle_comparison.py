@@ -364,15 +364,7 @@ class LifecycleComparison:
         """
         self.pass_time()
         offer = self.world.poll(uuid)
-        # What can't be rendered at pick-up fails, and the next one is offered.
-        for (host, profile), row in self.rows.items():
-            found = self.world.row(host, profile)
-            if host == uuid and row.waits and found is not None and found.status == "failed":
-                assert row.operation == "install" and not self.can_be_resolved(row)
-                row.fail()
-        for row in self.rows_of(uuid):
-            if row.is_given_up(self.now) and self.has_ended(row.command):
-                self.refuse(uuid, row)
+        self.end_commands(uuid)
         if offer is None:
             assert not any(row.waits for row in self.rows_of(uuid)), "a command is not offered"
             return None
@@ -382,6 +374,34 @@ class LifecycleComparison:
         assert not current.is_given_up(self.now), "a command is offered for ever"
         current.hand_over(self.now)
         return offer
+
+    def end_commands(self, uuid: str) -> None:
+        """
+        A device asked for a command, and some ended by that.
+        """
+        # What can't be rendered at pick-up fails, and the next one is offered.
+        for (host, profile), row in self.rows.items():
+            found = self.world.row(host, profile)
+            if host == uuid and row.waits and found is not None and found.status == "failed":
+                assert row.operation == "install" and not self.can_be_resolved(row)
+                row.fail()
+        for row in self.rows_of(uuid):
+            if row.is_given_up(self.now) and self.has_ended(row.command):
+                self.refuse(uuid, row)
+
+    def stumble(self, uuid: str, hours: int) -> None:
+        """
+        A device comes each hour, and the server fails to make whatever waits for it.
+        """
+        self.world.commands.is_faulty = True
+        for _ in range(hours):
+            self.pass_time(3601)
+            assert self.world.poll(uuid) is None
+            self.end_commands(uuid)
+            for row in self.rows_of(uuid):
+                if row.waits and row.is_hopeless(self.now):
+                    self.refuse(uuid, row)
+        self.world.commands.is_faulty = False
 
     def answer(self, uuid: str, index: int, status: str) -> None:
         """
