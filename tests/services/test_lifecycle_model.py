@@ -168,6 +168,7 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
         [moved("poll"), ("stumble", ("H-1", 12)), TICK, ("stumble", ("H-1", 4)), delivered()],
     ),
     ("removing", [TICK, ("stumble", ("H-1", 12)), HOUR, delivered()]),
+    ("new", [delivered("closed", "Error"), HOUR, TICK, ("stumble", ("H-1", 12)), delivered()]),
     ("old", [operated("resend"), TICK, ("stumble", ("H-1", 12)), ("wait", (90000,)), delivered()]),
     # What inventories show.
     ("verifying", [HOUR, HOUR, moved("no certificates")]),

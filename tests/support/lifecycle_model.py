@@ -228,7 +228,7 @@ class ModelRow:
         self, now: datetime, *, not_found: bool, certified: datetime | None, is_out: bool
     ) -> bool:
         """
-        The device answered Error, or nothing for too long.
+        The device answered Error, or nothing for too long, or the command could not be made.
 
         :param certified: until when the host holds a valid certificate of this profile; None: it
             holds none.
@@ -236,13 +236,15 @@ class ModelRow:
         :returns: whether the row goes.
         """
         self.waits = False
+        # What was never handed over in this delivery has nothing to do with what was seen before.
+        seen = [] if self.delivered is None else self.seen
         if self.operation == "remove":
             if not_found:
                 return True
             self._retry(now)
-        elif _is_outage(self.seen):
+        elif _is_outage(seen):
             self.due = now if is_out else now + timedelta(seconds=60)
-        elif self.seen and self.seen[-1] == "closed":
+        elif seen and seen[-1] == "closed":
             self._reopen(now)
         elif certified is not None:
             wait = timedelta(seconds=min(3600 * 2**self.attempts, 86400))
