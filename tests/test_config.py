@@ -262,6 +262,30 @@ class FaultTests(SynchronousTestCase):
         names = '["127.0.0.1", "10.1.0.0/16", "fd00::/8", "unix"]'
         parse(f'[mdm]\nclient_certificate_header = "Client-Cert"\ntrusted_proxies = {names}', _FILE)
 
+    def test_unanswered(self) -> None:
+        """
+        A command ends after no fewer offers than it is set back after; what is allowed is said.
+        """
+        mdm = parse("", _FILE).mdm
+        found = (mdm.unanswered_patience, mdm.unanswered_offers, mdm.unanswered_time)
+        self.assertEqual(found, (3, 10, 28_800.0))
+        self.assertEqual(
+            self.faults("[mdm]\nunanswered_patience = 12"),
+            [
+                "[mdm]: unanswered_offers: found 10; allowed: not fewer than unanswered_patience, "
+                "which is 12"
+            ],
+        )
+        for key in ("unanswered_patience", "unanswered_offers"):
+            for value in ("0", "1001", "2.5", '"3"'):
+                (sentence,) = self.faults(f"[mdm]\n{key} = {value}")
+                self.assertTrue(sentence.startswith(f"[mdm] {key}: found "), sentence)
+                self.assertIn("allowed: a whole number from 1 to 1000", sentence)
+        for value in ("0", "-1", "2592001", "true"):
+            (sentence,) = self.faults(f"[mdm]\nunanswered_time = {value}")
+            self.assertIn("allowed: a number of seconds above 0, at most 2592000", sentence)
+        parse("[mdm]\nunanswered_patience = 1\nunanswered_offers = 1", _FILE)
+
     def test_unsigned_messages(self) -> None:
         """
         Devices may be told not to sign only where something else proves who they are.

@@ -194,12 +194,12 @@ class CommandStore(Protocol):
         """
 
     async def next_command(
-        self, enrollment_id: str, *, after_not_now: bool
+        self, enrollment_id: str, *, after_not_now: bool, without: Sequence[str] = ()
     ) -> QueuedCommand | None:
         """
         The command that should be offered next, of those without a final result: the fewest
         setbacks first, then by priority and age. ``after_not_now``: leave out those that were
-        answered NotNow.
+        answered NotNow. ``without``: leave out those, by their uuids.
         """
 
     async def hand_over(
@@ -210,11 +210,23 @@ class CommandStore(Protocol):
         challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
     ) -> bool:
         """
-        Mark a command as offered, once more; HANDED_OVER happens to its assignment, ``window``
-        replaces the assignment's windows, and ``challenge`` the one that was not used; the
-        challenge of a renewal is stored beside those of hand-overs before that are good still.
+        Mark a command as offered, once more, and forget that it could not be made before;
+        HANDED_OVER happens to its assignment, ``window`` replaces the assignment's windows, and
+        ``challenge`` the one that was not used; the challenge of a renewal is stored beside those
+        of hand-overs before that are good still.
 
         :returns: False when the command was cancelled meanwhile; then nothing happened.
+        """
+
+    async def rendering_failed(
+        self, command_uuid: str, now: datetime, detail: str, event: RowEvent | None
+    ) -> bool:
+        """
+        Count that a command could not be made for its device, which is there: it stands behind
+        those that were never set back, until it is offered. ``detail`` is kept with it, and
+        ``event`` happens to the assignment, if the command is still the assignment's current one.
+
+        :returns: False when it has its final result; then nothing happened.
         """
 
     async def finish(

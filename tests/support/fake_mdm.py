@@ -274,10 +274,12 @@ class FakeCommands(Breakable):
     :param answers: what was to be kept, by uuid.
     :param activities: those that came with commands.
     :param offers: how often commands were offered, by uuid, as a test says.
+    :param failures: (uuid, detail, event) of each failure to make one.
     :param sticky: whether cancelled ones stay in the queue.
     """
 
     sticky: bool = False
+    failures: list[tuple[str, str, RowEvent | None]] = field(default_factory=list)
     queued: dict[str, QueuedCommand] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     windows: list[EnrollmentWindow | None] = field(default_factory=list)
@@ -298,7 +300,7 @@ class FakeCommands(Breakable):
             self.activities.append(activity)
 
     async def next_command(
-        self, enrollment_id: str, *, after_not_now: bool
+        self, enrollment_id: str, *, after_not_now: bool, without: Sequence[str] = ()
     ) -> QueuedCommand | None:
         """
         As the port says.
@@ -308,7 +310,9 @@ class FakeCommands(Breakable):
         waiting = [
             self._with_offers(command)
             for uuid, command in self.queued.items()
-            if command.enrollment_id == enrollment_id and self.statuses.get(uuid) not in done
+            if command.enrollment_id == enrollment_id
+            and self.statuses.get(uuid) not in done
+            and uuid not in without
         ]
         return min(
             waiting,
@@ -333,6 +337,18 @@ class FakeCommands(Breakable):
         self.statuses[command_uuid] = "offered"
         self.windows.append(window)
         self.challenges.append(challenge)
+        return True
+
+    async def rendering_failed(
+        self, command_uuid: str, now: datetime, detail: str, event: RowEvent | None
+    ) -> bool:
+        """
+        As the port says.
+        """
+        self._check()
+        counted = self.offers.get(command_uuid, Offers()).and_failure(now)
+        self.offers[command_uuid] = replace(counted, setbacks=max(counted.setbacks, 1))
+        self.failures.append((command_uuid, detail, event))
         return True
 
     async def finish(
