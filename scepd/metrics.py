@@ -198,6 +198,12 @@ class Metrics:
             ("outcome",),
             registry=registry,
         )
+        self.command_failures = Counter(
+            "scepd_command_failures",
+            "Times that a command could not be made when its device asked, by a fault of scepd; "
+            "its log has the tracebacks.",
+            registry=registry,
+        )
 
     def _make_inventory_metrics(self, registry: CollectorRegistry) -> None:
         self.inventories = Counter(

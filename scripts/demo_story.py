@@ -252,6 +252,7 @@ def _show(demo: Demo, certificate: x509.Certificate, seconds: float) -> None:
 
 _GO_ON = """
 [bold]With your own CA[/]
+  . .venv/bin/activate
   scepctl init
   twistd -n --pidfile= scepd --config etc/scepd.toml
   scepctl ca add NAME --url URL --challenge-file FILE
@@ -293,7 +294,10 @@ def main() -> int:
 def _keep(demo: Demo) -> None:
     token = demo.daemon.folder / "admin.token"
     console.print(f"Kept running until Ctrl-C: admin API {demo.daemon.admin_url}")
-    console.print(f"  scepctl --server {demo.daemon.admin_url} --token-file {token} host list")
+    scepctl = f".venv/bin/scepctl --server {demo.daemon.admin_url} --token-file {token}"
+    for command in ("host list", "profile list", "simulate"):
+        # Never folded, so that it can be copied.
+        console.print(f"  {scepctl} {command}", soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             if demo._woken.wait(1.0):

@@ -102,12 +102,38 @@ class FaultTests(SynchronousTestCase):
             '[listen]\nadmin_tls = "yes"': "[listen] admin_tls: found 'yes'; "
             "allowed: true or false",
             "[listen]\ndevices = 8080": "[listen] devices: found 8080; allowed: a Twisted endpoint "
-            "string, such as tcp:8080:interface=127.0.0.1 or unix:/run/scepd.sock",
+            "string, such as tcp:8080:interface=127.0.0.1, with a port from 0 to 65535, or "
+            "unix:/run/scepd.sock",
             "[secrets]\nkeyring_file = 1": "[secrets] keyring_file: found 1; "
             "allowed: a path, relative to this file's folder or absolute",
         }
         for text, sentence in cases.items():
             self.assertEqual(self.faults(text), [sentence])
+
+    def test_listeners(self) -> None:
+        """
+        Where to listen has a kind and a port that exist; any way of Twisted's to write it will do.
+        """
+        good = (
+            "tcp:0",
+            "tcp:65535:interface=\\\\:\\\\:1",
+            "tcp:interface=::port=80",
+            "unix:/x:mode=660",
+        )
+        for endpoint in good:
+            parse(f'[listen]\ndevices = "{endpoint}"', _FILE)
+        for endpoint in (
+            "tcp",
+            "tcp:",
+            "tcp:65536",
+            "tcp:-1",
+            "tcp:http",
+            "tcp:port=x",
+            "ssl:443",
+            "",
+        ):
+            (fault,) = self.faults(f'[listen]\nadmin = "{endpoint}"')
+            self.assertIn(f"[listen] admin: found {endpoint!r}; allowed: a Twisted", fault)
 
     def test_wrong_values(self) -> None:
         """
@@ -235,6 +261,30 @@ class FaultTests(SynchronousTestCase):
             self.assertIn("allowed: the name of a header", sentence)
         names = '["127.0.0.1", "10.1.0.0/16", "fd00::/8", "unix"]'
         parse(f'[mdm]\nclient_certificate_header = "Client-Cert"\ntrusted_proxies = {names}', _FILE)
+
+    def test_unanswered(self) -> None:
+        """
+        A command ends after no fewer offers than it is set back after; what is allowed is said.
+        """
+        mdm = parse("", _FILE).mdm
+        found = (mdm.unanswered_patience, mdm.unanswered_offers, mdm.unanswered_time)
+        self.assertEqual(found, (3, 10, 28_800.0))
+        self.assertEqual(
+            self.faults("[mdm]\nunanswered_patience = 12"),
+            [
+                "[mdm]: unanswered_offers: found 10; allowed: not fewer than unanswered_patience, "
+                "which is 12"
+            ],
+        )
+        for key in ("unanswered_patience", "unanswered_offers"):
+            for value in ("0", "1001", "2.5", '"3"'):
+                (sentence,) = self.faults(f"[mdm]\n{key} = {value}")
+                self.assertTrue(sentence.startswith(f"[mdm] {key}: found "), sentence)
+                self.assertIn("allowed: a whole number from 1 to 1000", sentence)
+        for value in ("0", "-1", "2592001", "true"):
+            (sentence,) = self.faults(f"[mdm]\nunanswered_time = {value}")
+            self.assertIn("allowed: a number of seconds above 0, at most 2592000", sentence)
+        parse("[mdm]\nunanswered_patience = 1\nunanswered_offers = 1", _FILE)
 
     def test_unsigned_messages(self) -> None:
         """

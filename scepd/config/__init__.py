@@ -21,3 +21,4 @@ from scepd.config.management import ProfilesSection as ProfilesSection
 from scepd.config.management import RenewalSection as RenewalSection
 from scepd.config.management import VerificationSection as VerificationSection
 from scepd.config.push_credentials import push_credentials as push_credentials
+from scepd.config.restarting import waiting_changes as waiting_changes

@@ -8,16 +8,43 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 FILE = "a path, relative to this file's folder or absolute"
-ENDPOINT = "a Twisted endpoint string, such as tcp:8080:interface=127.0.0.1 or unix:/run/scepd.sock"
+ENDPOINT = (
+    "a Twisted endpoint string, such as tcp:8080:interface=127.0.0.1, with a port from 0 to 65535, "
+    "or unix:/run/scepd.sock"
+)
 FLAG = "true or false"
+_HIGHEST_PORT = 65535
 EXTERNAL_URL = r"^https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?$"
 """
 The pattern of a URL under which this server is reached.
 """
 EXTERNAL_URL_SAYS = "an absolute http or https URL without a trailing slash, query or fragment"
+
+
+def listening(endpoint: str) -> str:
+    """
+    An endpoint string of a listener.
+
+    :raises ValueError: it is none of ``tcp:`` and ``unix:``, or its port is none that exists.
+    """
+    kind, *arguments = endpoint.split(":")
+    if kind not in ("tcp", "unix") or not arguments:
+        raise ValueError("not such a string")
+    if kind == "tcp":
+        named = [each for each in arguments if each.startswith("port=")]
+        port = (named or arguments)[0].removeprefix("port=")
+        if not port.isdecimal() or int(port) > _HIGHEST_PORT:
+            raise ValueError("not a port")
+    return endpoint
+
+
+Endpoint = Annotated[str, AfterValidator(listening)]
+"""
+Where a listener listens.
+"""
 
 ConfiguredPath = Annotated[Path, Field(strict=False)]
 """

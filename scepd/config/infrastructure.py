@@ -17,6 +17,7 @@ from scepd.config.fields import (
     FILE,
     FLAG,
     ConfiguredPath,
+    Endpoint,
     Section,
     count,
     resolve,
@@ -39,13 +40,9 @@ class ListenSection(Section):
     ``[listen]``: where scepd listens.
     """
 
-    devices: str = Field(
-        "tcp:8080:interface=127.0.0.1", pattern=r"^(tcp|unix):", description=ENDPOINT
-    )
-    admin: str = Field(
-        "tcp:8081:interface=127.0.0.1", pattern=r"^(tcp|unix):", description=ENDPOINT
-    )
-    mdm_mtls: str | None = Field(None, pattern=r"^(tcp|unix):", description=ENDPOINT)
+    devices: Endpoint = Field("tcp:8080:interface=127.0.0.1", description=ENDPOINT)
+    admin: Endpoint = Field("tcp:8081:interface=127.0.0.1", description=ENDPOINT)
+    mdm_mtls: Endpoint | None = Field(None, description=ENDPOINT)
     tls_certificate_file: ConfiguredPath | None = Field(
         None, description=FILE + " (PEM, chain included)"
     )

@@ -108,6 +108,9 @@ class MDMSection(Section):
     """
 
     keep_commands: float = Field(90.0, gt=0, le=3650, description="a number of days above 0")
+    unanswered_patience: int = count(3, 1000)
+    unanswered_offers: int = count(10, 1000)
+    unanswered_time: float = seconds(28_800, 2_592_000)
     external_url: str | None = Field(None, pattern=EXTERNAL_URL, description=EXTERNAL_URL_SAYS)
     sign_message: bool = Field(True, description=FLAG)
     client_certificate_header: str | None = Field(
@@ -154,6 +157,11 @@ class MDMSection(Section):
         """
         if (self.client_certificate_header is None) != (self.trusted_proxies is None):
             return "client_certificate_header and trusted_proxies are set together, or none"
+        if self.unanswered_offers < self.unanswered_patience:
+            return (
+                f"unanswered_offers: found {self.unanswered_offers}; allowed: not fewer than "
+                f"unanswered_patience, which is {self.unanswered_patience}"
+            )
         if self.sign_message or self.client_certificate_header is not None:
             return None
         if mtls and self.external_url is not None:

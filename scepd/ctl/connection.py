@@ -114,6 +114,17 @@ class Connection:
             yield from objects(page, "items")
             after = page.get("next")
 
+    def require_host(self, uuid: str | None) -> None:
+        """
+        Refuse a host that the server does not know: of a mistyped one any list is empty, which
+        looks as if all were well.
+
+        :param uuid: None: any.
+        :raises click.ClickException: as :meth:`get`.
+        """
+        if uuid is not None:
+            self.get("hosts", uuid)
+
     def send(
         self,
         method: str,
@@ -127,11 +138,17 @@ class Connection:
 
         :raises click.ClickException: as :meth:`get`.
         """
-        url = "/api/v1/" + "/".join(quote(part, safe="") for part in path)
-        with self._client() as client:
-            answer = self._request(
-                client, method, url, content=content, json=json, parameters=parameters
-            )
+        try:
+            url = "/api/v1/" + "/".join(quote(part, safe="") for part in path)
+            with self._client() as client:
+                answer = self._request(
+                    client, method, url, content=content, json=json, parameters=parameters
+                )
+        except UnicodeEncodeError:
+            # Bytes of the command line that the locale's encoding does not have.
+            raise click.UsageError(
+                "An argument is no text in the encoding of the locale."
+            ) from None
         _check(answer, self.server)
         return answer
 

@@ -174,21 +174,22 @@ def deny(connection: Connection, id: str, as_json: bool) -> None:
 
 
 @click.command("rollover", epilog=_ROLL_OVER_EXAMPLES)
-@click.option("--plan", "step", flag_value="plan", help="Make the next key and certificate.")
-@click.option("--commit", "step", flag_value="commit", help="Issue with them from now on.")
-@click.option("--cancel", "step", flag_value="cancel", help="Forget what was planned.")
-@click.option(
-    "--status", "step", flag_value="status", default="status", help="Show them. [the default]"
-)
+@click.option("--plan", is_flag=True, help="Make the next key and certificate.")
+@click.option("--commit", is_flag=True, help="Issue with them from now on.")
+@click.option("--cancel", is_flag=True, help="Forget what was planned.")
+@click.option("--status", is_flag=True, help="Show them. [the default]")
 @as_json
 @reaches_server
-def roll_over(connection: Connection, step: str, as_json: bool) -> None:
+def roll_over(connection: Connection, /, as_json: bool, **steps: bool) -> None:
     """
     Change the embedded CA's key and certificate.
 
     After --plan clients can fetch the next certificate. After --commit new certificates are issued
     with it; those of before stay good until they expire. --cancel takes back a --plan.
     """
+    step, *others = [name for name, is_given in steps.items() if is_given] or ["status"]
+    if others:
+        raise click.UsageError("Only one of --plan, --commit, --cancel and --status is allowed.")
     path = ("embedded_ca", "rollover")
     if step == "status":
         found = connection.get(*path)

@@ -16,6 +16,7 @@ _LIST_EXAMPLES = """\b
 Examples:
   scepctl host list
   scepctl host list --json | jq -r '.[] | select(.platform == "macos") | .uuid'
+  scepctl host list --json | jq -r '.[] | select(.enrolled | not) | .uuid'
 """
 _SHOW_EXAMPLES = """\b
 Examples:
@@ -44,7 +45,7 @@ Examples:
   scepctl host renew-identity 00008120-000E10C61C3BC01E
   scepctl host show 00008120-000E10C61C3BC01E    # tells how far it got
 """
-_LIST_KEYS = (
+_HOST_KEYS = (
     "uuid",
     "serial_number",
     "platform",
@@ -53,6 +54,7 @@ _LIST_KEYS = (
     "labels",
     "last_seen",
 )
+_LIST_KEYS = (*_HOST_KEYS[:-1], "enrolled", "last_seen")
 _ENROLLMENT_KEYS = ("id", "kind", "user_name", "enabled", "enrolled_at", "last_seen")
 _PROFILE_KEYS = (
     "identifier",
@@ -233,5 +235,5 @@ def _fields(host: JSONObject) -> list[tuple[str, JsonValue]]:
     said: list[JsonValue] = []
     if isinstance(facts, dict):
         said = [f"{name}={value}" for name, value in sorted(facts.items())]
-    fields = [(key.replace("_", " "), readable(host.get(key)) or None) for key in _LIST_KEYS]
+    fields = [(key.replace("_", " "), readable(host.get(key)) or None) for key in _HOST_KEYS]
     return [*fields, ("facts", said)]

@@ -15,6 +15,7 @@ from scepd.apns.credentials import PushCredentials
 from scepd.apns.expiry import expiry_complaint
 from scepd.config import APNsSection, Configuration, database_url, push_credentials
 from scepd.ctl.findings import Finding, bad, doubtful, good
+from scepd.ctl.tls_check import tls_findings
 from scepd.errors import ConfigurationError, ScepdError
 from scepd.pki.keyring import Keyring
 from scepd.storage.inspection import Inspection, inspect_database
@@ -35,6 +36,7 @@ def local_findings(path: Path) -> Iterator[Finding]:
     yield _keyring(configuration.secrets.keyring_file)
     inspection, finding = _database(configuration)
     yield finding
+    yield from tls_findings(configuration)
     yield from _push(configuration.apns, inspection.topics)
 
 

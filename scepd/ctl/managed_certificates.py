@@ -55,6 +55,8 @@ def list_managed(
     if everything:
         parameters["all"] = "1"
     items = list(islice(connection.items("managed_certificates", parameters=parameters), limit))
+    if not items:
+        connection.require_host(host)
     if as_json:
         show_json([*items])
         return

@@ -87,6 +87,8 @@ def _show(
     as_json: bool,
 ) -> None:
     items = objects(connection.get(path, parameters=parameters), "items")
+    if not items:
+        connection.require_host(parameters.get("host"))
     if as_json:
         show_json([*items])
         return

@@ -121,9 +121,10 @@ class _Command:
             raise click.UsageError("--stop-at-profile and --until-verified exclude each other.")
 
     def run(self) -> None:
-        url = self._enrollment_url()
         hardware = some_hardware()
         with self._connected() as http, self._connected() as agent_http:
+            # Last of what can be wrong here, so that no token is made for nothing.
+            url = self._enrollment_url()
             device = SimulatedDevice(hardware, http, waiting=self._waiting)
             agent = self._agent(device, agent_http, url)
             goal = self._goal(hardware.udid)

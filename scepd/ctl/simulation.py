@@ -124,7 +124,7 @@ class Simulation:
             try:
                 self._agent.poll()
             except DeviceError as error:
-                self._tell(f"osquery: {error}")
+                self._tell(f"osquery: {str(error).removeprefix('osquery: ')}")
         verified = self._goal.is_verified
         if verified is not None:
             return bool(self._device.keychain.profiles) and verified()
@@ -141,7 +141,10 @@ class Simulation:
     def _too_late(self) -> str:
         seconds = f"{self._goal.timeout:g} s"
         if self._device.received is None:
-            return f"no profile came within {seconds}; is one for all hosts, or for its label?"
+            return (
+                f"no profile came within {seconds}; is one for all hosts, or for its label? One of "
+                "User scope reaches no pretend device."
+            )
         if not self._device.keychain.profiles:
             return f"no profile was installed within {seconds}"
         return f"the profile is installed, but was not verified within {seconds}"

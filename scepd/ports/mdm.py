@@ -4,7 +4,7 @@ What check-ins and commands store.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -46,6 +46,11 @@ class CheckInStore(Protocol):
     async def enrollments_of_host(self, host_uuid: str) -> Sequence[Enrollment]:
         """
         The enrollments of a host, its user channels too: that of the device first, then by id.
+        """
+
+    async def enrolled_hosts(self, host_uuids: Collection[str]) -> Collection[str]:
+        """
+        Those of these hosts whose device is enrolled: its push address came, and no CheckOut since.
         """
 
     async def authenticate(
@@ -192,12 +197,12 @@ class CommandStore(Protocol):
         """
 
     async def next_command(
-        self, enrollment_id: str, *, after_not_now: bool
+        self, enrollment_id: str, *, after_not_now: bool, without: Sequence[str] = ()
     ) -> QueuedCommand | None:
         """
         The command that should be offered next, of those without a final result: the fewest
         setbacks first, then by priority and age. ``after_not_now``: leave out those that were
-        answered NotNow.
+        answered NotNow. ``without``: leave out those, by their uuids.
         """
 
     async def hand_over(
@@ -210,13 +215,25 @@ class CommandStore(Protocol):
         is_idle: bool = False,
     ) -> bool:
         """
-        Mark a command as offered, once more; HANDED_OVER happens to its assignment, ``window``
-        replaces the assignment's windows, and ``challenge`` the one that was not used; the
-        challenge of a renewal is stored beside those of hand-overs before that are good still.
+        Mark a command as offered, once more, and forget that it could not be made before;
+        HANDED_OVER happens to its assignment, ``window`` replaces the assignment's windows, and
+        ``challenge`` the one that was not used; the challenge of a renewal is stored beside those
+        of hand-overs before that are good still.
 
         :param is_idle: the device reported Idle: what it answered NotNow before is left out no more
             after the next NotNow.
         :returns: False when the command was cancelled meanwhile; then nothing happened.
+        """
+
+    async def rendering_failed(
+        self, command_uuid: str, now: datetime, detail: str, event: RowEvent | None
+    ) -> bool:
+        """
+        Count that a command could not be made for its device, which is there: it stands behind
+        those that were never set back, until it is offered. ``detail`` is kept with it, and
+        ``event`` happens to the assignment, if the command is still the assignment's current one.
+
+        :returns: False when it has its final result; then nothing happened.
         """
 
     async def finish(

@@ -61,6 +61,8 @@ class Event(Enum):
     """The row waited for a user channel, and the host has one now."""
     USER_CHANNEL_ENDED = "user channel ended"
     """The user's channel is gone, and with it what was installed over it."""
+    RENDERING_FAILED = "rendering failed"
+    """scepd failed to make the command for the device, and tries it again; the caller says why."""
     HANDED_OVER = "handed over"
     """The command was given to the device."""
     ACKNOWLEDGED = "acknowledged"

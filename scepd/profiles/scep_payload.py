@@ -118,6 +118,45 @@ def _names(index: int, subject: PlistValue | None) -> dict[Path, SubjectName]:
     return names
 
 
+def subject_faults(payload: SCEPPayload) -> Iterator[Fault]:
+    """
+    Check that a device can read the subject; it would refuse the whole profile.
+
+    :param payload: a SCEP payload.
+    :returns: a fault for the first thing in it that is not as it should be.
+    """
+    subject = payload.content.get("Subject", [])
+    wrong = _misshapen(subject)
+    if wrong is not None:
+        yield Fault(
+            shown_path(payload.path("Subject", *wrong)),
+            "Subject must be an array of arrays of pairs of texts, such as [[[CN, x]], [[OU, y]]].",
+        )
+
+
+def _misshapen(subject: PlistValue) -> Path | None:
+    """
+    Find the first part of a subject that has another shape than Apple's.
+
+    :returns: its steps below ``Subject``; None where there is none.
+    """
+    if not isinstance(subject, list):
+        return ()
+    for outer, pairs in enumerate(subject):
+        if not isinstance(pairs, list):
+            return (outer,)
+        for inner, pair in enumerate(pairs):
+            if not _is_pair(pair):
+                return (outer, inner)
+    return None
+
+
+def _is_pair(value: PlistValue) -> bool:
+    return (
+        isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value)
+    )
+
+
 def length_faults(payload: SCEPPayload) -> Iterator[Fault]:
     """
     Check that the renewal marker is not cut off: many CAs cut a name at 64 characters silently.

@@ -184,7 +184,11 @@ _INSTALL_PENDING: Mapping[Event, Transition | _Rule] = {
     Event.AUTHORITY_FOUND_UNREACHABLE: replace(_PENDING_INSTALL, detail=Detail.GIVEN),
     Event.USER_CHANNEL_MISSED: _WAITS_FOR_CHANNEL,
     Event.USER_CHANNEL_APPEARED: replace(_PENDING_INSTALL, due=Due.NOW, detail=Detail.CLEARED),
-    Event.HANDED_OVER: replace(_PENDING_INSTALL, due=Due.NOT, window=Window.OPENED),
+    Event.RENDERING_FAILED: replace(_PENDING_INSTALL, detail=Detail.GIVEN),
+    # What failed before has not failed.
+    Event.HANDED_OVER: replace(
+        _PENDING_INSTALL, due=Due.NOT, window=Window.OPENED, detail=Detail.CLEARED
+    ),
     Event.ACKNOWLEDGED: _INSTALLED,
     Event.NOT_NOW_REPORTED: replace(_PENDING_INSTALL, window=Window.CLOSED),
     Event.ERROR_REPORTED: _retry(_PENDING_INSTALL),
@@ -255,7 +259,8 @@ _REMOVE_PENDING: Mapping[Event, Transition | _Rule] = {
     Event.RESOLVED: replace(_QUEUED, operation=Operation.REMOVE),
     Event.USER_CHANNEL_MISSED: replace(_WAITS_FOR_CHANNEL, operation=Operation.REMOVE),
     Event.USER_CHANNEL_APPEARED: replace(_PENDING_REMOVAL, due=Due.NOW, detail=Detail.CLEARED),
-    Event.HANDED_OVER: replace(_PENDING_REMOVAL, due=Due.NOT),
+    Event.RENDERING_FAILED: replace(_PENDING_REMOVAL, detail=Detail.GIVEN),
+    Event.HANDED_OVER: replace(_PENDING_REMOVAL, due=Due.NOT, detail=Detail.CLEARED),
     Event.ACKNOWLEDGED: _GONE,
     Event.NOT_FOUND_REPORTED: _GONE,
     Event.ERROR_REPORTED: _retry(_PENDING_REMOVAL),

@@ -16,7 +16,12 @@ from scepd.plist.values import PlistValue
 from scepd.profiles.mobileconfig import is_signed, signed_content
 from scepd.profiles.occurrences import Occurrence, Place, find_occurrences, shown_path
 from scepd.profiles.rendering import plain_variables
-from scepd.profiles.scep_payload import find_scep_payloads, length_faults, weaknesses
+from scepd.profiles.scep_payload import (
+    find_scep_payloads,
+    length_faults,
+    subject_faults,
+    weaknesses,
+)
 from scepd.profiles.scep_variables import is_scep_variable, scep_variable_faults
 from scepd.profiles.variables import authority_of, is_supported, spelled, unsupported_message
 
@@ -213,6 +218,7 @@ def _scep_faults(
     yield from scep_variable_faults(ours, payloads)
     for payload in payloads:
         yield from length_faults(payload)
+        yield from subject_faults(payload)
 
 
 def _writing_faults(

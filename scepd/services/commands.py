@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from scepd.errors import InvalidInput, MessageError, SecretUnreadable
+from scepd.errors import InvalidInput, MessageError, SecretUnreadable, TemporaryError
 from scepd.mdm.commands import INSTALL_PROFILE, REMOVE_PROFILE, install_profile, remove_profile
+from scepd.metrics import Metrics
 from scepd.model import (
     DeliveryChallenge,
     EnrollmentChallenge,
@@ -39,11 +41,14 @@ from scepd.services.delivery_resolving import (
 from scepd.services.identity_hand_over import IdentityHandOver, RenewalVoid
 from scepd.services.rendering import MadeChallenge, ProfileRendering, RenderedProfile
 from scepd.services.unanswered import Unanswered
+from scepd.services.unrendered import Unrendered
 
 # In base64url that is 32 characters, without padding.
 _TOKEN_BYTES = 24
 # So many in a row that can't be rendered: the device asks again.
 _MOST_TRIES = 100
+# What says nothing against the command that it came with.
+_NOT_OF_COMMAND = (TemporaryError, CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 _log = Logger()
 
@@ -61,8 +66,8 @@ class CommandSettings:
 
     :param window: seconds for which a delivered profile may enroll.
     :param one_time_urls: whether each delivery has a proxy URL of its own.
-    :param offers: what becomes of commands that are offered and never answered; the store counts by
-        the same.
+    :param offers: what becomes of commands that are offered and never answered, or can't be made;
+        the store counts by the same.
     """
 
     window: float = 3600.0
@@ -90,6 +95,7 @@ class CommandPorts:
     random: RandomBytes
     identities: IdentityHandOver
     unanswered: Unanswered
+    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,9 @@ class Commands:
     def __init__(self, ports: CommandPorts, settings: CommandSettings | None = None) -> None:
         self._ports = ports
         self._settings = settings or CommandSettings()
+        self._unrendered = Unrendered(
+            ports.commands, ports.unanswered, ports.clock, self._settings.offers, ports.metrics
+        )
 
     async def next(self, enrollment_id: str, host_uuid: str, *, idle: bool) -> bytes:
         """
@@ -114,13 +123,17 @@ class Commands:
 
         :param idle: the device reported Idle: commands that it answered NotNow are offered again.
         """
+        passed_over: list[str] = []
         for _ in range(_MOST_TRIES):
-            command = await self._ports.commands.next_command(enrollment_id, after_not_now=not idle)
+            command = await self._ports.commands.next_command(
+                enrollment_id, after_not_now=not idle, without=passed_over
+            )
             if command is None:
                 return b""
             body = await self._offer(command, host_uuid, idle=idle)
             if body is not None:
                 return body
+            passed_over.append(command.uuid)
         return b""
 
     async def renewal(self, command_uuid: str | None, host_uuid: str) -> bytes:
@@ -137,9 +150,21 @@ class Commands:
 
     async def _offer(self, command: QueuedCommand, host_uuid: str, *, idle: bool) -> bytes | None:
         """
-        Hand a command over; None when it was, or had to be, cancelled, or ends because the device
-        never answers it.
+        Hand a command over; None when it was, or had to be, cancelled, ends because the device
+        never answers it, or could not be handed over by a fault of ours.
         """
+        try:
+            return await self._handed_over(command, host_uuid, idle=idle)
+        except BaseException as error:
+            # A panic in the Rust part of `cryptography` is no Exception.
+            if isinstance(error, _NOT_OF_COMMAND):
+                raise
+            await self._unrendered.failed(command, host_uuid, error)
+            return None
+
+    async def _handed_over(
+        self, command: QueuedCommand, host_uuid: str, *, idle: bool
+    ) -> bytes | None:
         try:
             rendered = await self._rendered(command, host_uuid)
         except _Undeliverable as error:

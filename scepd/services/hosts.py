@@ -4,7 +4,7 @@ What is known of the hosts: what each of them has, and why.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from scepd.errors import NotFound
@@ -106,6 +106,12 @@ class Hosts:
         At most ``limit`` hosts by uuid, from the first greater than ``after``.
         """
         return await self._hosts.hosts(after=after, limit=limit)
+
+    async def enrolled(self, hosts: Sequence[Host]) -> Collection[str]:
+        """
+        The uuids of those that are enrolled, and can be sent something.
+        """
+        return await self._check_ins.enrolled_hosts([host.uuid for host in hosts])
 
     async def show(self, uuid: str) -> HostRecord:
         """

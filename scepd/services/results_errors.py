@@ -11,7 +11,11 @@ from scepd.model import ManagedCertificate, SCEPExchange
 from scepd.profiles.lifecycle import Event
 from scepd.services.protection import REJECTED
 
-_OUTAGES = frozenset({0, 502, 503, 504})
+_OUTAGES = frozenset({502, 503, 504})
+_DEVICE_GONE = 0
+# Devices wait for a minute or so. One that leaves at once says nothing of the CA, and must not be
+# delivered to for ever.
+_PATIENCE_MILLISECONDS = 10_000
 _CLOSED_WINDOW = 403
 _LONGEST = 1000
 
@@ -58,6 +62,10 @@ def _is_outage(exchanges: Sequence[SCEPExchange]) -> bool:
     for exchange in exchanges:
         if exchange.pki_status is not None or exchange.failure == REJECTED:
             return False
-        if exchange.http_status in _OUTAGES:
+        if exchange.http_status in _OUTAGES or _waited_in_vain(exchange):
             return True
     return False
+
+
+def _waited_in_vain(exchange: SCEPExchange) -> bool:
+    return exchange.http_status == _DEVICE_GONE and exchange.milliseconds >= _PATIENCE_MILLISECONDS

@@ -1,5 +1,6 @@
 """
-Commands that a device was offered again and again, and never answered: they end.
+Commands that a device was offered again and again, and never answered: they end. So do those that
+scepd could not make for long.
 """
 
 from __future__ import annotations
@@ -25,13 +26,23 @@ class Unanswered:
 
     async def end(self, command: QueuedCommand, host_uuid: str) -> None:
         """
-        End a command; what it was for goes on as after any other Error. An answer that comes after
-        that is one to a command that expects none.
+        End a command that was offered too often.
 
         :param command: as it was read last; nothing happens when it has its final result.
         :raises StorageUnavailable: it has not ended.
         """
-        ports, reason = self._ports, _sentence(command)
+        await self.give_up(command, host_uuid, _sentence(command))
+
+    async def give_up(self, command: QueuedCommand, host_uuid: str, reason: str) -> None:
+        """
+        End a command; what it was for goes on as after any other Error. An answer that comes after
+        that is one to a command that expects none.
+
+        :param command: as it was read last; nothing happens when it has its final result.
+        :param reason: a sentence about it, without its subject.
+        :raises StorageUnavailable: it has not ended.
+        """
+        ports = self._ports
         await ports.inventories.failed(command, host_uuid)
         event = await self._errors.event(command, host_uuid, reason)
         detail = reason if event is None else event.detail

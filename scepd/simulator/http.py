@@ -89,7 +89,7 @@ class DeviceHTTP:
                 return Answer(answer.status_code, self._body(answer, deadline, largest))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             # Neither the URL nor httpx's own words, which quote it: it may hold a token.
-            raise NoAnswer(f"{method}: no answer: {type(error).__name__}") from None
+            raise NoAnswer(f"{method}: no answer: {_reason(error)}") from None
 
     def expect(
         self,
@@ -143,6 +143,22 @@ def _usual_trust() -> ssl.SSLContext:
     thousands of devices.
     """
     return httpx.create_ssl_context(trust_env=False)
+
+
+def _reason(error: BaseException) -> str:
+    """
+    Say why there is no connection, in the system's or TLS's words, which hold no URL.
+    """
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return f"its TLS certificate is refused: {inner.verify_message}"
+        if isinstance(inner, ssl.SSLError):
+            return f"TLS failed: {inner.reason}"
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return type(error).__name__
 
 
 def _quote(body: bytes, url: str) -> str:

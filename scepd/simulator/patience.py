@@ -50,12 +50,14 @@ class Waiting:
         Wait before each poll, until patience ends.
 
         :param patience: how long to wait.
-        :returns: the number of each poll, from 1 on, when it is time for it.
+        :returns: the number of each poll, from 1 on, when it is time for it. A first one without a
+            wait is always one, as no clock stands still until it is asked again.
         """
         deadline = self.now() + timedelta(seconds=patience.seconds)
         pause = patience.first
         for number in range(1, patience.limit + 1):
-            if self.now() + timedelta(seconds=pause) > deadline:
+            is_at_once = number == 1 and not pause
+            if not is_at_once and self.now() + timedelta(seconds=pause) > deadline:
                 return
             self.sleep(pause)
             yield number

@@ -4,7 +4,9 @@ The options of the SCEP program's commands, and what they come to.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -98,6 +100,11 @@ _SHARED = (
         default="auto",
         help="HTTP method of a PKIOperation.  [default: what the authority offers]",
     ),
+    click.option(
+        "--ca-file",
+        type=click.Path(dir_okay=False, exists=True, path_type=Path),
+        help="PEM of the roots that an https URL's certificate chains to.  [default: usual ones]",
+    ),
     click.option("--allow-des", is_flag=True, help="Take single DES, as some authorities use it."),
     click.option(
         "--poll-interval",
@@ -154,6 +161,7 @@ def at_a_place(command: Callable[Concatenate[Place, P], None]) -> Callable[..., 
         url: str,
         out: Path,
         form: Literal["auto", "get", "post"],
+        ca_file: Path | None,
         allow_des: bool,
         poll_interval: float,
         poll_timeout: float,
@@ -162,13 +170,29 @@ def at_a_place(command: Callable[Concatenate[Place, P], None]) -> Callable[..., 
     ) -> None:
         chosen: Form | None = None if form == "auto" else form
         folder = SCEPFolder(out)
-        world = click.get_current_context().obj
+        world = _trusting(ca_file)
         place = Place(world, url, folder, chosen, allow_des, poll_interval, poll_timeout)
         command(place, *arguments, **options)
 
     for option in reversed(_SHARED):
         placed = option(placed)
     return placed
+
+
+def _trusting(ca_file: Path | None) -> World:
+    """
+    The world, with a connection that trusts the roots in the file, if there is one.
+    """
+    context = click.get_current_context()
+    world: World = context.obj
+    if ca_file is None:
+        return world
+    try:
+        trust = ssl.create_default_context(cafile=str(ca_file))
+    except ssl.SSLError:
+        raise click.BadParameter(f"{ca_file}: no certificates in PEM") from None
+    http = context.with_resource(contextlib.closing(DeviceHTTP(verify=trust)))
+    return World(http, world.waiting)
 
 
 def _challenge(file: BinaryIO | None) -> str:

@@ -4,7 +4,7 @@ Enrollments and the identities that are pinned to them, in the database.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, or_, select, update
@@ -77,6 +77,24 @@ class SQLCheckInStore:
         def query(connection: Connection) -> list[Enrollment]:
             found = [enrollment_record(row) for row in connection.execute(some)]
             return sorted(found, key=lambda one: (one.kind in USER_KINDS, one.id))
+
+        return await self._database.read(query)
+
+    async def enrolled_hosts(self, host_uuids: Collection[str]) -> Collection[str]:
+        """
+        Those of these hosts whose device is enrolled: its push address came, and no CheckOut since.
+        """
+
+        def query(connection: Connection) -> frozenset[str]:
+            found: set[str] = set()
+            for some in chunks(sorted(set(host_uuids))):
+                enabled = select(_COLUMNS.host_uuid).where(
+                    _COLUMNS.host_uuid.in_(some),
+                    _COLUMNS.kind.in_(DEVICE_KINDS),
+                    _COLUMNS.enabled.is_(True),
+                )
+                found.update(connection.scalars(enabled))
+            return frozenset(found)
 
         return await self._database.read(query)
 

@@ -32,7 +32,14 @@ from scepd.storage.columns import UTCDateTime
 from scepd.storage.database import Database
 from scepd.storage.delivery_challenges import put_challenge
 from scepd.storage.identities import put_renewal_challenge
-from scepd.storage.offers import NOT_NOW, NOT_OFFERED, OFFER_COLUMNS, forget_not_now, offer
+from scepd.storage.offers import (
+    NOT_NOW,
+    NOT_OFFERED,
+    OFFER_COLUMNS,
+    count_failure,
+    forget_not_now,
+    offer,
+)
 from scepd.storage.outbox import insert_commands, wish_pushes
 from scepd.storage.prepared import Prepared
 from scepd.storage.push_answers import command_answered, command_offered
@@ -59,8 +66,9 @@ _NEXT = (
     .order_by(_COLUMNS.setbacks, _COLUMNS.priority, _COLUMNS.created_at, _COLUMNS.uuid)
     .limit(1)
 )
+_AFTER_NOT_NOW = _NEXT.where(_COLUMNS.status != NOT_NOW)
 _FIRST = Prepared(_NEXT)
-_FIRST_AFTER_NOT_NOW = Prepared(_NEXT.where(_COLUMNS.status != NOT_NOW))
+_FIRST_AFTER_NOT_NOW = Prepared(_AFTER_NOT_NOW)
 _RECORDED = (
     _COLUMNS.uuid,
     _COLUMNS.request_type,
@@ -117,17 +125,24 @@ class SQLCommandStore:
         await self._database.write(unit)
 
     async def next_command(
-        self, enrollment_id: str, *, after_not_now: bool
+        self, enrollment_id: str, *, after_not_now: bool, without: Sequence[str] = ()
     ) -> QueuedCommand | None:
         """
         The command that should be offered next, of those without a final result: the fewest
         setbacks first, then by priority and age. ``after_not_now``: leave out those that were
-        answered NotNow.
+        answered NotNow. ``without``: leave out those, by their uuids.
         """
         first = _FIRST_AFTER_NOT_NOW if after_not_now else _FIRST
+        others = _AFTER_NOT_NOW if after_not_now else _NEXT
 
         def query(connection: Connection) -> QueuedCommand | None:
-            row = first.first(connection, of_enrollment=enrollment_id)
+            given = {"of_enrollment": enrollment_id}
+            if without:
+                # A rare case, which is not prepared: the statement has as many places as these.
+                some = others.where(_COLUMNS.uuid.not_in(without))
+                row: Sequence[Any] | None = connection.execute(some, given).first()
+            else:
+                row = first.first(connection, **given)
             return None if row is None else _queued(row)
 
         return await self._database.read(query)
@@ -142,9 +157,10 @@ class SQLCommandStore:
         is_idle: bool = False,
     ) -> bool:
         """
-        Mark a command as offered, once more; HANDED_OVER happens to its assignment, ``window``
-        replaces the assignment's windows, and ``challenge`` the one that was not used; the
-        challenge of a renewal is stored beside those of hand-overs before that are good still.
+        Mark a command as offered, once more, and forget that it could not be made before;
+        HANDED_OVER happens to its assignment, ``window`` replaces the assignment's windows, and
+        ``challenge`` the one that was not used; the challenge of a renewal is stored beside those
+        of hand-overs before that are good still.
 
         :param is_idle: the device reported Idle: what it answered NotNow before is left out no more
             after the next NotNow.
@@ -164,6 +180,28 @@ class SQLCommandStore:
                     put_challenge(connection, challenge, now)
             if isinstance(challenge, EnrollmentChallenge):
                 put_renewal_challenge(connection, challenge, now)
+            return True
+
+        return await self._database.write(unit)
+
+    async def rendering_failed(
+        self, command_uuid: str, now: datetime, detail: str, event: RowEvent | None
+    ) -> bool:
+        """
+        Count that a command could not be made for its device, which is there: it stands behind
+        those that were never set back, until it is offered. ``detail`` is kept with it, and
+        ``event`` happens to the assignment, if the command is still the assignment's current one.
+
+        :returns: False when it has its final result; then nothing happened.
+        """
+
+        def unit(connection: Connection) -> bool:
+            if not count_failure(connection, command_uuid, now, detail):
+                return False
+            # A device that comes and gets nothing is not left alone for a day.
+            command_offered(connection, command_uuid, now, self._random)
+            if event is not None and _is_current(connection, event, command_uuid):
+                apply_event(connection, event, now, self._settings)
             return True
 
         return await self._database.write(unit)

@@ -76,8 +76,12 @@ def end_channel(
 ) -> None:
     """
     End one user channel of a host that stays: USER_CHANNEL_ENDED happens to the assignments that
-    went by it, and they take the next newest one, if there is one.
+    went by it, and they take the next newest one, if there is one. One that has ended before
+    changes nothing: nothing went by it since.
     """
+    open_one = select(enrollment.c.id).where(enrollment.c.id == id, enrollment.c.enabled.is_(True))
+    if connection.scalar(open_one) is None:
+        return
     went = _COLUMNS.enrollment_id == id
     ended = and_(_COLUMNS.host_uuid == host_uuid, went)
     apply_to_rows(connection, ended, lambda row: Event.USER_CHANNEL_ENDED, now, settings)

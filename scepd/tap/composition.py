@@ -102,7 +102,7 @@ class Composition:
         self.metrics = Metrics()
         self.database = self._make_database()
         self._stores = stores = Stores(
-            self.database, configuration.profiles, configuration.renewal, now
+            self.database, configuration.profiles, configuration.renewal, configuration.mdm, now
         )
         stores.authorities = AuthoritiesWithBuiltIn(
             stores.authorities, lambda: self.management.ca, configuration.server.external_url

@@ -17,7 +17,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from scepd import __version__
-from scepd.config import Configuration, load, push_credentials
+from scepd.config import Configuration, load, push_credentials, waiting_changes
 from scepd.errors import ScepdError
 from scepd.logs import LogStream, LogWriter
 from scepd.tap.composition import Composition
@@ -144,6 +144,9 @@ class Daemon(MultiService):
         pushing.use(credentials)
         self._log_writer.set_level(configuration.log.level)
         _log.info("Reloaded keyring, TLS files, push credentials and log level")
+        waiting = ", ".join(waiting_changes(self._configuration, configuration))
+        if waiting:
+            _log.warn("Changed, but not used before a restart: {keys}", keys=waiting)
 
     def hurry(self) -> None:
         """

@@ -34,7 +34,7 @@ from scepd.tap.identities import DeviceIdentities
 from scepd.tap.issuing import Issuing
 from scepd.tap.protecting import Protecting
 from scepd.tap.pushing import Pushing
-from scepd.tap.stores import Stores
+from scepd.tap.stores import Stores, offer_rule
 from scepd.tap.surroundings import Surroundings
 from scepd.tap.verifying import Verifying
 from scepd.web.client_certificates import ClientCertificates, TrustedProxies
@@ -267,11 +267,16 @@ class Management:
             around.random_bytes,
             self.identities.hand_over,
             Unanswered(results),
+            self._metrics,
         )
         settings = around.configuration
         return Commands(
             ports,
-            CommandSettings(settings.profiles.window, settings.scep_proxy.one_time_urls),
+            CommandSettings(
+                settings.profiles.window,
+                settings.scep_proxy.one_time_urls,
+                offer_rule(settings.mdm),
+            ),
         )
 
     def _make_result_ports(self) -> ResultPorts:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from scepd.config import ProfilesSection, RenewalSection
+from scepd.config import MDMSection, ProfilesSection, RenewalSection
+from scepd.model import OfferRule
 from scepd.ports import CertificateAuthorityStore
 from scepd.profiles.certificate_renewal import OverdueRule
 from scepd.profiles.lifecycle import RetrySettings
@@ -58,6 +59,7 @@ class Stores:
         database: Database,
         profiles: ProfilesSection,
         renewal: RenewalSection,
+        mdm: MDMSection,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         retries = _retries(profiles, renewal)
@@ -79,7 +81,7 @@ class Stores:
         self.check_ins = SQLCheckInStore(database, retries)
         self.user_channels = SQLUserChannelStore(database, retries)
         self.polls = SQLPollStore(database)
-        self.commands = SQLCommandStore(database, retries)
+        self.commands = SQLCommandStore(database, retries, offers=offer_rule(mdm))
         self.bootstrap_tokens = SQLBootstrapTokenStore(database)
         self.command_history = SQLCommandHistory(database, now)
         self.breakers = SQLBreakerStore(database)
@@ -93,6 +95,16 @@ class Stores:
         self.verification = SQLVerificationStore(database, retries)
         self.renewals = SQLRenewalStore(database, retries, now)
         self.inventories = SQLInventoryStore(database, now or utc_now)
+
+
+def offer_rule(mdm: MDMSection) -> OfferRule:
+    """
+    What becomes of commands that are never answered: the store counts by it, and the services end
+    them by it.
+    """
+    return OfferRule(
+        mdm.unanswered_patience, mdm.unanswered_offers, timedelta(seconds=mdm.unanswered_time)
+    )
 
 
 def _retries(profiles: ProfilesSection, renewal: RenewalSection) -> RetrySettings:

@@ -145,6 +145,29 @@ class ConnectionTests(SynchronousTestCase):
         self.assertNotIn(TOKEN, self.server.run("status").output)
 
 
+class ArgumentTests(SynchronousTestCase):
+    """
+    Tests for arguments that are no text.
+    """
+
+    def test_no_text(self) -> None:
+        """
+        Bytes of another encoding are wrong usage, in the body, the path or the query alike.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        server = Pretend(folder)
+        for arguments in (
+            ("enroll-token", "create", "--name", "Zo\udceb"),
+            ("host", "show", "\udceb"),
+            ("exchange", "list", "--host", "\udceb"),
+        ):
+            result = server.run(*arguments)
+            self.assertEqual(result.exit_code, 2, result.output)
+            self.assertIn("no text in the encoding of the locale", result.output)
+        self.assertEqual(server.requests, [])
+
+
 class HelpTests(SynchronousTestCase):
     """
     Tests for the texts that teach.
@@ -271,6 +294,17 @@ class ProfileCommandTests(SynchronousTestCase):
         self.assertIn("display name  -", self.server.run("profile", "show", "a1").stdout)
         self.assertIn("x, y", self.server.run("profile", "list").stdout)
         self.assertEqual(self.server.run("profile", "delete", "a1").exit_code, 0)
+
+    def test_exchanges_of_no_host(self) -> None:
+        """
+        That a host has none is said of hosts only that there are.
+        """
+        missing = problem(404, "Not found", "There is no host of this uuid.")
+        self.server.answers = [answer(200, {"items": []}), missing]
+        result = self.server.run("exchange", "list", "--host", "h1")
+        self.assertEqual((result.exit_code, result.stdout), (1, ""))
+        self.server.answers = [answer(200, {"items": []})]
+        self.assertEqual(self.server.run("exchange", "list").stdout, "There are no exchanges.\n")
 
     def test_records(self) -> None:
         """

@@ -8,17 +8,22 @@ import json
 import os
 import sqlite3
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import JsonValue
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.ctl import main
 from tests.ctl.pretend import Pretend, answer, problem
 from tests.support.apns_certificates import PushAuthority
+from tests.support.pki import rsa_key
 
 TOPIC = "com.apple.mgmt.External.1"
 OTHER = "com.apple.mgmt.External.2"
@@ -161,6 +166,65 @@ class LocalTests(_Case):
             self.assertIn(text, found[1])
         (self.folder / "push.pem").write_text("junk")
         self.assertEqual(self.found("--offline")["push certificate"][0], "failed")
+
+    def test_tls(self) -> None:
+        """
+        The certificate that devices see is valid, about to expire, expired, not valid yet, or none.
+        """
+        for begin, end, verdict, text in (
+            (-9, 90, "ok", "valid until"),
+            (-9, 14, "warning", "SIGHUP"),
+            (-9, -1, "failed", "expired on"),
+            (1, 90, "failed", "not valid before"),
+        ):
+            self.tls_certificate(begin, end)
+            found = self.found("--offline")["TLS certificate"]
+            self.assertEqual(found[0], verdict)
+            self.assertIn(text, found[1])
+        (self.folder / "tls.crt").write_text("junk")
+        self.assertEqual(self.found("--offline")["TLS certificate"][0], "failed")
+        (self.folder / "tls.crt").unlink()
+        self.assertIn("No such file", self.found("--offline")["TLS certificate"][1])
+
+    def test_tls_names(self) -> None:
+        """
+        The certificate has to be for the host of ``external_url``, by name, wildcard or address.
+        """
+        for host, name, fits in (
+            ("mdm.example.com", x509.DNSName("MDM.example.com"), True),
+            ("mdm.example.com", x509.DNSName("*.example.com"), True),
+            ("a.mdm.example.com", x509.DNSName("*.example.com"), False),
+            ("mdm.example.com", x509.DNSName("example.com"), False),
+            ("192.0.2.1", x509.IPAddress(ip_address("192.0.2.1")), True),
+            ("[2001:db8::1]", x509.IPAddress(ip_address("2001:db8::1")), True),
+            ("192.0.2.1", x509.IPAddress(ip_address("192.0.2.2")), False),
+            ("mdm.example.com", None, False),
+        ):
+            self.tls_certificate(-1, 90, host, name)
+            verdict, text = self.found("--offline")["TLS certificate"]
+            self.assertEqual(verdict, "ok" if fits else "warning", text)
+
+    def tls_certificate(
+        self, begin: int, end: int, host: str = "x", name: x509.GeneralName | None = None
+    ) -> None:
+        """
+        Have a TLS certificate, valid between these days from now.
+        """
+        key, subject, now = rsa_key(), x509.Name([]), datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder(subject, subject, key.public_key(), 1)
+            .not_valid_before(now + timedelta(days=begin))
+            .not_valid_after(now + timedelta(days=end))
+        )
+        named = x509.DNSName("x") if host == "x" else name
+        if named is not None:
+            builder = builder.add_extension(x509.SubjectAlternativeName([named]), critical=True)
+        pem = builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
+        (self.folder / "tls.crt").write_bytes(pem)
+        self.configure(
+            f'[server]\nexternal_url = "https://{host}:8443"\n'
+            '[listen]\ntls_certificate_file = "tls.crt"\ntls_key_file = "tls.key"'
+        )
 
     def test_topic(self) -> None:
         """

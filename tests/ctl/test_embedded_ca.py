@@ -125,6 +125,19 @@ class EmbeddedCATests(SynchronousTestCase):
         asked = {"state": "overdue", "days": "7", "host": "H-1", "all": "1"}
         self.assertEqual(dict(request.url.params), {**asked, "limit": "200", "after": ""})
 
+    def test_nothing_of_no_host(self) -> None:
+        """
+        That a host has none is said of hosts only that there are.
+        """
+        nothing = answer(200, {"items": [], "next": None})
+        call = ("certificate", "list", "--state", "overdue", "--host", "H-1")
+        self.server.answers = [nothing, answer(200, {"uuid": "H-1"})]
+        self.assertEqual(self.server.run(*call).stdout, "There are no overdue certificates.\n")
+        self.server.answers = [nothing, problem(404, "Not found", "There is no host of this uuid.")]
+        result = self.server.run(*call)
+        self.assertEqual((result.exit_code, result.stdout), (1, ""))
+        self.assertIn("no host of this uuid", result.stderr)
+
     def test_nothing_in_a_state(self) -> None:
         """
         That there is none is a sentence; a certificate that was not seen has no names.
@@ -217,6 +230,16 @@ class EmbeddedCATests(SynchronousTestCase):
             result = self.server.run("ca", "rollover", *([option] if option else []))
             self.assertRegex(result.stdout, r"current +CN=scepd 12345678 +01 +3072")
             self.assert_sent(method, "embedded_ca/rollover", body)
+
+    def test_two_steps(self) -> None:
+        """
+        Two steps at once are refused, and nothing is sent: neither may win.
+        """
+        for options in (("--plan", "--commit"), ("--status", "--commit"), ("--commit", "--cancel")):
+            result = self.server.run("ca", "rollover", *options)
+            self.assertEqual(result.exit_code, 2, result.output)
+            self.assertIn("--plan, --commit, --cancel and --status", result.output)
+        self.assertEqual(self.server.requests, [])
 
     def test_json(self) -> None:
         """

@@ -28,6 +28,7 @@ BARE: dict[str, JsonValue] = {
     "facts": {"HOST_END_USER_IDP_FULL_NAME": "Ann B.", "HOST_END_USER_EMAIL_IDP": "a@b.example"},
     "last_seen": "2026-06-01T12:00:00.123456Z",
 }
+_GONE: dict[str, JsonValue] = {"uuid": "z", "enrolled": False, "last_seen": None}
 ROW: dict[str, JsonValue] = {
     "operation": "install",
     "scope": "User",
@@ -129,19 +130,22 @@ class HostListTests(_Case):
         All pages are read into one table; times are short, and what is not known is a dash.
         """
         self.server.answers = [
-            answer(200, {"items": [BARE], "next": HOST}),
-            answer(200, {"items": [BARE | {"uuid": "z", "last_seen": None}], "next": None}),
+            answer(200, {"items": [BARE | {"enrolled": True}], "next": HOST}),
+            answer(200, {"items": [BARE | _GONE], "next": None}),
         ]
         heading, first, second = self.written("host", "list").splitlines()
         self.assertEqual(
             " ".join(heading.split()),
-            "UUID SERIAL NUMBER PLATFORM MODEL OS VERSION LABELS LAST SEEN",
+            "UUID SERIAL NUMBER PLATFORM MODEL OS VERSION LABELS ENROLLED LAST SEEN",
         )
         self.assertEqual(
             first.split(),
-            [HOST, "C02ABC", "macos", "-", "15.1", "os:15,", "staff", "2026-06-01", "12:00:00Z"],
+            [
+                *(HOST, "C02ABC", "macos", "-", "15.1", "os:15,", "staff", "yes"),
+                *("2026-06-01", "12:00:00Z"),
+            ],
         )
-        self.assertEqual(second.split()[-1], "-")
+        self.assertEqual(second.split()[-2:], ["no", "-"])
         self.assertEqual(self.server.requests[1].url.params["after"], HOST)
 
     def test_json(self) -> None:

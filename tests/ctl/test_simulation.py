@@ -176,6 +176,8 @@ class CommandTests(SynchronousTestCase):
             result = self.server.run("simulate", *arguments)
             self.assertEqual(result.exit_code, 2, result.output)
             self.assertIn(named, result.output)
+        # No token was made that nobody uses.
+        self.assertEqual(self.server.requests, [])
         file.write_text(ENROLL_URL)
         result = self.server.run("simulate", *url, "--label", "x")
         self.assertEqual(result.exit_code, 2, result.output)

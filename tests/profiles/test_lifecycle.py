@@ -77,14 +77,17 @@ _WORDS = {
         _INSTALL, _FAILED, due=Due.NOT, command=Command.CANCELLED, detail=Detail.GIVEN
     ),
     "held": Transition(_INSTALL, _PENDING, detail=Detail.GIVEN),
+    "held(r)": Transition(_REMOVE, _PENDING, detail=Detail.GIVEN),
     "waits": Transition(
         _INSTALL, _PENDING, due=Due.NOT, detail="waits for a user channel of the host"
     ),
     "waits(r)": Transition(
         _REMOVE, _PENDING, due=Due.NOT, detail="waits for a user channel of the host"
     ),
-    "open": Transition(_INSTALL, _PENDING, due=Due.NOT, window=Window.OPENED),
-    "sent": Transition(_REMOVE, _PENDING, due=Due.NOT),
+    "open": Transition(
+        _INSTALL, _PENDING, due=Due.NOT, window=Window.OPENED, detail=Detail.CLEARED
+    ),
+    "sent": Transition(_REMOVE, _PENDING, due=Due.NOT, detail=Detail.CLEARED),
     "verify": Transition(_INSTALL, _VERIFYING, due=Due.NOT, detail=Detail.CLEARED),
     "close": Transition(_INSTALL, _PENDING, window=Window.CLOSED),
     "retry": Transition(
@@ -196,6 +199,7 @@ AUTHORITY_FOUND_UNREACHABLE   held     .       .       .       .        .       
 USER_CHANNEL_MISSED           waits    .       .       .       waits(r) .       .       .
 USER_CHANNEL_APPEARED         due      .       .       .       due(r)   .       .       .
 USER_CHANNEL_ENDED            ended    ended   ended   ended   gone     gone    gone    gone
+RENDERING_FAILED              held     .       .       .       held(r)  .       .       .
 HANDED_OVER                   open     .       .       .       sent     .       .       .
 ACKNOWLEDGED                  verify   .       .       .       gone     .       .       .
 NOT_NOW_REPORTED              close    .       .       .       .        .       .       .

@@ -5,6 +5,7 @@ Tests for the checks of an upload: every row of the table, with its message and 
 from __future__ import annotations
 
 import plistlib
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,9 @@ _ONLY_IN_PAYLOAD = (
     'Variables prefixed with "$FLEET_VAR_SCEP_" and "$FLEET_VAR_CUSTOM_SCEP_" must only be in the '
     "SCEP payload."
 )
+_SUBJECT_SHAPE = (
+    "Subject must be an array of arrays of pairs of texts, such as [[[CN, x]], [[OU, y]]]."
+)
 _PLAIN = (
     "Variables ($FLEET_VAR_*) must be written in plain text: without character references (&#36;), "
     "comments or CDATA sections inside or right behind them."
@@ -53,6 +57,15 @@ class AcceptedTests(SynchronousTestCase):
     """
     Tests for profiles that pass.
     """
+
+    def test_example(self) -> None:
+        """
+        The profile that the documents tell operators to begin with passes, without a warning.
+        """
+        content = (Path(__file__).parents[2] / "docs" / "wifi.mobileconfig").read_bytes()
+        found = validate_profile(content, known_authorities={"Test_SCEP"})
+        self.assertIn("SCEP_RENEWAL_ID", found.variables)
+        self.assertEqual(found.warnings, ())
 
     def test_sample(self) -> None:
         """
@@ -426,14 +439,38 @@ class RefusedTests(SynchronousTestCase):
         for changes, path in (
             ({"Subject": subject("O", marker)}, _OU),
             ({"Subject": subject(marker, "x")}, f"{_CONTENT}.Subject[1][0][0]"),
-            ({"Subject": marker}, f"{_CONTENT}.Subject"),
-            ({"Subject": [["OU", marker]]}, f"{_CONTENT}.Subject[0][1]"),
-            ({"Subject": [[["OU", marker, "x"]]]}, f"{_CONTENT}.Subject[0][0][1]"),
-            ({"Subject": [[["OU", [marker]]]]}, f"{_CONTENT}.Subject[0][0][1][0]"),
             ({"Subject": [], "SubjectAltName": {"OU": marker}}, f"{_CONTENT}.SubjectAltName.OU"),
             ({"Subject": [], "Name": marker}, f"{_CONTENT}.Name"),
         ):
             self.assert_faults(xml(profile(scep_payload(**changes))), (path, _RENEWAL_PLACE))
+
+    def test_misshapen_subject(self) -> None:
+        """
+        A subject that no device could read is refused, with the place of its first mistake; a
+        marker in it stands where none may be.
+        """
+        marker = "$FLEET_VAR_SCEP_RENEWAL_ID"
+        for value, at_marker, at_mistake in (
+            (marker, "", ""),
+            ([["OU", marker]], "[0][1]", "[0][0]"),
+            ([[["CN", "x"]], [["OU", marker, "x"]]], "[1][0][1]", "[1][0]"),
+            ([[["OU", [marker]]]], "[0][0][1][0]", "[0][0]"),
+            (["CN=x", [["O", marker]]], "[1][0][1]", "[0]"),
+        ):
+            self.assert_faults(
+                xml(profile(scep_payload(Subject=value))),
+                (f"{_CONTENT}.Subject{at_marker}", _RENEWAL_PLACE),
+                (f"{_CONTENT}.Subject{at_mistake}", _SUBJECT_SHAPE),
+            )
+
+    def test_misshapen_subject_without_variables(self) -> None:
+        """
+        It is refused in a SCEP payload that has nothing to do with scepd, too.
+        """
+        for value in ("CN=x", {"CN": "x"}, ["CN"], [[["CN", 1]]]):
+            fixed = scep_payload(Challenge="c", URL="https://ca", Subject=value)
+            (fault,) = upload_faults(xml(profile(fixed)))
+            self.assertEqual(fault.message, _SUBJECT_SHAPE)
 
     def test_other_marker_elsewhere(self) -> None:
         """

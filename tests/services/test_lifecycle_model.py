@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from scepd.model import Profile
 from scepd.profiles.lifecycle import Event, Operation, Status, Transition
 from scepd.profiles.transitions import transition
+from scepd.services.unrendered import TextWithheld
 from scepd.storage import rows
 from tests.storage.inline import InlineDatabase
 from tests.support.lifecycle_comparison import BEGINNINGS, HOSTS, USERS, LifecycleComparison
@@ -55,6 +56,7 @@ steps = st.one_of(
     step("operate", hosts, uuids, changes),
     step("fail_often", hosts, st.integers(1, 4)),
     step("ignore", hosts, st.sampled_from([1, 4, 12])),
+    step("stumble", hosts, st.sampled_from([1, 4, 12])),
     step("work", st.sampled_from(["tick", "renew", "look for proofs"])),
     step(
         "move",
@@ -164,6 +166,15 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     ("queued", [("ignore", ("H-1", 12)), TICK, ("ignore", ("H-1", 4)), delivered()]),
     ("removing", [TICK, ("ignore", ("H-1", 12)), HOUR, delivered()]),
     ("old", [operated("resend"), TICK, ("ignore", ("H-1", 12)), ("wait", (90000,)), delivered()]),
+    # Commands that can't be made.
+    ("queued", [("stumble", ("H-1", 4)), delivered()]),
+    (
+        "queued",
+        [moved("poll"), ("stumble", ("H-1", 12)), TICK, ("stumble", ("H-1", 4)), delivered()],
+    ),
+    ("removing", [TICK, ("stumble", ("H-1", 12)), HOUR, delivered()]),
+    ("new", [delivered("closed", "Error"), HOUR, TICK, ("stumble", ("H-1", 12)), delivered()]),
+    ("old", [operated("resend"), TICK, ("stumble", ("H-1", 12)), ("wait", (90000,)), delivered()]),
     # What inventories show.
     ("verifying", [HOUR, HOUR, moved("no certificates")]),
     ("without certificate", [HOUR, moved("no certificates")]),
@@ -273,9 +284,19 @@ class LifecycleModelTests(SynchronousTestCase):
         Let some steps happen, and all end well.
         """
         comparison = LifecycleComparison(self.database)
-        comparison.begin(beginnings)
-        comparison.agrees()
-        for name, arguments in steps:
-            getattr(comparison, name)(*arguments)
+        done: list[str] = []
+        try:
+            comparison.begin(beginnings)
             comparison.agrees()
-        comparison.end()
+            for name, arguments in steps:
+                done.append(f"{name} {' '.join(map(_told, arguments))}")
+                getattr(comparison, name)(*arguments)
+                comparison.agrees()
+            comparison.end()
+        except AssertionError as error:
+            raise AssertionError(f"{beginnings}, {', '.join(done)}: {error}") from error
+        self.flushLoggedErrors(TextWithheld)
+
+
+def _told(argument: object) -> str:
+    return argument.uuid if isinstance(argument, Profile) else str(argument)

@@ -62,6 +62,7 @@ class ResultsTestCase(SynchronousTestCase):
         profile: str = "aPROFILE-1",
         ago: int = 0,
         failure: str | None = None,
+        milliseconds: int = 5,
     ) -> None:
         """
         Let an exchange have passed the proxy.
@@ -69,7 +70,7 @@ class ResultsTestCase(SynchronousTestCase):
         started = utc_now(self.world.clock) - timedelta(seconds=ago)
         record = SCEPExchange(
             *("id", "UDID-1", profile, "CORP", None, "PKCSReq", "T", pki_status, None),
-            *(http_status, detail, started, 5, failure),
+            *(http_status, detail, started, milliseconds, failure),
         )
         self.world.exchanges.settled.append((record, WindowOutcome.LOCK, None))
         self.world.clock.advance(1)
@@ -223,10 +224,22 @@ class FaultTests(ResultsTestCase):
         """
         The certificate authority failed the proxy, or did not answer while the device waited.
         """
-        for status in (502, 503, 504, 0):
+        for status, milliseconds in ((502, 5), (503, 5), (504, 5), (0, 10_000)):
             self.world.exchanges.settled.clear()
-            self.exchange(status)
+            self.exchange(status, milliseconds=milliseconds)
             self.assertEqual(self.event(), Event.ERROR_DURING_OUTAGE)
+
+    def test_impatient_device(self) -> None:
+        """
+        A device that closes its connection before the certificate authority had time to answer
+        tells nothing of that one: its Error counts, and an outage before is one still.
+        """
+        self.exchange(0, milliseconds=9_999)
+        self.assertEqual(self.event(), Event.ERROR_REPORTED)
+        self.world.exchanges.settled.clear()
+        self.exchange(504)
+        self.exchange(0)
+        self.assertEqual(self.event(), Event.ERROR_DURING_OUTAGE)
 
     def test_rejected(self) -> None:
         """

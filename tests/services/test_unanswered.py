@@ -64,6 +64,27 @@ class RuleTests(SynchronousTestCase):
         self.assertEqual(RULE.patience - 1 + RULE.most_setbacks, 10)
         self.assertEqual(RULE.most_setbacks * RULE.interval, 8 * HOUR)
 
+    def test_settings(self) -> None:
+        """
+        Whatever the numbers are, it takes so many offers and so long.
+        """
+        rule = OfferRule(1, 1, HOUR)
+        self.assertEqual((rule.most_setbacks, rule.interval), (1, HOUR))
+        self.assertTrue(rule.is_over(Offers(1, NOW, 1, NOW), NOW + HOUR))
+        rule = OfferRule(5, 8, HOUR)
+        self.assertEqual((rule.most_setbacks, rule.interval), (4, HOUR / 4))
+
+    def test_hopeless(self) -> None:
+        """
+        What can't be made ends after as many failures, and as long.
+        """
+        failing = Offers(failures=RULE.most, failing_since=NOW)
+        self.assertTrue(RULE.is_hopeless(failing, NOW + RULE.time))
+        self.assertFalse(RULE.is_hopeless(failing, NOW + RULE.time - timedelta(seconds=1)))
+        few = replace(failing, failures=RULE.most - 1)
+        self.assertFalse(RULE.is_hopeless(few, NOW + 100 * RULE.time))
+        self.assertFalse(RULE.is_hopeless(Offers(), NOW))
+
 
 class UnansweredTests(SynchronousTestCase):
     """

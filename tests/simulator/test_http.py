@@ -4,6 +4,8 @@ Tests for the simulated device's HTTP.
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Iterator
 
 import httpx
@@ -60,6 +62,35 @@ class DeviceHTTPTests(SynchronousTestCase):
         for failure in (httpx.ConnectError(_URL), httpx.ReadTimeout(_URL), ValueError(_URL)):
             error = self._error(self._http(failure))
             self.assertEqual(str(error), f"GET: no answer: {type(failure).__name__}")
+
+    def test_why_no_answer(self) -> None:
+        """
+        Where the system or TLS says why there is no connection, the error has its words.
+        """
+        untrusted = ssl.SSLCertVerificationError(1, "long and technical")
+        untrusted.verify_message = "unable to get local issuer certificate"
+        broken = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1)")
+        broken.reason = "WRONG_VERSION_NUMBER"
+        for cause, words in (
+            (untrusted, "its TLS certificate is refused: unable to get local issuer certificate"),
+            (broken, "TLS failed: WRONG_VERSION_NUMBER"),
+            (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+            (OSError("no number"), "ConnectError"),
+        ):
+            failure, between = httpx.ConnectError(_URL), RuntimeError(_URL)
+            between.__cause__ = cause
+            failure.__cause__ = between
+            error = self._error(self._http(failure))
+            self.assertEqual(str(error), f"GET: no answer: {words}")
+
+    def test_refused_connection(self) -> None:
+        """
+        A real connection that nobody takes is told as such.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        error = self._error(DeviceHTTP(), f"http://127.0.0.1:{port}/?token=token")
+        self.assertEqual(str(error), "GET: no answer: Connection refused")
 
     def test_no_url(self) -> None:
         """

@@ -4,12 +4,15 @@ Tests for what a SCEP client does while an authority answers PENDING.
 
 from __future__ import annotations
 
+import itertools
+from datetime import timedelta
+
 import httpx
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.simulator.device import SimulatedDevice
 from scepd.simulator.failures import DeviceError
-from scepd.simulator.patience import NO_PATIENCE, Patience
+from scepd.simulator.patience import NO_PATIENCE, Patience, Waiting
 from scepd.simulator.scep_failures import SCEPPending, SCEPRefused
 from tests.simulator.scep_case import SUBJECT, SCEPClientCase, SleptClock, pki_operation
 from tests.simulator.server import BASE, HARDWARE, Server, command, profile
@@ -81,6 +84,18 @@ class PollingTests(SCEPClientCase):
         client = self.client(Patience(10, limit=99, seconds=35, first=5))
         self.assertRaises(SCEPPending, client.enroll_key, rsa_key(7), SUBJECT, _CHALLENGE)
         self.assertEqual(self.clock.sleeps, [5, 10, 10, 10])
+
+    def test_clock_that_runs(self) -> None:
+        """
+        A first poll without a wait takes place, though time passes between two looks at a clock;
+        without further patience it is the only one.
+        """
+        started = self.clock.now()
+        ticks = itertools.count(1)
+        running = Waiting(lambda: started + timedelta(milliseconds=next(ticks)), lambda _: None)
+        self.assertEqual(list(running.polls(Patience(10, 1, 0))), [1])
+        self.assertEqual(list(running.polls(Patience(10, 3, 0))), [1])
+        self.assertEqual(list(running.polls(Patience(10, 3, 5, first=10))), [])
 
     def test_no_patience(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import socket
 import stat
 from pathlib import Path
 
@@ -115,6 +116,19 @@ class ProgramTests(SynchronousTestCase):
             self.assertEqual(self.enroll("--form", form), 0)
             self.assertIn(f"{form.upper()} PKIOperation", self.server.paths())
 
+    def test_roots_of_its_own(self) -> None:
+        """
+        With roots in a file the connection is another one, which trusts them alone.
+        """
+        roots = self.folder / "roots.pem"
+        roots.write_bytes(pem_of(party("CN=roots", 7, ca=True).certificate))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        url = f"https://127.0.0.1:{port}/scep"
+        status = self.run_program("enroll", "--subject", "CN=x", "--ca-file", str(roots), url=url)
+        self.assertEqual((status, self.stderr), (2, "GET: no answer: Connection refused\n"))
+        self.assertEqual(self.server.requests, [])
+
     def test_usage(self) -> None:
         """
         2: options that are missing or make no sense; nothing is sent.
@@ -126,6 +140,7 @@ class ProgramTests(SynchronousTestCase):
             ("enroll", "--subject", "nonsense"),
             ("enroll", "--subject", "CN=x", "--challenge-file", "/nowhere"),
             ("enroll", "--subject", "CN=x", "--challenge-file", str(empty)),
+            ("enroll", "--subject", "CN=x", "--ca-file", str(empty)),
             ("enroll", "--subject", "CN=x", "--poll-interval", "0"),
             ("enroll", "--subject", "CN=x", "--poll-timeout", "nan"),
             ("enroll", "--subject", "CN=x", "--form", "put"),

@@ -180,6 +180,20 @@ class CheckInContract(StorageTestCase):
         expected = records.enrollment(enabled=True, push=records.address())
         self.assertEqual(await self.checkins.enrollment("H-1"), expected)
 
+    async def test_enrolled_hosts(self) -> None:
+        """
+        A host counts as enrolled from the device's first TokenUpdate to its CheckOut.
+        """
+        asked = [f"H-{number}" for number in range(2_000)]
+        await self.checkins.authenticate(records.host(), records.enrollment(), "id-1")
+        self.assertEqual(await self.checkins.enrolled_hosts(asked), frozenset())
+        await self.checkins.update_token("H-1", records.address(), NOON, LATER)
+        self.assertEqual(await self.checkins.enrolled_hosts(asked), {"H-1"})
+        self.assertEqual(await self.checkins.enrolled_hosts(["H-2"]), frozenset())
+        self.assertEqual(await self.checkins.enrolled_hosts([]), frozenset())
+        await self.checkins.check_out("H-1", LATER)
+        self.assertEqual(await self.checkins.enrolled_hosts(asked), frozenset())
+
     async def test_known_host(self) -> None:
         """
         A host that enrolls keeps facts, labels, and what the device does not tell; its labels are

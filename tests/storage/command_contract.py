@@ -4,6 +4,7 @@ What every database must do with the queue of commands.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from scepd.errors import NotFound
@@ -303,6 +304,127 @@ class UnansweredContract(StorageTestCase):
         await self.commands.finish("c-1", "H-1", "Error", "why", LATER, None)
         self.assertFalse(await self.commands.hand_over("c-1", LATER, None))
         self.assertEqual(await self.offers(), Offers(1, NOON))
+
+
+class UnrenderedContract(StorageTestCase):
+    """
+    What CommandStore does with commands that can't be made.
+    """
+
+    async def fails(self, *moments: datetime, uuid: str = "c-1") -> None:
+        """
+        A command can't be made at each of some moments.
+        """
+        for moment in moments:
+            self.assertTrue(await self.commands.rendering_failed(uuid, moment, "why", None))
+
+    async def next(self, *without: str, after_not_now: bool = False) -> str | None:
+        """
+        The uuid of the next command of H-1.
+        """
+        found = await self.commands.next_command(
+            "H-1", after_not_now=after_not_now, without=without
+        )
+        return None if found is None else found.uuid
+
+    async def offers(self) -> Offers:
+        """
+        How often c-1 was offered, and failed.
+        """
+        found = await self.commands.command("c-1")
+        assert found is not None
+        return found.offers
+
+    async def queue(self, *uuids: str) -> None:
+        """
+        Enroll H-1 and queue commands, the first one as the oldest.
+        """
+        await self.enroll()
+        for second, uuid in enumerate(uuids):
+            await self.commands.queue(records.command(uuid, created_at=NOON + second * SECOND))
+
+    async def test_counted(self) -> None:
+        """
+        Each failure counts, and the first one's time is kept; the command stands behind those that
+        were never set back, waits on, and tells operators why.
+        """
+        await self.queue("c-1", "c-2")
+        await self.fails(NOON)
+        self.assertEqual(await self.offers(), Offers(0, None, 1, None, 1, NOON))
+        self.assertEqual(await self.next(), "c-2")
+        await self.fails(LATER, LATER + HOUR)
+        self.assertEqual(await self.offers(), Offers(0, None, 1, None, 3, NOON))
+        await self.commands.finish("c-2", "H-1", "Acknowledged", "", LATER, None)
+        self.assertEqual(await self.next(), "c-1")
+        record = (await self.commands.commands("H-1"))[1]
+        self.assertEqual((record.status, record.detail, record.offered_at), ("queued", "why", None))
+
+    async def test_left_out(self) -> None:
+        """
+        Who looks for the next command leaves out those that it names, and the order stays.
+        """
+        await self.queue("c-1", "c-2", "c-3")
+        await self.commands.finish("c-2", "H-1", "NotNow", "", NOON, None)
+        self.assertEqual(await self.next("c-1"), "c-2")
+        self.assertEqual(await self.next("c-1", after_not_now=True), "c-3")
+        self.assertEqual(await self.next("c-1", "c-2"), "c-3")
+        self.assertIsNone(await self.next("c-1", "c-2", "c-3"))
+
+    async def test_offered(self) -> None:
+        """
+        With an offer the failures are forgotten, and the command has its place again; what its
+        offers have set back stays so.
+        """
+        await self.queue("c-1")
+        await self.fails(NOON, LATER)
+        await self.commands.hand_over("c-1", LATER, None)
+        self.assertEqual(await self.offers(), Offers(1, LATER))
+        (record,) = await self.commands.commands("H-1")
+        self.assertEqual((record.status, record.detail), ("offered", ""))
+        for _ in range(2):
+            await self.commands.hand_over("c-1", LATER, None)
+        await self.fails(LATER + HOUR)
+        self.assertEqual(await self.offers(), Offers(3, LATER, 1, LATER, 1, LATER + HOUR))
+        await self.commands.hand_over("c-1", LATER + HOUR, None)
+        self.assertEqual(await self.offers(), Offers(4, LATER, 2, LATER + HOUR))
+
+    async def test_not_now(self) -> None:
+        """
+        After an answer all is counted anew.
+        """
+        await self.queue("c-1")
+        await self.fails(NOON)
+        await self.commands.finish("c-1", "H-1", "NotNow", "", LATER, None)
+        self.assertEqual(await self.offers(), Offers())
+
+    async def test_ended(self) -> None:
+        """
+        What has its final result, or is not there, fails no more.
+        """
+        await self.queue("c-1")
+        await self.commands.finish("c-1", "H-1", "Error", "no", LATER, None)
+        for uuid in ("c-1", "c-9"):
+            self.assertFalse(await self.commands.rendering_failed(uuid, LATER, "why", None))
+        (record,) = await self.commands.commands("H-1")
+        self.assertEqual((record.status, record.detail), ("Error", "no"))
+
+    async def test_assignment(self) -> None:
+        """
+        The assignment whose current command it is has the reason until it is handed over; no other
+        one is touched.
+        """
+        await self.enroll()
+        await self.add_corp_profile()
+        await self.queue_due()
+        before = await self.row()
+        failed = records.event(Event.RENDERING_FAILED, detail="why")
+        await self.commands.queue(records.command("c-9"))
+        await self.commands.rendering_failed("c-9", LATER, "why", failed)
+        self.assertEqual(await self.row(), before)
+        await self.commands.rendering_failed("c-a-1-H-1", LATER, "why", failed)
+        self.assertEqual(await self.row(), replace(before, detail="why"))
+        await self.commands.hand_over("c-a-1-H-1", LATER, records.window())
+        self.assertEqual(await self.row(), replace(before, delivered_at=LATER))
 
 
 class HandOverContract(StorageTestCase):

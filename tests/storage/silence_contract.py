@@ -92,6 +92,17 @@ class SilenceContract(PushCase):
         self.assertTrue(1440 <= wait <= 2160, wait)
         self.assertEqual((await self.state()).repeats, 2)
 
+    async def test_not_made(self) -> None:
+        """
+        Nor is one left alone whose command could not be made when it came.
+        """
+        await self.sent()
+        await self.claim(UNTIL)
+        await self.answered("apns-2", next_due=NOON + 24 * HOUR)
+        await self.commands.rendering_failed("c-1", NOON, "why", None)
+        wait = await self.due_after(NOON)
+        self.assertTrue(1440 <= wait <= 2160, wait)
+
     async def test_offered_while_claimed(self) -> None:
         """
         What is under way stays so.

@@ -164,6 +164,7 @@ class GrowthTests(SynchronousTestCase):
         await checkins.saw(["H-1"], NOON)
         await commands.queue(records.command())
         await commands.next_command("H-1", after_not_now=True)
+        await commands.next_command("H-1", after_not_now=False, without=["c-1", "c-2"])
         await commands.hand_over("c-1", NOON, None, is_idle=True)
         await commands.finish("c-1", "H-1", "NotNow", "", NOON, None)
         resent = records.event(Event.RESENT)

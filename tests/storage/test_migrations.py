@@ -258,7 +258,7 @@ class SeventhRevisionTests(SQLiteFile):
         connection.execute("INSERT INTO enrollment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", enrolled)
         _migrate(self.path, "head")
         (row,) = connection.execute("SELECT * FROM command")
-        self.assertEqual(row, (*done, None, 0, _AT, None, None, 0, None, 0, None))
+        self.assertEqual(row, (*done, None, 0, _AT, None, None, 0, None, 0, None, 0, None))
         (row,) = connection.execute("SELECT * FROM enrollment")
         self.assertEqual(row, (*enrolled, None, None, ""))
 

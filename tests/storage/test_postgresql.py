@@ -162,6 +162,12 @@ class UnansweredTests(MigratedServer, command_contract.UnansweredContract):
     """
 
 
+class UnrenderedTests(MigratedServer, command_contract.UnrenderedContract):
+    """
+    Commands that can't be made, on PostgreSQL.
+    """
+
+
 class HandOverTests(MigratedServer, command_contract.HandOverContract):
     """
     The hand-overs of CommandStore on PostgreSQL.

@@ -161,6 +161,12 @@ class UnansweredTests(MigratedFile, command_contract.UnansweredContract):
     """
 
 
+class UnrenderedTests(MigratedFile, command_contract.UnrenderedContract):
+    """
+    Commands that can't be made, on SQLite.
+    """
+
+
 class HandOverTests(MigratedFile, command_contract.HandOverContract):
     """
     The hand-overs of CommandStore on SQLite.

@@ -332,6 +332,19 @@ class UserScopeContract(UserChannelCase):
         await self.appear(BOB, NOON + HOUR)
         self.assertEqual(await self.ways(NOON + HOUR), {"a-1": BOB})
 
+    async def test_channel_ends_twice(self) -> None:
+        """
+        What says once more that a channel ended changes nothing, nor on a host that left.
+        """
+        await self.user_profile()
+        await self.enroll()
+        await self.appear()
+        await self.deliver()
+        await self.checkins.check_out("H-1", NOON)
+        parked = await self.row()
+        await self.channels.end(ANN, NOON + HOUR)
+        self.assertEqual(await self.row(), parked)
+
     async def test_channel_ends_before_pick_up(self) -> None:
         """
         A command that was queued when the channel ended is never handed over.

@@ -7,7 +7,7 @@ while ``broken``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -79,6 +79,15 @@ class FakeCheckIns(Breakable):
         self._check()
         found = [one for one in self.enrollments.values() if one.host_uuid == host_uuid]
         return sorted(found, key=lambda one: (one.kind.endswith("user"), one.id))
+
+    async def enrolled_hosts(self, host_uuids: Collection[str]) -> Collection[str]:
+        """
+        As the port says.
+        """
+        self._check()
+        devices = [one for one in self.enrollments.values() if not one.kind.endswith("user")]
+        enrolled = {one.host_uuid for one in devices if one.enabled}
+        return enrolled & set(host_uuids)
 
     async def authenticate(
         self,
@@ -267,10 +276,12 @@ class FakeCommands(Breakable):
     :param answers: what was to be kept, by uuid.
     :param activities: those that came with commands.
     :param offers: how often commands were offered, by uuid, as a test says.
+    :param failures: (uuid, detail, event) of each failure to make one.
     :param sticky: whether cancelled ones stay in the queue.
     """
 
     sticky: bool = False
+    failures: list[tuple[str, str, RowEvent | None]] = field(default_factory=list)
     queued: dict[str, QueuedCommand] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     windows: list[EnrollmentWindow | None] = field(default_factory=list)
@@ -291,7 +302,7 @@ class FakeCommands(Breakable):
             self.activities.append(activity)
 
     async def next_command(
-        self, enrollment_id: str, *, after_not_now: bool
+        self, enrollment_id: str, *, after_not_now: bool, without: Sequence[str] = ()
     ) -> QueuedCommand | None:
         """
         As the port says.
@@ -301,7 +312,9 @@ class FakeCommands(Breakable):
         waiting = [
             self._with_offers(command)
             for uuid, command in self.queued.items()
-            if command.enrollment_id == enrollment_id and self.statuses.get(uuid) not in done
+            if command.enrollment_id == enrollment_id
+            and self.statuses.get(uuid) not in done
+            and uuid not in without
         ]
         return min(
             waiting,
@@ -330,6 +343,18 @@ class FakeCommands(Breakable):
         self.statuses[command_uuid] = "offered"
         self.windows.append(window)
         self.challenges.append(challenge)
+        return True
+
+    async def rendering_failed(
+        self, command_uuid: str, now: datetime, detail: str, event: RowEvent | None
+    ) -> bool:
+        """
+        As the port says.
+        """
+        self._check()
+        counted = self.offers.get(command_uuid, Offers()).and_failure(now)
+        self.offers[command_uuid] = replace(counted, setbacks=max(counted.setbacks, 1))
+        self.failures.append((command_uuid, detail, event))
         return True
 
     async def finish(

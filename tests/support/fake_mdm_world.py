@@ -352,6 +352,7 @@ class MDMWorld:
             lambda count: bytes(range(count)),
             hand_over,
             Unanswered(result_ports),
+            self.metrics,
         )
         channels = UserChannels(
             self.user_channel_store,

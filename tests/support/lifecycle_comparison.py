@@ -352,16 +352,7 @@ class LifecycleComparison:
         """
         self.pass_time()
         offer = self.world.poll(uuid, user)
-        # What can't be rendered at pick-up fails, and the next one is offered.
-        for (host, profile), row in self.rows.items():
-            found = self.world.row(host, profile)
-            waited = host == uuid and row.user == user and row.waits
-            if waited and found is not None and found.status == "failed":
-                assert row.operation == "install" and not self.can_be_resolved(row)
-                row.fail()
-        for row in self.rows_of(uuid):
-            if row.is_given_up(self.now) and self.has_ended(row.command):
-                self.refuse(uuid, row)
+        self.end_commands(uuid, user)
         if offer is None:
             waiting = [row for row in self.rows_of(uuid) if row.waits and row.user == user]
             assert not waiting, "a command is not offered"
@@ -373,6 +364,36 @@ class LifecycleComparison:
         assert not current.is_given_up(self.now), "a command is offered for ever"
         current.hand_over(self.now)
         return offer
+
+    def end_commands(self, uuid: str, user: str) -> None:
+        """
+        A device, or a user of it, asked for a command, and some ended by that.
+        """
+        # What can't be rendered at pick-up fails, and the next one is offered.
+        for (host, profile), row in self.rows.items():
+            found = self.world.row(host, profile)
+            waited = host == uuid and row.user == user and row.waits
+            if waited and found is not None and found.status == "failed":
+                assert row.operation == "install" and not self.can_be_resolved(row)
+                row.fail()
+        for row in self.rows_of(uuid):
+            if row.is_given_up(self.now) and self.has_ended(row.command):
+                self.refuse(uuid, row)
+
+    def stumble(self, uuid: str, hours: int) -> None:
+        """
+        A device comes each hour, and the server fails to make whatever waits for it.
+        """
+        self.world.commands.is_faulty = True
+        for _ in range(hours):
+            for user in ("", *self.hosts[uuid].channels):
+                self.pass_time(3601)
+                assert self.world.poll(uuid, user) is None
+                self.end_commands(uuid, user)
+                for row in self.rows_of(uuid):
+                    if row.waits and row.user == user and row.is_hopeless(self.now):
+                        self.refuse(uuid, row)
+        self.world.commands.is_faulty = False
 
     def answer(self, uuid: str, index: int, status: str) -> None:
         """

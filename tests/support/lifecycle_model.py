@@ -15,6 +15,8 @@ _WAITS = (60, 300, 1800)
 _MOST_RETRIES = 3
 _TOLERANCE = timedelta(minutes=3)
 _MOST_SETBACKS = 8
+_MOST_FAILURES = 10
+_LONGEST_FAILING = 8 * _HOUR
 
 
 @dataclass(slots=True)
@@ -72,10 +74,11 @@ class ModelRow:
         waits for one.
     :param waits: whether the current command waits for its answer.
     :param offered: whether the host was handed the profile since it enrolled.
-    :param seen: what the proxy saw since the hand-over, oldest first: a pkiStatus, ``out``
-        or ``closed``.
+    :param seen: what the proxy saw since the hand-over, oldest first: a pkiStatus, ``out``,
+        ``unseen`` or ``closed``.
     :param offers: of the current command, since its last answer.
     :param setbacks: those of the offers that count, by hours.
+    :param failures: to make the current command, since it was offered last.
     :param content: the number of the profile's content that it is of.
     :param granted: whether SUCCESS passed in the newest window.
     """
@@ -98,6 +101,8 @@ class ModelRow:
     offers: int = 0
     setbacks: int = 0
     set_back: datetime | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
     content: int = 0
     seen: list[str] = field(default_factory=list)
 
@@ -183,6 +188,7 @@ class ModelRow:
         self.due, self.delivered, self.acknowledged = None, now, None
         self.offered = True
         self.offers += 1
+        self.failures, self.failing_since = 0, None
         if self.offers >= 3 and (self.set_back is None or now - self.set_back >= _HOUR):
             self.setbacks, self.set_back = self.setbacks + 1, now
         self.seen = []
@@ -196,6 +202,17 @@ class ModelRow:
         """
         is_often = self.waits and self.setbacks >= _MOST_SETBACKS
         return is_often and self.set_back is not None and now - self.set_back >= _HOUR
+
+    def is_hopeless(self, now: datetime) -> bool:
+        """
+        The command can't be made once more.
+
+        :returns: whether it is tried no more.
+        """
+        self.failures += 1
+        self.failing_since = self.failing_since or now
+        is_long = now - self.failing_since >= _LONGEST_FAILING
+        return is_long and self.failures >= _MOST_FAILURES
 
     def acknowledge(self, now: datetime) -> bool:
         """
@@ -223,7 +240,7 @@ class ModelRow:
         self, now: datetime, *, not_found: bool, certified: datetime | None, is_out: bool
     ) -> bool:
         """
-        The device answered Error, or nothing for too long.
+        The device answered Error, or nothing for too long, or the command could not be made.
 
         :param certified: until when the host holds a valid certificate of this profile; None: it
             holds none.
@@ -231,13 +248,15 @@ class ModelRow:
         :returns: whether the row goes.
         """
         self.waits = False
+        # What was never handed over in this delivery has nothing to do with what was seen before.
+        seen = [] if self.delivered is None else self.seen
         if self.operation == "remove":
             if not_found:
                 return True
             self._retry(now)
-        elif _is_outage(self.seen):
+        elif _is_outage(seen):
             self.due = now if is_out else now + timedelta(seconds=60)
-        elif self.seen and self.seen[-1] == "closed":
+        elif seen and seen[-1] == "closed":
             self._reopen(now)
         elif certified is not None:
             wait = timedelta(seconds=min(3600 * 2**self.attempts, 86400))
@@ -260,7 +279,7 @@ class ModelRow:
             if self.status in ("pending", "verifying") and (last is None or now - last >= _HOUR):
                 self.status, self.due, self.host.redelivered_at = "pending", now, now
             return False
-        self.seen.append("out" if said == "unseen" else said)
+        self.seen.append(said)
         if said in ("SUCCESS", "unseen"):
             self.window.key = key
         self.granted = self.granted or said == "SUCCESS"
@@ -365,6 +384,7 @@ class ModelRow:
 
     def _count_anew(self) -> None:
         self.offers, self.setbacks, self.set_back = 0, 0, None
+        self.failures, self.failing_since = 0, None
 
     def _retry(self, now: datetime) -> None:
         if self.attempts >= _MOST_RETRIES:
@@ -381,5 +401,5 @@ class ModelRow:
 
 
 def _is_outage(seen: list[str]) -> bool:
-    answers = [said for said in seen if said != "closed"]
+    answers = [said for said in seen if said not in ("closed", "unseen")]
     return bool(answers) and answers[-1] == "out"

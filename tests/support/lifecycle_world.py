@@ -20,6 +20,9 @@ from scepd.model import (
     Breaker,
     BreakerSettings,
     BreakerState,
+    DeliveryChallenge,
+    EnrollmentChallenge,
+    EnrollmentWindow,
     FactsChange,
     HostProfile,
     ManagedCertificate,
@@ -47,6 +50,7 @@ from scepd.services.renewal import Renewal
 from scepd.services.results import ResultPorts, Results
 from scepd.services.unanswered import Unanswered
 from scepd.services.verification_inventory import Inventory
+from scepd.storage.commands import SQLCommandStore
 from scepd.storage.database import Database
 from tests.storage import records
 from tests.support.at_once import at_once
@@ -107,6 +111,30 @@ NOT_FOUND = chain_item("MDMErrorDomain", 12075, "The profile is not installed")
 _VALIDITY = timedelta(days=90)
 
 
+class FaultyCommands(SQLCommandStore):
+    """
+    The queue of commands, which may fail in a way that nobody has thought of.
+
+    :ivar is_faulty: whether nothing can be handed over.
+    """
+
+    is_faulty = False
+
+    async def hand_over(
+        self,
+        command_uuid: str,
+        now: datetime,
+        window: EnrollmentWindow | None,
+        challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
+    ) -> bool:
+        """
+        As the port says, unless it fails.
+        """
+        if self.is_faulty:
+            raise ValueError("not what it should be")
+        return await super().hand_over(command_uuid, now, window, challenge)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """
@@ -127,15 +155,19 @@ class LifecycleWorld:
     One process, its certificate authority and its devices, which do what a test says.
 
     :ivar clock: moves only by the test.
+    :ivar commands: the store.
+    :ivar keyring: opens the challenge of the certificate authority.
     """
 
     def __init__(self, database: Database) -> None:
         self.clock = Clock()
         self.clock.advance(NOW.timestamp())
         self.stores = Stores(database, self.clock)
+        self.commands = self.stores.commands = FaultyCommands(database)
+        self.keyring, self.metrics = KEYRING, Metrics()
         self._ids = (f"id-{number:06}" for number in itertools.count(1))
         rendering = ProfileRendering(
-            self.stores.authorities, lambda: KEYRING, InlineWorkers(), EXTERNAL_URL
+            self.stores.authorities, lambda: self.keyring, InlineWorkers(), EXTERNAL_URL
         )
         leases = Leases(self.stores.leases, "process-1", 600)
         self._hand_over = IdentityParts(FakeIdentities(), self.stores.hosts, self.clock).hand_over()
@@ -428,6 +460,7 @@ class LifecycleWorld:
             lambda count: next(self._ids).encode().ljust(count, b"."),
             self._hand_over,
             Unanswered(results),
+            self.metrics,
         )
         return Commands(ports, CommandSettings(one_time_urls=False))
 

@@ -321,6 +321,7 @@ class OutageWorld:
             lambda count: next(self._ids).encode().ljust(count, b"."),
             self._hand_over,
             Unanswered(results),
+            Metrics(),
         )
         return Commands(ports, CommandSettings(one_time_urls=self.settings.one_time_urls))
 

@@ -221,6 +221,20 @@ class DaemonTests(TestCase):
         self.assertEqual(self.served_certificate(), renewed)
         self.assertEqual(self.log.getvalue().count("Reloaded keyring, TLS files, push"), 2)
 
+    def test_changes_that_wait(self) -> None:
+        """
+        What was changed and needs a restart is named, and nothing that does not.
+        """
+        daemon = self.start(_TLS, tls=True)
+        unused = "[apns]\naccept_new_topic = 'com.example'\n[log]\nlevel = 'info'\n"
+        self.path.write_text(_TLS + unused)
+        daemon.reload()
+        self.assertNotIn("restart", self.log.getvalue())
+        self.path.write_text(_TLS + unused + "format = 'json'\n[profiles]\ntick = 7\nwindow = 3600")
+        daemon.reload()
+        told = "Changed, but not used before a restart: [profiles] tick, [log] format"
+        self.assertIn(f"warn  [scepd.tap.daemon] {told}\n", self.log.getvalue())
+
     def test_failed_reload(self) -> None:
         """
         When one of them can't be read, all stay as they were.

@@ -113,6 +113,9 @@ command = Table(
     # How far it stands behind others, because it was offered often and not answered.
     Column("setbacks", Integer, nullable=False, server_default="0"),
     Column("setback_at", UTCDateTime),
+    # To make it for the device, since the last offer.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("failing_since", UTCDateTime),
     # Holds what waits and no history: the device's poll reads its first entry.
     Index(
         None,

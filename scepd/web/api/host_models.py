@@ -6,6 +6,7 @@ Push tokens and the PushMagic are in no answer.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from pydantic import BaseModel, Field
@@ -57,12 +58,27 @@ class HostView(BaseModel):
         )
 
 
+class ListedHost(HostView):
+    """
+    A host, and whether it is there.
+    """
+
+    enrolled: bool = Field(description="whether it can be sent something; false after CheckOut")
+
+    @classmethod
+    def among(cls, host: Host, enrolled: Collection[str]) -> ListedHost:
+        """
+        The view of a stored record, and whether it is one of those.
+        """
+        return cls(**dict(HostView.of(host)), enrolled=host.uuid in enrolled)
+
+
 class HostList(BaseModel):
     """
     A page of hosts, by uuid.
     """
 
-    items: list[HostView]
+    items: list[ListedHost]
     next: str | None = Field(description="the `after` of the next page; null at the end")
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from scepd.services.hosts import Hosts
 from scepd.web.api.call import Call
-from scepd.web.api.host_models import HostDetails, HostList, HostView
+from scepd.web.api.host_models import HostDetails, HostList, ListedHost
 from scepd.web.api.openapi import Endpoint
 from scepd.web.api.routes import Routes
 
@@ -32,7 +32,8 @@ class HostEndpoints:
         """
         page = call.page()
         found = await self._service.list(after=page.after, limit=page.limit + 1)
-        items = [HostView.of(host) for host in found[: page.limit]]
+        enrolled = await self._service.enrolled(found[: page.limit])
+        items = [ListedHost.among(host, enrolled) for host in found[: page.limit]]
         more = len(found) > page.limit
         return HostList(items=items, next=items[-1].uuid if more else None)
 

@@ -88,7 +88,18 @@ class HostEndpointTests(SynchronousTestCase):
         """
         listed = self.server.request("GET", "/hosts")
         self.assertEqual(listed.status, 200)
-        self.assertEqual(listed.json, {"items": [HOST_VIEW], "next": None})
+        self.assertEqual(listed.json, {"items": [HOST_VIEW | {"enrolled": True}], "next": None})
+
+    def test_gone(self) -> None:
+        """
+        A host that checked out is listed, and said to be gone; so is one that never got there.
+        """
+        for left in (replace(enrollment(), enabled=False), None):
+            self.server.check_ins.enrollments.clear()
+            if left is not None:
+                self.server.check_ins.enrollments[HOST] = left
+            listed = self.server.request("GET", "/hosts").json
+            self.assertEqual(listed["items"], [HOST_VIEW | {"enrolled": False}])
 
     def test_pages(self) -> None:
         """
