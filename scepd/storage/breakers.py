@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, se
 
 from scepd.model import Breaker, BreakerState
 from scepd.storage.database import Database
+from scepd.storage.outages import end_pauses
 from scepd.storage.tables import ca_breaker
 
 _COLUMNS = ca_breaker.c
@@ -53,6 +54,8 @@ class SQLBreakerStore:
             new = change(old)
             if new != old:
                 _write(connection, old, new)
+            if new.state is BreakerState.CLOSED and old.state is not new.state:
+                end_pauses(connection, ca_name)
             return old, new
 
         return await self._database.write(unit)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, literal_column, select
 
 from scepd.model import RowEvent
 from scepd.profiles.lifecycle import Event, RetrySettings, Status
+from scepd.storage.outages import end_pauses
 from scepd.storage.rows import RowChanges
 from scepd.storage.tables import authority_recovery, host_profile
 
@@ -34,7 +35,9 @@ def begin_recovery(
     """
     Let AUTHORITY_RECOVERED happen to some assignments of enrolled hosts that failed of that
     certificate authority. If there are more the rest is remembered, for :func:`go_on_recovering`.
+    What waits for it in a longer pause is due.
     """
+    end_pauses(connection, ca_name)
     _forget(connection, ca_name)
     connection.execute(insert(authority_recovery).values(ca_name=ca_name, begun_at=now))
     if _recover(connection, ca_name, now, settings, limit) < limit:

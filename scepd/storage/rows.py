@@ -27,6 +27,7 @@ from scepd.profiles.transitions import transition
 from scepd.storage.breakers import is_open
 from scepd.storage.chunks import chunks
 from scepd.storage.first_assignments import ProfileContent, profile_content
+from scepd.storage.outages import outage_of
 from scepd.storage.row_columns import (
     AssignmentRow,
     delivery_columns,
@@ -38,8 +39,6 @@ from scepd.storage.row_writes import IS_ROW, RowKey, RowWrites
 from scepd.storage.tables import host, host_profile
 
 _ACTOR = "scepd"
-# While its breaker is not open: too few failures to tell whether it is out, or a trial under way.
-_AUTHORITY_PAUSE = timedelta(seconds=60)
 # To make it anew for each row costs more than to run it.
 _ONE_ROW = select(host_profile).where(IS_ROW)
 # With these an install takes what the profile holds now: another authority, perhaps.
@@ -261,12 +260,17 @@ class RowChanges:
         event: RowEvent,
         command: QueuedCommand | None,
     ) -> dict[str, object]:
+        due: dict[str, object]
+        if change.due is Due.WITH_AUTHORITY:
+            due = self._with_authority(row, event)
+        else:
+            due = {"due_at": self._due_at(row, change, event.event)}
         return {
             "row_host": row.host_uuid,
             "row_profile": row.profile_uuid,
-            "due_at": self._due_at(row, change, event.event),
             "changed_at": self._now,
             **event_columns(row, change, event),
+            **due,
             **delivery_columns(row, change, event.event, command, self._now),
             **renewal_columns(row, event.event, self._now, self._settings.overdue),
             **self._content_columns(row, change, event.event),
@@ -309,15 +313,15 @@ class RowChanges:
         if change.due is Due.LIMITED:
             # One that the proxy's refusal has made due already is this very re-delivery.
             return kept or self._limited(row.host_uuid, timedelta(seconds=change.due_after))
-        if change.due is Due.WITH_AUTHORITY:
-            return self._with_authority(row)
         return due_after(row, timedelta(seconds=change.due_after), event, self._now)
 
-    def _with_authority(self, row: AssignmentRow) -> datetime:
+    def _with_authority(self, row: AssignmentRow, event: RowEvent) -> dict[str, object]:
+        outage = outage_of(self._connection, row.host_uuid, row.profile_uuid, self._now)
         # Deliveries of one that is out are held back: it is due when the breaker lets it out.
-        if is_open(self._connection, row.ca_name):
-            return self._now
-        return self._now + _AUTHORITY_PAUSE
+        # Where that is not open there were too few failures to tell, or a trial is under way.
+        is_out = is_open(self._connection, row.ca_name)
+        due_at = self._now if is_out else self._now + outage.pause
+        return {"due_at": due_at, "detail": outage.detail(event.detail)}
 
     def _limited(self, host_uuid: str, pause: timedelta) -> datetime:
         last = self._connection.scalar(

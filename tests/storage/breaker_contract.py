@@ -6,11 +6,18 @@ windows.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from scepd.errors import Conflict
-from scepd.model import Admission, Breaker, BreakerSettings, BreakerState, HostProfile
+from scepd.model import (
+    Admission,
+    Breaker,
+    BreakerSettings,
+    BreakerState,
+    HostProfile,
+    WindowOutcome,
+)
 from scepd.ports import BreakerStore, Subject
 from scepd.profiles.lifecycle import Event
 from scepd.storage import delivery
@@ -182,6 +189,68 @@ class OutageContract(StorageTestCase):
         await open_breaker(self.breakers)
         row = await self.row_after_error()
         self.assertEqual((row.due_at, row.attempts), (NOON, 0))
+
+    async def fails_again(self, at: datetime, *, status: str | None = None) -> datetime:
+        """
+        One more delivery, which ends in an Error that counts as an outage.
+
+        :param status: what the certificate authority had answered before it failed, if it did.
+        :returns: when it is due again.
+        """
+        (row,) = await self.delivery.due_rows("corp", at, 10)
+        id = f"again-{at:%d-%H%M%S}"
+        command = replace(records.delivery_of(row, at), uuid=id)
+        await self.delivery.queue_deliveries([(row, command)], await self.lease(), at)
+        window = records.window(id, opened_at=at, deadline=at + HOUR)
+        self.assertTrue(await self.commands.hand_over(id, at, window))
+        said = records.exchange(id, window_id=id, pki_status=status, started_at=at)
+        await self.enrollment.settle_window(said, WindowOutcome.REOPEN, None)
+        outage = records.event(Event.ERROR_DURING_OUTAGE, detail="no answer")
+        await self.delivery.happen([outage], at, None)
+        due_at = (await self.row()).due_at
+        assert due_at is not None
+        return due_at
+
+    async def test_pause_grows(self) -> None:
+        """
+        Deliveries in vain, one after the other, are tried again after 1, 2, 4 … 30 minutes, and
+        tell since when. None counts. An answer, or a time without any, begins anew.
+        """
+        at, pauses = (await self.row_after_error()).due_at, []
+        assert at is not None
+        for _ in range(6):
+            due_at = await self.fails_again(at)
+            pauses.append((due_at - at) // MINUTE)
+            at = due_at
+        self.assertEqual(pauses, [2, 4, 8, 16, 30, 30])
+        row = await self.row()
+        since = "certificate authority without an answer since 2026-03-01T12:00:00Z: no answer"
+        self.assertEqual((row.status, row.attempts, row.detail), ("pending", 0, since))
+        self.assertEqual(await self.fails_again(at, status="FAILURE") - at, MINUTE)
+        at += HOUR
+        self.assertEqual(await self.fails_again(at) - at, MINUTE)
+        at += 3 * HOUR
+        self.assertEqual(await self.fails_again(at) - at, MINUTE)
+
+    async def test_pause_ends(self) -> None:
+        """
+        When the breaker closes, and when the certificate authority is changed, what waits a longer
+        pause is due at once; others wait as they did.
+        """
+        await self.authorities.add_certificate_authority(records.ca(), records.activity())
+        at = (await self.row_after_error()).due_at
+        assert at is not None
+        await open_breaker(self.breakers)
+        await self.breakers.change("corp", lambda old: Breaker("corp"))
+        self.assertEqual((await self.row()).due_at, at)
+        for _ in range(4):
+            failed_at, at = at, await self.fails_again(at)
+        self.assertEqual(await self.delivery.due_rows("corp", failed_at, 10), [])
+        await open_breaker(self.breakers)
+        self.assertEqual((await self.row()).due_at, at)
+        await self.breakers.change("corp", lambda old: Breaker("corp"))
+        self.assertEqual((await self.row()).due_at, failed_at)
+        self.assertEqual(len(await self.delivery.due_rows("corp", failed_at, 10)), 1)
 
 
 class TokenContract(StorageTestCase):

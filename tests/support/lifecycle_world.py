@@ -126,13 +126,15 @@ class FaultyCommands(SQLCommandStore):
         now: datetime,
         window: EnrollmentWindow | None,
         challenge: DeliveryChallenge | EnrollmentChallenge | None = None,
+        *,
+        is_idle: bool = False,
     ) -> bool:
         """
         As the port says, unless it fails.
         """
         if self.is_faulty:
             raise ValueError("not what it should be")
-        return await super().hand_over(command_uuid, now, window, challenge)
+        return await super().hand_over(command_uuid, now, window, challenge, is_idle=is_idle)
 
 
 @dataclass(frozen=True, slots=True)
