@@ -308,6 +308,9 @@ class LifecycleComparison:
         The certificate authority goes out, or comes back.
         """
         self.world.set_breaker(is_open=is_out)
+        if self.is_out and not is_out:
+            for row in self.rows.values():
+                row.end_pause()
         self.is_out = is_out
 
     # -- the processor -----------------------------------------------------------------------------

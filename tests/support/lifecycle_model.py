@@ -47,6 +47,8 @@ class ModelHost:
     :param left: whether it sent CheckOut last.
     :param channels: since when each user can be reached who can.
     :param redelivered_at: when a closed window last brought, or brings, a re-delivery.
+    :param asked: when what asks for a certificate was handed over, and whether the certificate
+        authority answered, the oldest first.
     """
 
     enabled: bool = False
@@ -55,6 +57,7 @@ class ModelHost:
     has_fact: bool = True
     channels: dict[str, datetime] = field(default_factory=dict)
     redelivered_at: datetime | None = None
+    asked: list[tuple[datetime, bool]] = field(default_factory=list)
 
     @property
     def newest_user(self) -> str | None:
@@ -81,6 +84,7 @@ class ModelRow:
     :param failures: to make the current command, since it was offered last.
     :param content: the number of the profile's content that it is of.
     :param granted: whether SUCCESS passed in the newest window.
+    :param paused: until when it waits for the certificate authority, and since when.
     """
 
     host: ModelHost
@@ -105,6 +109,7 @@ class ModelRow:
     failing_since: datetime | None = None
     content: int = 0
     seen: list[str] = field(default_factory=list)
+    paused: tuple[datetime, datetime] | None = None
 
     @property
     def state(self) -> tuple[object, ...]:
@@ -151,6 +156,8 @@ class ModelRow:
         """
         if self.status == "failed" and self.operation == "install" and self.host.enabled:
             self.deliver_anew(now)
+        elif self.operation == "install" and self.host.enabled:
+            self.end_pause()
 
     # -- the processor -----------------------------------------------------------------------------
 
@@ -194,6 +201,7 @@ class ModelRow:
         self.seen = []
         if self.needs_ca and self.operation == "install":
             self.window, self.window_opened = ModelWindow(now, now + _WINDOW), now
+            self.host.asked.append((now, False))
             self.granted = False
 
     def is_given_up(self, now: datetime) -> bool:
@@ -255,7 +263,7 @@ class ModelRow:
                 return True
             self._retry(now)
         elif _is_outage(seen):
-            self.due = now if is_out else now + timedelta(seconds=60)
+            self._pause(now, is_out=is_out)
         elif seen and seen[-1] == "closed":
             self._reopen(now)
         elif certified is not None:
@@ -283,6 +291,8 @@ class ModelRow:
         if said in ("SUCCESS", "unseen"):
             self.window.key = key
         self.granted = self.granted or said == "SUCCESS"
+        if said not in ("out", "unseen"):
+            self.host.asked[-1] = (self.host.asked[-1][0], True)
         return True
 
     # -- inventories -------------------------------------------------------------------------------
@@ -381,6 +391,26 @@ class ModelRow:
         What was delivered before proves nothing any more.
         """
         self.command, self.waits, self.delivered, self.acknowledged = None, False, None, None
+
+    def _pause(self, now: datetime, *, is_out: bool) -> None:
+        """
+        Wait for the certificate authority, the longer the more deliveries were in vain in a row.
+        """
+        count, later = 0, None
+        for opened, is_answered in reversed(self.host.asked):
+            if is_answered or (later is not None and later - opened > 2 * _HOUR):
+                break
+            count, later = count + 1, opened
+        pause = timedelta(seconds=min(1800, 60 * 2 ** (max(count, 1) - 1)))
+        self.due = now if is_out else now + pause
+        self.paused = (self.due, now) if count > 1 else None
+
+    def end_pause(self) -> None:
+        """
+        The certificate authority is back: what waits for it since some tries is due.
+        """
+        if self.paused is not None and (self.status, self.due) == ("pending", self.paused[0]):
+            self.due = self.paused[1]
 
     def _count_anew(self) -> None:
         self.offers, self.setbacks, self.set_back = 0, 0, None
