@@ -4,6 +4,7 @@ When enrollments were last seen: gathered in memory, written in batches.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from twisted.internet.interfaces import IReactorTime
@@ -12,6 +13,8 @@ from scepd.ports import CheckInStore
 
 _BATCH = 500
 _MOST_WAITING = 100_000
+# Seconds, between those that are written with one time.
+_SPAN = 60.0
 
 
 class LastSeen:
@@ -39,18 +42,32 @@ class LastSeen:
         :raises StorageUnavailable: some of it was not written.
         """
         # What comes in meanwhile waits for the next time: else this could go on for ever.
-        waiting = list(self._waiting)
-        for start in range(0, len(waiting), _BATCH):
-            await self._write(waiting[start : start + _BATCH])
+        for batch in _batches(self._waiting):
+            await self._write(batch)
 
     async def _write(self, batch: list[str]) -> None:
         times = [self._waiting[one] for one in batch if one in self._waiting]
         if not times:
             return
-        # All of a batch get the time of the one that was there last: it is seconds old.
+        # All of a batch get the time of the one that was there last: they differ by seconds.
         at = max(times)
         await self._store.saw(batch, datetime.fromtimestamp(at, UTC))
         for enrollment_id in batch:
             # Another flush may have been faster.
             if self._waiting.get(enrollment_id, at) <= at:
                 self._waiting.pop(enrollment_id, None)
+
+
+def _batches(waiting: Mapping[str, float]) -> list[list[str]]:
+    """
+    Those of about the same time, at most 500 together. Usually all are; after an outage of the
+    database some have waited for as long as it took.
+    """
+    batches: list[list[str]] = []
+    began = 0.0
+    for enrollment_id, at in sorted(waiting.items(), key=lambda item: item[1]):
+        if not batches or len(batches[-1]) == _BATCH or at - began > _SPAN:
+            batches.append([])
+            began = at
+        batches[-1].append(enrollment_id)
+    return batches

@@ -58,6 +58,7 @@ class SQLCommandHistory:
             .where(_COLUMNS.finished_at < before)
             .order_by(_COLUMNS.finished_at)
             .limit(limit)
+            .with_for_update(skip_locked=True)
         )
 
         def unit(connection: Connection) -> int:
@@ -67,4 +68,4 @@ class SQLCommandHistory:
                 connection.execute(delete(tables.command).where(_COLUMNS.uuid.in_(some)))
             return len(uuids)
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, locks=True)

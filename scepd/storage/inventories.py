@@ -97,7 +97,7 @@ class SQLInventoryStore:
             wish_pushes(connection, {each.enrollment_id for each, _ in queued}, now)
             return sum(map(bool, asked))
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, locks=lease is not None)
 
     async def ask_agent(self, host_uuid: str, now: datetime, activity: Activity) -> None:
         """
@@ -159,7 +159,7 @@ def _ask(connection: Connection, ask: InventoryAsk, now: datetime) -> list[Queue
     The commands that are to be queued now; what they replace is forgotten.
     """
     begin_inventory(connection, ask.host_uuid)
-    one = select(tables.inventory).where(_COLUMNS.host_uuid == ask.host_uuid)
+    one = select(tables.inventory).where(_COLUMNS.host_uuid == ask.host_uuid).with_for_update()
     row = connection.execute(one).first()
     if row is None:
         return []

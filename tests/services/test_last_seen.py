@@ -68,6 +68,18 @@ class LastSeenTests(SynchronousTestCase):
         self.successResultOf(self.flush())
         self.assertEqual(list(self.store.seen), ["UDID-1"])
 
+    def test_outage(self) -> None:
+        """
+        Those that waited for the database's return keep their times, to a minute.
+        """
+        seen = {}
+        for number in range(4):
+            self.last_seen.saw(f"UDID-{number}")
+            seen[f"UDID-{number}"] = utc_now(self.clock)
+            self.clock.advance(1800)
+        self.successResultOf(self.flush())
+        self.assertEqual(self.store.seen, seen)
+
     def test_bound(self) -> None:
         """
         Memory is bounded: more than 100,000 don't wait.
