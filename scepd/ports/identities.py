@@ -82,7 +82,8 @@ class IdentityStore(Protocol):
         activity: Activity | None = None,
     ) -> None:
         """
-        Record what came of a command on the identity that it renews.
+        Record what came of a command on the identity that it renews. A device that acknowledges
+        for the second time, and has not come with what it got the first time, fails.
         """
 
     async def identities(self, host_uuid: str) -> Sequence[DeviceIdentity]:

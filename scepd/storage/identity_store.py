@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 
 from scepd.model import (
     Activity,
@@ -21,6 +21,8 @@ from scepd.model import (
 )
 from scepd.storage import tables
 from scepd.storage.activities import insert_activity
+from scepd.storage.chunks import chunks
+from scepd.storage.columns import UTCDateTime
 from scepd.storage.database import Database
 from scepd.storage.identities import confirm
 from scepd.storage.identity_rows import (
@@ -92,7 +94,7 @@ class SQLIdentityStore:
             for sha256, look_at in moments:
                 _change(connection, sha256, look_at=look_at)
 
-        await self._database.write(unit)
+        await self._database.write(unit, locks=lease is not None)
 
     async def begin_renewals(
         self,
@@ -118,6 +120,7 @@ class SQLIdentityStore:
         def unit(connection: Connection) -> list[QueuedCommand]:
             if lease is not None:
                 refuse_lost(connection, lease, self._now)
+                _lock(connection, [sha256 for sha256, _ in renewals])
             begun = [
                 command
                 for sha256, command in renewals
@@ -127,7 +130,7 @@ class SQLIdentityStore:
                 insert_activity(connection, activity)
             return begun
 
-        return await self._database.write(unit)
+        return await self._database.write(unit, locks=lease is not None)
 
     async def renewal(self, command_uuid: str) -> PendingRenewal | None:
         """
@@ -145,7 +148,8 @@ class SQLIdentityStore:
         activity: Activity | None = None,
     ) -> None:
         """
-        Record what came of a command on the identity that it renews.
+        Record what came of a command on the identity that it renews. A device that acknowledges
+        for the second time, and has not come with what it got the first time, fails.
         """
         values: dict[str, object] = {
             "renewal_detail": answer.detail,
@@ -158,6 +162,10 @@ class SQLIdentityStore:
         same = is_renewed_by(command_uuid)
         if not answer.failed:
             same &= _COLUMNS.retired_at.is_(None)
+            # It was told to have another one before, and did not come with that, either.
+            is_again = (_COLUMNS.renewal_failures > 0) & _COLUMNS.renewal_failed_at.is_(None)
+            at = literal(now, UTCDateTime)
+            values["renewal_failed_at"] = case((is_again, at), else_=_COLUMNS.renewal_failed_at)
         change = update(device_identity).where(same).values(values)
 
         def unit(connection: Connection) -> None:
@@ -202,6 +210,21 @@ class SQLIdentityStore:
             )
 
         return await self._database.read(query)
+
+
+def _lock(connection: Connection, sha256s: Sequence[str]) -> None:
+    """
+    Lock identities and their enrollments, by which it is decided who renews.
+    """
+    for some in chunks(sha256s):
+        enrollments = select(_COLUMNS.enrollment_id).where(_COLUMNS.certificate_sha256.in_(some))
+        for locked in (
+            select(_ENROLLMENT.id).where(_ENROLLMENT.id.in_(enrollments)).order_by(_ENROLLMENT.id),
+            select(_COLUMNS.certificate_sha256)
+            .where(_COLUMNS.certificate_sha256.in_(some))
+            .order_by(_COLUMNS.certificate_sha256),
+        ):
+            connection.execute(locked.with_for_update()).all()
 
 
 def _begin(

@@ -470,6 +470,27 @@ class RenewalContract(IdentityCase):
         counts = await self.identities.counts(NOON, [NOON])
         self.assertEqual(counts, IdentityCounts((0,), 0, 1))
 
+    async def test_never_comes(self) -> None:
+        """
+        A device that acknowledges renewals and comes with none of the identities fails, from the
+        second time on; when it comes with one after all it does not.
+        """
+        await self.enrolled()
+        for number, at in enumerate((NOON, LATER, LATER + HOUR)):
+            await self.begin(f"r-{number}", at)
+            answer = RenewalAnswer("not there yet", at, failed=False)
+            await self.identities.renewal_answered(f"r-{number}", answer, at)
+            await self.commands.finish(f"r-{number}", "H-1", "Acknowledged", "", at, None)
+            counts = await self.identities.counts(at, [])
+            self.assertEqual(counts.failing, min(number, 1))
+        (shown,) = await self.identities.identities("H-1")
+        self.assertEqual((shown.renewal_failures, shown.renewal_failed_at), (3, LATER))
+        await self.begin("r-3", LATER + 2 * HOUR)
+        await self.offer("r-3", at=LATER + 2 * HOUR)
+        await self.issue(at=LATER + 2 * HOUR)
+        await self.identities.confirm(NEW, LATER + 3 * HOUR)
+        self.assertEqual((await self.identities.counts(LATER + 3 * HOUR, [])).failing, 0)
+
     async def test_failed_after_all(self) -> None:
         """
         A device that has used its new identity, and then says that it failed, goes on with the old
