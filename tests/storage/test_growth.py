@@ -14,6 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.model import (
     ENROLLMENT_PROFILE,
+    Breaker,
+    BreakerState,
     DeviceDetails,
     FactsChange,
     Lease,
@@ -25,6 +27,7 @@ from scepd.profiles.lifecycle import Event
 from scepd.storage.activities import SQLActivityStore
 from scepd.storage.assignments import SQLAssignmentStore
 from scepd.storage.bootstrap_tokens import SQLBootstrapTokenStore
+from scepd.storage.breakers import SQLBreakerStore
 from scepd.storage.ca_states import SQLCAStateStore
 from scepd.storage.certificate_authorities import SQLCertificateAuthorityStore
 from scepd.storage.checkins import SQLCheckInStore
@@ -180,6 +183,7 @@ class GrowthTests(SynchronousTestCase):
         await history.prune(NOON, 10, lease)
         await verification.enroll_agent("H-1", "key", NOON)
         await verification.agent_host("key")
+        await verification.profile_users("H-1")
         await verification.inventory_due("H-1", NOON, NOON)
         await verification.prove("H-1", [records.certificate()], [resent], NOON)
         await verification.prove("H-1", [records.certificate()], [resent], NOON)
@@ -190,6 +194,11 @@ class GrowthTests(SynchronousTestCase):
         assignments = SQLAssignmentStore(self.database)
         await assignments.assign(records.assignment(delivered_at=NOON))
         await assignments.open_window(records.window("w-2"))
+        outage = records.event(Event.ERROR_DURING_OUTAGE, detail="no answer")
+        await SQLDeliveryStore(self.database).happen([outage], NOON, None)
+        breakers = SQLBreakerStore(self.database)
+        await breakers.change("corp", lambda old: Breaker("corp", BreakerState.OPEN))
+        await breakers.change("corp", lambda old: Breaker("corp"))
         await assignments.assignments_of_host("H-1")
         await verification.deliveries("H-1")
         channels = SQLUserChannelStore(self.database)
