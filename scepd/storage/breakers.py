@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
 from scepd.model import Breaker, BreakerState
+from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
 from scepd.storage.outages import end_pauses
 from scepd.storage.tables import ca_breaker
@@ -23,10 +25,13 @@ _FIELDS = [field.name for field in fields(Breaker)]
 class SQLBreakerStore:
     """
     Implements :class:`~scepd.ports.BreakerStore`.
+
+    :param now: tells what waits in a pause still, when a breaker closes.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
         self._database = database
+        self._now = now
 
     async def breakers(self) -> Sequence[Breaker]:
         """
@@ -55,7 +60,7 @@ class SQLBreakerStore:
             if new != old:
                 _write(connection, old, new)
             if new.state is BreakerState.CLOSED and old.state is not new.state:
-                end_pauses(connection, ca_name)
+                end_pauses(connection, ca_name, self._now())
             return old, new
 
         return await self._database.write(unit)

@@ -92,10 +92,10 @@ def outage_of(connection: Connection, host_uuid: str, profile_uuid: str, now: da
     return Outage(times[-1], len(times))
 
 
-def end_pauses(connection: Connection, ca_name: str) -> None:
+def end_pauses(connection: Connection, ca_name: str, now: datetime) -> None:
     """
     A certificate authority is back: what waits a longer pause for it is due, the longest waiting
-    first.
+    first. What is due anyway, which may be a whole fleet, is not read.
     """
     connection.execute(
         update(host_profile)
@@ -105,7 +105,7 @@ def end_pauses(connection: Connection, ca_name: str) -> None:
             # The conditions of the index of what can be delivered.
             _ROWS.due_at.is_not(None),
             _ROWS.enrollment_id.is_not(None),
-            _ROWS.due_at > _ROWS.changed_at,
+            _ROWS.due_at > now,
             _ROWS.detail.startswith(_SINCE, autoescape=True),
         )
         .values(due_at=_ROWS.changed_at)

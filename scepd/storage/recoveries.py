@@ -37,7 +37,7 @@ def begin_recovery(
     certificate authority. If there are more the rest is remembered, for :func:`go_on_recovering`.
     What waits for it in a longer pause is due.
     """
-    end_pauses(connection, ca_name)
+    end_pauses(connection, ca_name, now)
     _forget(connection, ca_name)
     connection.execute(insert(authority_recovery).values(ca_name=ca_name, begun_at=now))
     if _recover(connection, ca_name, now, settings, limit) < limit:

@@ -84,7 +84,7 @@ class Stores:
         self.commands = SQLCommandStore(database, retries, offers=offer_rule(mdm))
         self.bootstrap_tokens = SQLBootstrapTokenStore(database)
         self.command_history = SQLCommandHistory(database, now)
-        self.breakers = SQLBreakerStore(database)
+        self.breakers = SQLBreakerStore(database, now or utc_now)
         self.leases = SQLLeaseStore(database, now)
         self.challenges = SQLDeliveryChallengeStore(database)
         self.delivery = SQLDeliveryStore(database, retries, now)

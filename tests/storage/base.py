@@ -137,7 +137,7 @@ class StorageTestCase(TestCase):
         self.challenges: DeliveryChallengeStore = SQLDeliveryChallengeStore(database)
         self.leases: LeaseStore = SQLLeaseStore(database, self.clock)
         self.delivery: DeliveryStore = SQLDeliveryStore(database, now=self.clock)
-        self.breakers: BreakerStore = SQLBreakerStore(database)
+        self.breakers: BreakerStore = SQLBreakerStore(database, self.clock)
         self.pushes: PushStore = SQLPushStore(database, lambda: next(apns_ids))
         self.verification: VerificationStore = SQLVerificationStore(database)
         self.resending: ResendStore = SQLResendStore(database)

@@ -310,7 +310,7 @@ class LifecycleComparison:
         self.world.set_breaker(is_open=is_out)
         if self.is_out and not is_out:
             for row in self.rows.values():
-                row.end_pause()
+                row.end_pause(self.now)
         self.is_out = is_out
 
     # -- the processor -----------------------------------------------------------------------------

@@ -157,7 +157,7 @@ class ModelRow:
         if self.status == "failed" and self.operation == "install" and self.host.enabled:
             self.deliver_anew(now)
         elif self.operation == "install" and self.host.enabled:
-            self.end_pause()
+            self.end_pause(now)
 
     # -- the processor -----------------------------------------------------------------------------
 
@@ -405,11 +405,13 @@ class ModelRow:
         self.due = now if is_out else now + pause
         self.paused = (self.due, now) if count > 1 else None
 
-    def end_pause(self) -> None:
+    def end_pause(self, now: datetime) -> None:
         """
         The certificate authority is back: what waits for it since some tries is due.
         """
-        if self.paused is not None and (self.status, self.due) == ("pending", self.paused[0]):
+        if self.paused is None or (self.status, self.due) != ("pending", self.paused[0]):
+            return
+        if self.paused[0] > now:
             self.due = self.paused[1]
 
     def _count_anew(self) -> None:

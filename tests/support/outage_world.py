@@ -117,7 +117,7 @@ class Stores:
         self.channels = SQLUserChannelStore(database, retries)
         self.commands = SQLCommandStore(database, retries)
         self.leases = SQLLeaseStore(database, now)
-        self.breakers = SQLBreakerStore(database)
+        self.breakers = SQLBreakerStore(database, now)
         self.delivery = SQLDeliveryStore(database, retries, now)
         self.resending = SQLResendStore(database, retries)
         self.pushes = SQLPushStore(database)
