@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, select
 
 from scepd.model import Delivery
 from scepd.profiles.lifecycle import Operation
+from scepd.storage.row_columns import version_of
 from scepd.storage.tables import (
     device_identity,
     enrollment,
@@ -114,6 +115,7 @@ def _record(
         listed_at=row.listed_at,
         certified=bool(certified),
         vouched=agent_at is not None and any(shown_at >= agent_at for shown_at in certified),
+        version=version_of(row),
     )
 
 
