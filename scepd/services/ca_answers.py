@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -30,6 +31,9 @@ Noticed = Callable[[str, bytes], Awaitable[None]]
 """
 Told the name of a certificate authority and what it answered to GetCACert.
 """
+
+
+_Key: TypeAlias = tuple[str, Operation, str, *tuple[str | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class CAAnswers:
         self._metrics = metrics
         self._largest = largest
         self._noticed = noticed
-        self._entries: dict[tuple[str, str, str | None, Operation], _Entry] = {}
+        self._entries: dict[_Key, _Entry] = {}
 
     def ready(self, ca: KnownCA, operation: Operation) -> CAAnswer | None:
         """
@@ -158,18 +162,30 @@ class CAAnswers:
             entry.error = error
             entry.refresh_at = now() + _RETRY_SECONDS
             if entry.answer is not None:
-                counter(self._metrics.ca_cache, name, "stale").inc()
-                _log.warn(
-                    "{ca} gets no new answer to {operation}; the old one goes on: {reason}",
-                    ca=name,
-                    operation=operation.wire_name,
-                    reason=str(error),
-                )
+                self._tell_old(entry, name, operation, error)
             return
         entry.answer, entry.error = answer, None
         entry.refresh_at, entry.stale_at = now() + _FRESH_SECONDS, now() + _STALE_SECONDS
         if operation is Operation.GET_CA_CERT:
             await self._noticed(name, answer.body)
+
+    def _tell_old(self, entry: _Entry, name: str, operation: Operation, error: ScepdError) -> None:
+        """
+        Say what becomes of an answer that could not be fetched again.
+        """
+        if self._clock.seconds() < entry.stale_at:
+            counter(self._metrics.ca_cache, name, "stale").inc()
+            fate = "the old one goes on"
+        else:
+            entry.answer = None
+            fate = "the old one is too old now"
+        _log.warn(
+            "There is no new answer of {ca} to {operation}; {fate}: {reason}",
+            ca=name,
+            operation=operation.wire_name,
+            fate=fate,
+            reason=str(error),
+        )
 
     async def _ask(self, ca: KnownCA, operation: Operation) -> CAAnswer:
         record, protection = ca.record, self._protection
@@ -193,9 +209,22 @@ class CAAnswers:
         return CAAnswer(body, content_type)
 
 
-def _key(ca: KnownCA, operation: Operation) -> tuple[str, str, str | None, Operation]:
+def _key(ca: KnownCA, operation: Operation) -> _Key:
+    """
+    What decides whose answer it is: another process may have changed the record. The texts are
+    those of one record while it is the same, so that long ones are not compared.
+    """
     record = ca.record
-    return record.name, record.url, record.ca_identifier, operation
+    return (
+        record.name,
+        operation,
+        record.url,
+        record.ca_identifier,
+        record.outgoing_proxy,
+        record.pinned_sha256,
+        record.trusted_certificates,
+        record.client_certificate,
+    )
 
 
 def _wake(entry: _Entry) -> None:

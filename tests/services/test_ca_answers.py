@@ -4,8 +4,10 @@ Tests for the kept answers of certificate authorities.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.internet.defer import Deferred
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import QueueTimeout, UpstreamError, UpstreamFault
@@ -133,6 +135,24 @@ class CAAnswersTests(SynchronousTestCase):
         self.assertIsNone(self.body())
         self.failureResultOf(self.fetch(), UpstreamError)
 
+    def test_too_old(self) -> None:
+        """
+        After that day nothing goes on, and nothing says so: the end of it is told, once.
+        """
+        self.successResultOf(self.fetch())
+        self.world.will_answer("GetCACaps", _DOWN)
+        self.world.clock.advance(86_400)
+        with capturedLogs() as events:
+            for _ in range(3):
+                self.assertIsNone(self.body())
+                self.failureResultOf(self.fetch(), UpstreamError)
+        self.assertEqual(self.counted("stale"), 0)
+        [text] = [formatEvent(event) for event in events]
+        self.assertIn("the old one is too old now", text)
+        self.world.will_answer("GetCACaps", b"AES\n")
+        self.successResultOf(self.fetch())
+        self.assertEqual(self.body(), b"AES\n")
+
     def test_no_answer(self) -> None:
         """
         What is no answer to the operation is not kept.
@@ -168,6 +188,28 @@ class CAAnswersTests(SynchronousTestCase):
         self.world.authorities.by_name["CORP"] = make_ca(ca_identifier="other")
         self.world.directory.forget("CORP")
         self.assertIsNone(self.body())
+
+    def test_changed_elsewhere(self) -> None:
+        """
+        A certificate authority that another process changed is asked anew, as soon as the change is
+        seen, whatever of its way or of the trust in it is another; for the rest it is not.
+        """
+        before = make_ca()
+        for changes, is_kept in (
+            ({"url": "http://other.example/scep"}, False),
+            ({"pinned_sha256": "ab" * 32}, False),
+            ({"trusted_certificates": "PEM"}, False),
+            ({"client_certificate": "PEM"}, False),
+            ({"outgoing_proxy": "http://proxy:3128"}, False),
+            ({"max_concurrency": 9, "requests_per_second": 1.0}, True),
+        ):
+            self.world.authorities.by_name["CORP"] = before
+            self.world.directory.forget("CORP")
+            self.answers.forget("CORP")
+            self.successResultOf(self.fetch())
+            self.world.authorities.by_name["CORP"] = replace(before, **changes)
+            self.world.clock.advance(5)
+            self.assertEqual(self.body() is not None, is_kept, changes)
 
     def test_certificates_noticed(self) -> None:
         """
