@@ -69,6 +69,13 @@ class BoundedCopy:
         return self._total > self._limit
 
     @property
+    def over(self) -> int:
+        """
+        How many octets came that were not kept.
+        """
+        return max(0, self._total - self._limit)
+
+    @property
     def total(self) -> int:
         """
         How many octets came in all.
@@ -160,16 +167,17 @@ class AnswerReport:
     fault: str | None
 
 
-def observe_request(data: bytes) -> RequestReport:
+def observe_request(data: bytes, *, max_size: int = MAX_MESSAGE_SIZE) -> RequestReport:
     """
     Describe a request that passed by.
 
     :param data: the body, whole or cut off.
+    :param max_size: octets that are read at most.
     :returns: the report; never raises.
     """
-    report = _observe_request(data, as_der=True)
+    report = _observe_request(data, max_size, as_der=True)
     # Nearly all are DER to the bottom; what is in order without having looked there stays so.
-    return report if report.fault is None else _observe_request(data, as_der=False)
+    return report if report.fault is None else _observe_request(data, max_size, as_der=False)
 
 
 def observe_answer(data: bytes, proven: ProvenSigners | None = None) -> AnswerReport:
@@ -190,11 +198,11 @@ def observe_answer(data: bytes, proven: ProvenSigners | None = None) -> AnswerRe
     return report if report.pki_status is not None else _leniently(data, report)
 
 
-def _observe_request(data: bytes, *, as_der: bool) -> RequestReport:
+def _observe_request(data: bytes, max_size: int, *, as_der: bool) -> RequestReport:
     try:
-        message = read_pki_message(data, as_der=as_der)
+        message = read_pki_message(data, max_size=max_size, as_der=as_der)
     except MessageError as error:
-        return RequestReport(None, _transaction_id(data), None, _sentence(error))
+        return RequestReport(None, _transaction_id(data, max_size), None, _sentence(error))
     found = message.attributes
     word, transaction_id = found.message_type.word, found.transaction_id
     if found.message_type is MessageType.CERT_REP:
@@ -246,9 +254,9 @@ def _signature_fault(message: UnverifiedMessage, proven: ProvenSigners) -> str |
     return None
 
 
-def _transaction_id(data: bytes) -> str | None:
+def _transaction_id(data: bytes, max_size: int = MAX_MESSAGE_SIZE) -> str | None:
     try:
-        return read_header(data).transaction_id
+        return read_header(data, max_size=max_size).transaction_id
     except MessageError:
         return None
 
