@@ -49,7 +49,7 @@ Examples:
 @click.option(
     "--allow-single-des/--forbid-single-des",
     default=None,
-    help="Whether its answers may use single DES.",
+    help="Whether its answers may use single DES without a warning in the log.",
 )
 @trust_options
 @clearing_options

@@ -76,6 +76,7 @@ class ProxiedExchange:
             await self._settle(error)
         else:
             await self._settle(None)
+            self._look_at_cipher(ca)
 
     # -- its way in --------------------------------------------------------------------------------
 
@@ -253,6 +254,11 @@ class ProxiedExchange:
         ports = self._proxy.ports
         is_small = request.total + answer.total <= ports.inline_bytes
         record.request, record.answer = look() if is_small else await ports.workers(look)
+
+    def _look_at_cipher(self, ca: KnownCA) -> None:
+        answer = self._record.answer
+        if answer is not None and answer.pki_status == "SUCCESS":
+            self._proxy.weak_answers.look(ca.record, self.transfer.answer.getvalue())
 
     def _finish(self) -> None:
         answer = self._record.answer
