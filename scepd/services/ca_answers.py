@@ -33,6 +33,11 @@ Told the name of a certificate authority and what it answered to GetCACert.
 """
 
 
+CapabilitiesTold = Callable[[KnownCA, bytes], None]
+"""
+Told of whom and what was answered to GetCACaps.
+"""
+
 _Key: TypeAlias = tuple[str, Operation, str, *tuple[str | None, ...]]
 
 
@@ -75,6 +80,7 @@ class CAAnswers:
 
     :param largest: bytes of one answer.
     :param noticed: told what a certificate authority answers to GetCACert, each time it is fetched.
+    :param capabilities_told: likewise what it answers to GetCACaps.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class CAAnswers:
         metrics: Metrics,
         largest: int,
         noticed: Noticed,
+        capabilities_told: CapabilitiesTold = lambda ca, body: None,
     ) -> None:
         self._upstream = upstream
         self._clock = clock
@@ -92,6 +99,7 @@ class CAAnswers:
         self._metrics = metrics
         self._largest = largest
         self._noticed = noticed
+        self._capabilities_told = capabilities_told
         self._entries: dict[_Key, _Entry] = {}
 
     def ready(self, ca: KnownCA, operation: Operation) -> CAAnswer | None:
@@ -168,6 +176,8 @@ class CAAnswers:
         entry.refresh_at, entry.stale_at = now() + _FRESH_SECONDS, now() + _STALE_SECONDS
         if operation is Operation.GET_CA_CERT:
             await self._noticed(name, answer.body)
+        elif operation is Operation.GET_CA_CAPS:
+            self._capabilities_told(ca, answer.body)
 
     def _tell_old(self, entry: _Entry, name: str, operation: Operation, error: ScepdError) -> None:
         """

@@ -5,6 +5,7 @@ Tests for the kept answers of certificate authorities.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
@@ -14,6 +15,7 @@ from scepd.errors import QueueTimeout, UpstreamError, UpstreamFault
 from scepd.services.ca_answers import CAAnswer
 from scepd.services.ca_directory import KnownCA
 from scepd.services.operation import Operation
+from scepd.services.upstream_request import upstream_request
 from tests.support.proxy import ProxyWorld, make_ca
 from tests.support.scep_messages import authority
 
@@ -220,6 +222,91 @@ class CAAnswersTests(SynchronousTestCase):
         self.successResultOf(self.fetch(Operation.GET_CA_CERT))
         self.successResultOf(self.fetch())
         self.assertEqual(self.world.noticed, [("CORP", certificate)])
+
+
+class ToldCapabilitiesTests(SynchronousTestCase):
+    """
+    Tests for capabilities that are others than at the last check: they are what the proxy goes by.
+    """
+
+    def setUp(self) -> None:
+        """
+        One that offered POST when it was checked.
+        """
+        self.world = ProxyWorld()
+
+    def find(self) -> KnownCA:
+        """
+        It, as it is known now.
+        """
+        found = self.successResultOf(Deferred.fromCoroutine(self.world.directory.find("CORP")))
+        assert found is not None
+        return found
+
+    def told(self, body: bytes) -> None:
+        """
+        Let it answer GetCACaps so, when a kept answer is to be refreshed.
+        """
+        self.world.will_answer("GetCACaps", body)
+        self.world.clock.advance(300)
+        known = self.find()
+        if self.world.answers.ready(known, _CAPS) is None:
+            self.successResultOf(Deferred.fromCoroutine(self.world.answers.fetch(known, _CAPS)))
+
+    def method(self) -> str:
+        """
+        How a PKIOperation goes out.
+        """
+        return upstream_request(self.find().record, Operation.PKI_OPERATION, 1).method
+
+    def test_told(self) -> None:
+        """
+        One that does not offer POST any more is asked by GET, until it does again.
+        """
+        self.assertEqual(self.method(), "POST")
+        self.told(b"AES\n")
+        self.assertEqual(self.method(), "GET")
+        self.world.clock.advance(60)
+        self.assertEqual(self.method(), "GET")
+        self.told(b"SCEPStandard\n")
+        self.assertEqual(self.method(), "POST")
+        self.assertEqual(self.find().record.capabilities, ("SCEPStandard",))
+        self.assertEqual(self.world.authorities.by_name["CORP"], make_ca())
+
+    def test_no_sense(self) -> None:
+        """
+        What holds no word that RFC 8894 knows is not believed: POST it stays.
+        """
+        for body in (b"", b"starting up\n", b"AES <b>\n", b"x" * 9000, b"AES " * 101):
+            self.told(body)
+            self.assertEqual(self.method(), "POST", body)
+
+    def test_newer_record(self) -> None:
+        """
+        What a check, a change or another process stored since then counts.
+        """
+        self.told(b"AES\n")
+        self.assertEqual(self.method(), "GET")
+        checked = replace(make_ca(), checked_at=make_ca().checked_at + timedelta(seconds=1))
+        self.world.authorities.by_name["CORP"] = checked
+        self.world.clock.advance(5)
+        self.assertEqual(self.method(), "POST")
+        self.told(b"AES\n")
+        self.assertEqual(self.method(), "GET")
+        self.world.directory.forget("CORP")
+        self.assertEqual(self.method(), "POST")
+
+    def test_another_meanwhile(self) -> None:
+        """
+        An answer that was asked for elsewhere, or of one that is gone, says nothing.
+        """
+        before = self.find()
+        self.world.authorities.by_name["CORP"] = replace(make_ca(), url="http://new.example/scep")
+        self.world.directory.forget("CORP")
+        self.world.directory.capabilities_told(before, b"AES\n")
+        self.find()
+        self.world.directory.capabilities_told(before, b"AES\n")
+        self.assertEqual(self.method(), "POST")
 
 
 class CADirectoryTests(SynchronousTestCase):
