@@ -38,7 +38,7 @@ CapabilitiesTold = Callable[[KnownCA, bytes], None]
 Told of whom and what was answered to GetCACaps.
 """
 
-_Key: TypeAlias = tuple[str, Operation, str, *tuple[str | None, ...]]
+_Key: TypeAlias = tuple[str, Operation, tuple[str | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,21 +220,8 @@ class CAAnswers:
 
 
 def _key(ca: KnownCA, operation: Operation) -> _Key:
-    """
-    What decides whose answer it is: another process may have changed the record. The texts are
-    those of one record while it is the same, so that long ones are not compared.
-    """
-    record = ca.record
-    return (
-        record.name,
-        operation,
-        record.url,
-        record.ca_identifier,
-        record.outgoing_proxy,
-        record.pinned_sha256,
-        record.trusted_certificates,
-        record.client_certificate,
-    )
+    # Another process may have changed the record: then these are answers of somebody else.
+    return ca.record.name, operation, ca.way
 
 
 def _wake(entry: _Entry) -> None:

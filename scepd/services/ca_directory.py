@@ -26,11 +26,13 @@ class KnownCA:
 
     :param record: as it is stored, but for capabilities that it told since its last check.
     :param host: its host name, for sentences.
+    :param way: what decides whose answers its answers are; worked out once, as each request asks.
     """
 
     record: CertificateAuthority
     target: UpstreamTarget
     host: str
+    way: tuple[str | None, ...]
 
 
 @dataclass(slots=True)
@@ -105,9 +107,8 @@ class CADirectory:
         words, _ = read_capabilities(body)
         if entry is None or not Capabilities(words).make_sense:
             return
-        before, asked = entry.known.record, ca.record
-        is_another = (before.url, before.ca_identifier) != (asked.url, asked.ca_identifier)
-        if is_another or words == before.capabilities:
+        before = entry.known.record
+        if entry.known.way != ca.way or words == before.capabilities:
             return
         entry.known = replace(entry.known, record=replace(before, capabilities=words))
 
@@ -116,9 +117,21 @@ class CADirectory:
         if before is not None and before.stored == record:
             known = before.known
         else:
-            known = KnownCA(record, self._targets.of(record), URL.from_text(record.url).host)
+            host = URL.from_text(record.url).host
+            known = KnownCA(record, self._targets.of(record), host, _way_to(record))
         if len(self._known) >= _MOST:
             self._known.clear()
         until = self._clock.seconds() + _FRESH_SECONDS
         self._known[record.name] = _Entry(until, record, known)
         return known
+
+
+def _way_to(record: CertificateAuthority) -> tuple[str | None, ...]:
+    return (
+        record.url,
+        record.ca_identifier,
+        record.outgoing_proxy,
+        record.pinned_sha256,
+        record.trusted_certificates,
+        record.client_certificate,
+    )
