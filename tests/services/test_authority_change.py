@@ -190,6 +190,29 @@ class ChangeTests(ChangeCase):
         self.change(outgoing_proxy="http://proxy:3128", challenge=CHALLENGE)
         self.change(outgoing_proxy="http://proxy:3128")
 
+    def test_elsewhere_without_it(self) -> None:
+        """
+        With one-time challenges from then on the stored challenge is gone, and is not needed.
+        """
+        self.change(url=OTHER_URL, outgoing_proxy="http://proxy:3128", challenge_mode="one_time")
+        self.assertEqual((self.stored.url, self.stored.challenge), (OTHER_URL, None))
+        self.change(url=self.before.url)
+        self.before = self.stored
+        self.store.activities.records.clear()
+        self.upstream.fetched.clear()
+        self.assertEqual(
+            self.faults(url=OTHER_URL, challenge_mode="static"),
+            [("challenge", "A challenge is needed.")],
+        )
+
+    def test_elsewhere_with_the_same_mode(self) -> None:
+        """
+        A mode that still is the static one, or is none, changes nothing about that.
+        """
+        for mode in ("static", "other", None):
+            found = self.faults(url=OTHER_URL, challenge_mode=mode)
+            self.assertEqual(found[0][0], "challenge")
+
     def test_mask(self) -> None:
         """
         The mask is never stored.
