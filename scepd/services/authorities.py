@@ -47,7 +47,8 @@ The actor of what scepd finds by itself.
 
 ANOTHER_CERTIFICATE = "found another certificate of certificate authority"
 """
-The action of an activity: the alarm that a certificate authority's own certificate has changed.
+The action of an activity: the alarm that a certificate authority's own certificate has changed, or
+that devices may encrypt to a new one that it did not issue.
 """
 
 _TOLD_AGAIN = timedelta(days=1)
