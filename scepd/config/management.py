@@ -17,6 +17,7 @@ from scepd.config.fields import (
     ConfiguredPath,
     Section,
     count,
+    days,
     resolve,
     seconds,
 )
@@ -46,6 +47,7 @@ class CASection(Section):
         description="an http:// or https:// URL without a query, of at most 500 characters",
     )
     crl_lifetime: float = seconds(604_800, 31_536_000)
+    keep_certificates: float = days(30)
 
     _resolve_paths = field_validator("challenge_file")(resolve)
 

@@ -62,6 +62,7 @@ from scepd.model.proxy import Reservation as Reservation
 from scepd.model.proxy import SCEPExchange as SCEPExchange
 from scepd.model.proxy import WindowOutcome as WindowOutcome
 from scepd.model.proxy import WindowState as WindowState
+from scepd.model.pruning import Pruned as Pruned
 from scepd.model.pushes import AFTER_ENROLLING as AFTER_ENROLLING
 from scepd.model.pushes import AnsweredPush as AnsweredPush
 from scepd.model.pushes import PushState as PushState
