@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from scepd.errors import DecryptionFailed, EncodingError, UnsupportedAlgorithm
 from scepd.pki import der
 from scepd.pki.ciphers import (
+    UNOPENED,
     Cipher,
     cipher_by_name,
     cipher_by_oid,
@@ -138,7 +139,7 @@ def _recipient_for(envelope: Envelope, certificate: bytes) -> Recipient:
     for recipient in envelope.recipients:
         if recipient.reference.names(identity):
             return recipient
-    raise DecryptionFailed("the envelope could not be opened")
+    raise DecryptionFailed(UNOPENED)
 
 
 def _content_key(

@@ -221,7 +221,7 @@ class EmbeddedCA:
     async def _refuse(self, received: Received, reason: ScepdError) -> bytes:
         _log.warn(
             "Refused a request: {reason}",
-            reason=str(reason),
+            reason=_in_full(reason),
             fail_info=fail_info_of(reason).word,
             transaction_id=received.message.transaction_id,
         )
@@ -233,6 +233,12 @@ class EmbeddedCA:
         message = received.message
         word = message.message_type.word if isinstance(message, PKIMessage) else "unknown"
         counter(self._ports.metrics.ca_answers, word, status, fail_info).inc()
+
+
+def _in_full(reason: ScepdError) -> str:
+    # The sender is not told what came out of an envelope; the cause holds no part of it either.
+    cause = reason.__cause__
+    return f"{reason} ({_in_full(cause)})" if isinstance(cause, ScepdError) else str(reason)
 
 
 def _log_issue(sentence: str, issued: IssuedCertificate) -> None:

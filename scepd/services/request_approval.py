@@ -11,7 +11,7 @@ from datetime import timedelta
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from scepd.errors import AccessDenied, CertificateUnknown, Conflict, NotFound
+from scepd.errors import AccessDenied, CertificateUnknown, Conflict, EncodingError, NotFound
 from scepd.model import (
     Activity,
     IssuedCertificate,
@@ -29,7 +29,12 @@ from scepd.services.certification import Certification
 from scepd.services.clock import utc_now
 from scepd.services.issuing_answers import Granted, Waiting
 from scepd.services.issuing_permission import Permission
-from scepd.services.issuing_requests import ReceivedPoll, ReceivedRequest
+from scepd.services.issuing_requests import (
+    FOREIGN_ISSUER,
+    NO_SUCH_REQUEST,
+    ReceivedPoll,
+    ReceivedRequest,
+)
 
 MOST_WAITING = 1000
 _KEPT = timedelta(days=7)
@@ -100,15 +105,14 @@ class RequestApproval:
         :raises AccessDenied: it was denied.
         """
         message, asked = received.message, received.asked
+        issuers = await self._ports.keys.issuers()
+        if issuers.named(asked.issuer) is None:
+            raise CertificateUnknown(NO_SUCH_REQUEST) from NotFound(FOREIGN_ISSUER)
         stored = await self._ports.requests.polled_request(
             message.transaction_id, message.signer_key_sha256, utc_now(self._ports.clock)
         )
-        issuers = await self._ports.keys.issuers()
-        if stored is None or issuers.named(asked.issuer) is None:
-            raise CertificateUnknown("there is no such request of this signer")
-        request = self._opened(stored)
-        if not same_name(asked.subject, request.subject_der):
-            raise CertificateUnknown("there is no such request of this signer")
+        if stored is None or not _is_for(asked.subject, self._opened(stored)):
+            raise CertificateUnknown(NO_SUCH_REQUEST) from NotFound("no request has those names")
         return await self._outcome(stored)
 
     # -- what operators do -------------------------------------------------------------------------
@@ -222,3 +226,10 @@ class RequestApproval:
         encoded = self._ports.keyring().open(stored.request, place)
         # It was let in by the options of its time.
         return parse_request(encoded, minimum_key_bits=1024, allow_sha1=True)
+
+
+def _is_for(subject: bytes, request: CertificationRequest) -> bool:
+    try:
+        return same_name(subject, request.subject_der)
+    except EncodingError:
+        return False

@@ -74,6 +74,16 @@ class OracleTests(AttackTestCase):
         key = x509.load_der_x509_certificate(attacker.authority).public_key()
         assert isinstance(key, rsa.RSAPublicKey)
         short = key.encrypt(b"7 bytes", padding.PKCS1v15())
+        # What follows the ciphertext is nothing; its last block is never empty.
+        start = len(whole) - (len(request) // 16 + 1) * 16
+
+        def altered(part: bytes) -> bytes:
+            # A block of the request is other octets then, and the next one has another bit; all the
+            # rest of it can be read.
+            broken = bytearray(whole)
+            broken[start + request.index(part)] ^= 1
+            return bytes(broken)
+
         bad_pad = bytearray(whole)
         bad_pad[-17] ^= 0x55
         envelopes = {
@@ -82,6 +92,10 @@ class OracleTests(AttackTestCase):
             "a broken padding": bytes(bad_pad),
             "junk inside": attacker.seal(b"j" * len(request)),
             "a broken request inside": attacker.seal(request[:1] + b"\x83" + request[2:]),
+            "an altered challenge": altered(CHALLENGE.encode()),
+            "an altered key": altered(attacker.party.public_key_info[-200:]),
+            "an altered name": altered(b"attacker"),
+            "an altered signature": altered(request[-200:]),
         }
         return {why: attacker.message(each).encode() for why, each in envelopes.items()}
 
