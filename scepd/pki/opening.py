@@ -85,6 +85,9 @@ def open_envelope(
     """
     envelope = parse_envelope(data)
     cipher = cipher_by_oid(envelope.algorithm, allow_des=allow_des, allow_3des=allow_3des)
+    if envelope.authenticated and not cipher.authenticated:
+        # The other way round it is what Go's library sends.
+        raise UnsupportedAlgorithm("AuthEnvelopedData is accepted with AES-GCM only")
     vector = _initialization_vector(cipher, envelope.parameters)
     recipient = _recipient_for(envelope, certificate)
     content_key = _content_key(recipient, key, cipher.key_size, random)

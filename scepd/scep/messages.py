@@ -19,7 +19,7 @@ from scepd.errors import (
 from scepd.pki.ciphers import UNOPENED
 from scepd.pki.opening import OpenedEnvelope, open_envelope
 from scepd.pki.requests import CertificationRequest, SignedRequest, check_request, verify_request
-from scepd.pki.signed_data import Attribute, SignedData, parse_signed_data
+from scepd.pki.signed_data import Attribute, SignedData, Signer, parse_signed_data
 from scepd.pki.stand_in import verify_stand_in
 from scepd.pki.verifying import the_signer, verify_signed_data
 from scepd.scep.attributes import (
@@ -151,7 +151,8 @@ def read_pki_message(
     :raises LimitExceeded: too large, too deep, too many of something.
     :raises SignatureInvalid: not exactly one signer, or no signedAttrs.
     """
-    signed, attributes = _signed_attributes(data, max_size, as_der=as_der)
+    signed = _signed_data(data, max_size, as_der=as_der)
+    attributes = _attributes_of(the_signer(signed))
     return UnverifiedMessage(signed, read_scep_attributes(attributes), data)
 
 
@@ -192,14 +193,19 @@ def verify_pki_message(
 
 def read_header(data: bytes, *, max_size: int = MAX_MESSAGE_SIZE) -> MessageHeader:
     """
-    Read as much of a refused request as a CertRep FAILURE needs; its messageType may be anything.
+    Read as much of a refused request as a CertRep FAILURE needs; its messageType may be anything,
+    and of several signers the first one counts.
 
     :param data: a ContentInfo with a SignedData, in DER or BER.
     :param max_size: octets.
     :returns: transactionID and senderNonce, of which nothing is verified.
     :raises MessageError: not even that much can be read.
     """
-    _, attributes = _signed_attributes(data, max_size)
+    signed = _signed_data(data, max_size)
+    if not signed.signers:
+        raise SignatureInvalid("the message has no signer")
+    # Several may each have a transactionID; the refusal needs one that the sender knows.
+    attributes = _attributes_of(signed.signers[0])
     return MessageHeader(read_transaction_id(attributes), read_nonce(attributes, SENDER_NONCE))
 
 
@@ -292,13 +298,13 @@ def _verified(content: bytes, certificate: bytes) -> SignedRequest:
         raise DecryptionFailed(UNOPENED) from fault
 
 
-def _signed_attributes(
-    data: bytes, max_size: int, *, as_der: bool = False
-) -> tuple[SignedData, tuple[Attribute, ...]]:
+def _signed_data(data: bytes, max_size: int, *, as_der: bool = False) -> SignedData:
     if len(data) > max_size:
         raise LimitExceeded("the message is too large")
-    signed = parse_signed_data(data, as_der=as_der)
-    signer = the_signer(signed)
+    return parse_signed_data(data, as_der=as_der)
+
+
+def _attributes_of(signer: Signer) -> tuple[Attribute, ...]:
     if signer.signed_attributes is None:
         raise SignatureInvalid("the message has no signed attributes")
-    return signed, signer.attributes
+    return signer.attributes

@@ -5,6 +5,7 @@ Tests of ``scepd.scep.messages``, ``scepd.scep.replies`` and ``scepd.scep.reques
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from cryptography import x509
 from hypothesis import given, settings
@@ -50,6 +51,7 @@ from scepd.scep.requesting import (
     open_cert_rep,
     transaction_id_for,
 )
+from tests.support.hostile_messages import Message
 from tests.support.pki import (
     SCEP_OIDS,
     oid,
@@ -160,6 +162,17 @@ class ParsePKIMessageTests(SynchronousTestCase):
         header = read_header(pkcs_req(CLIENT, ENVELOPE, message_type=printable("18")))
         self.assertEqual(header.transaction_id, "0123456789ABCDEF")
         self.assertEqual(header.sender_nonce, b"n" * 16)
+
+    def test_header_of_two_signers(self) -> None:
+        """
+        Of several signers the first one's attributes serve.
+        """
+        first = Message(ENVELOPE, (CLIENT, party("CN=another", 2)), "0123456789ABCDEF")
+        header = read_header(first.encode())
+        self.assertEqual(header.transaction_id, "0123456789ABCDEF")
+        self.assertEqual(header.sender_nonce, b"n" * 16)
+        for none in (replace(first, signers=()), replace(first, signed_attributes=False)):
+            self.assertRaises(SignatureInvalid, read_header, none.encode())
 
     @FEW
     @given(st.data())

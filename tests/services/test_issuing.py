@@ -38,6 +38,7 @@ from tests.services.issuing_case import (
     Sender,
     challenge_for,
 )
+from tests.support.hostile_messages import Message
 from tests.support.pki import (
     NOW,
     openssl,
@@ -513,6 +514,20 @@ class MessageTests(IssuingCase):
         message = bytearray(DEVICE.request(self.certificate).message)
         message[-1] ^= 1
         self.assertEqual(self.answer_to(bytes(message))[0], FailInfo.BAD_MESSAGE_CHECK)
+
+    def test_two_signers(self) -> None:
+        """
+        A message that two have signed is a SCEP message, and so it gets a SCEP answer.
+        """
+        content = parse_pki_message(DEVICE.request(self.certificate).message).content
+        both = (DEVICE.identity, OTHER.identity)
+        for signers in (both, both[::-1], both * 2):
+            message = Message(content or b"", signers, "t-2").encode()
+            body = self.successResultOf(self.begin(message))
+            answer = parse_pki_message(body)
+            self.assertEqual((answer.transaction_id, answer.recipient_nonce), ("t-2", b"n" * 16))
+            text = "the message does not have exactly one signer"
+            self.assertEqual(self.answer_to(message), (FailInfo.BAD_MESSAGE_CHECK, text))
 
     def test_no_envelope(self) -> None:
         """

@@ -6,6 +6,7 @@ who has a victim's envelope alters it, signs it as a message of their own, and c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from cryptography import x509
 from twisted.logger import LogEvent, globalLogPublisher
@@ -156,8 +157,9 @@ class RequestTests(OracleCase):
         The log says more than the answer, and nothing of what is in the request.
         """
         events: list[LogEvent] = []
-        globalLogPublisher.addObserver(events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        observe: Any = events.append
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
         self.told(self.sealed(CSR[:-1] + bytes([CSR[-1] ^ 1])))
         [reason] = [event["reason"] for event in events if "fail_info" in event]
         self.assertEqual(
