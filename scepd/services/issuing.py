@@ -102,8 +102,9 @@ class EmbeddedCA:
         """
         The answer to GetCACaps (RFC 8894 section 3.5.2).
         """
-        left_out = () if self._settings.allow_sha1 else ("SHA-1",)
-        return Capabilities(tuple(w for w in _CAPABILITIES if w not in left_out)).render()
+        allowed = {"SHA-1": self._settings.allow_sha1, "DES3": self._settings.allow_3des}
+        words = tuple(word for word in _CAPABILITIES if allowed.get(word, True))
+        return Capabilities(words).render()
 
     async def certificate(self) -> bytes:
         """

@@ -164,7 +164,9 @@ def _opened(
                 issuer.certificate,
                 random,
                 allow_des=settings.allow_single_des,
+                allow_3des=settings.allow_3des,
                 minimum_key_bits=settings.minimum_key_bits,
+                allow_sha1=settings.allow_sha1,
             )
             ours = issuers.may_have_issued(message.signer_certificate)
             return ReceivedRequest(message, opened.request, opened.cipher, issuer, ours)
@@ -196,7 +198,12 @@ def _content(
     message: PKIMessage, issuer: Issuer, random: RandomBytes, settings: IssuingSettings
 ) -> tuple[bytes, str]:
     opened = read_envelope(
-        message, issuer.key, issuer.certificate, random, allow_des=settings.allow_single_des
+        message,
+        issuer.key,
+        issuer.certificate,
+        random,
+        allow_des=settings.allow_single_des,
+        allow_3des=settings.allow_3des,
     )
     return opened.content, opened.cipher
 

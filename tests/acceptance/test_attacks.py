@@ -158,17 +158,16 @@ class DowngradeTests(AttackTestCase):
 
     def test_weak_requests(self) -> None:
         """
-        A certification request that is signed with MD5 or SHA-1.
+        A certification request that is signed with MD5.
         """
         key = self.attacker.party.key_pem
-        for digest in ("-md5", "-sha1"):
-            request = openssl(
-                *("req", "-new", "-key", "key.pem", "-subj", "/CN=attacker", digest),
-                *("-outform", "DER"),
-                files={"key.pem": key},
-            )
-            message = self.attacker.message(self.attacker.seal(request)).encode()
-            self.assert_refused(message, FailInfo.BAD_ALG, digest)
+        request = openssl(
+            *("req", "-new", "-key", "key.pem", "-subj", "/CN=attacker", "-md5"),
+            *("-outform", "DER"),
+            files={"key.pem": key},
+        )
+        message = self.attacker.message(self.attacker.seal(request)).encode()
+        self.assert_refused(message, FailInfo.BAD_ALG)
 
     def test_small_key(self) -> None:
         """

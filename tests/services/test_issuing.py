@@ -41,8 +41,10 @@ from tests.services.issuing_case import (
 from tests.support.hostile_messages import Message
 from tests.support.pki import (
     NOW,
+    Party,
     openssl,
     openssl_decrypt,
+    openssl_encrypt,
     openssl_verify,
     party,
     pkcs_req,
@@ -479,6 +481,23 @@ class MessageTests(IssuingCase):
         self.assert_refused(sender, "single DES is not accepted", FailInfo.BAD_ALG)
         self.configure(IssuingSettings(allow_single_des=True))
         self.assertEqual(self.enroll(sender).subject.rfc4514_string(), NAME)
+
+    def test_triple_des(self) -> None:
+        """
+        Triple DES is accepted, unless it is forbidden, whatever the message asks for.
+        """
+        sender = replace(DEVICE, cipher="des-ede3-cbc")
+        self.assertIn(b"DES3\n", self.ca.capabilities())
+        self.configure(IssuingSettings(allow_3des=False))
+        self.assert_refused(sender, "triple DES is not accepted", FailInfo.BAD_ALG)
+        content = openssl_encrypt(Party(DEVICE.identity.key, self.certificate), b"x", "-des3")
+        query = pkcs_req(DEVICE.identity, content, message_type=printable("21"))
+        answer = (FailInfo.BAD_ALG, "triple DES is not accepted")
+        self.assertEqual(self.answer_to(query), answer)
+        self.assertNotIn(b"DES3", self.ca.capabilities())
+        self.assertIn(b"AES\n", self.ca.capabilities())
+        self.configure(IssuingSettings())
+        self.enroll(sender)
 
     def test_sha1(self) -> None:
         """

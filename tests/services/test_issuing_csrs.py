@@ -40,7 +40,11 @@ ALTERNATIVE_NAME = "2.5.29.17"
 
 
 def openssl_csr(
-    *extensions: str, client: Party = CLIENT, name: str = "client", challenge: str = STATIC
+    *extensions: str,
+    client: Party = CLIENT,
+    name: str = "client",
+    challenge: str = STATIC,
+    digest: str = "-sha256",
 ) -> bytes:
     """
     A request as ``openssl req`` makes it, with lines of its configuration.
@@ -48,7 +52,7 @@ def openssl_csr(
     lines = "\n".join(extensions or ("subjectKeyIdentifier = hash",))
     text = CONFIGURATION.format(name=name, challenge=challenge, extensions=lines)
     return openssl(
-        *("req", "-new", "-sha256", "-key", "key.pem", "-config", "req.cnf", "-outform", "DER"),
+        *("req", "-new", digest, "-key", "key.pem", "-config", "req.cnf", "-outform", "DER"),
         files={"req.cnf": text.encode(), "key.pem": client.key_pem},
     )
 
@@ -217,6 +221,19 @@ class OpenSSLTests(CSRCase):
         self.assert_failure(self.sent(csr), text, FailInfo.BAD_ALG)
         self.configure(IssuingSettings(allow_small_keys=True))
         self.assertEqual(self.issued(csr, small).public_key(), small.key.public_key())
+
+    def test_digests(self) -> None:
+        """
+        A request's own signature may use SHA-1 unless that is forbidden, and never MD5.
+        """
+        self.refused(
+            openssl_csr(digest="-md5"), "the signature algorithm is not accepted", FailInfo.BAD_ALG
+        )
+        self.issued(openssl_csr(digest="-sha1"))
+        self.configure(IssuingSettings(allow_sha1=False))
+        other = openssl_csr(digest="-sha1", name="another")
+        self.refused(other, "SHA-1 is not accepted", FailInfo.BAD_ALG)
+        self.issued(openssl_csr(digest="-sha512", name="another"))
 
     def test_identity_of_a_wrong_name(self) -> None:
         """
