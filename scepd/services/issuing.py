@@ -36,6 +36,7 @@ from scepd.services.issuing_answers import (
     build_answer,
     build_refusal,
     fail_info_of,
+    granted,
 )
 from scepd.services.issuing_permission import IssuingPermission, Permission
 from scepd.services.issuing_queries import IssuingQueries
@@ -192,8 +193,7 @@ class EmbeddedCA:
         # A device that lost the answer asks again, with a challenge that is spent by now.
         known = await self._ports.store.issued(received.sha256)
         if known is not None:
-            _log_issue("Answered a repeated request with {serial}", known)
-            return Granted(known.certificate)
+            return _repeated(known)
         permission = await self._ports.permission.judge(received)
         if permission.waits:
             return await self._ports.approval.submit(received)
@@ -202,11 +202,10 @@ class EmbeddedCA:
 
     async def _store(self, made: IssuedCertificate, use: ChallengeUse | None = None) -> Granted:
         stored = await self._ports.store.issue(made, utc_now(self._ports.clock), use)
-        if stored.serial == made.serial:
-            _log_issue("Issued {serial} for {subject!r} until {not_after}", stored)
-        else:
-            _log_issue("Answered a repeated request with {serial}", stored)
-        return Granted(stored.certificate)
+        if stored.serial != made.serial:
+            return _repeated(stored)
+        _log_issue("Issued {serial} for {subject!r} until {not_after}", stored)
+        return granted(stored)
 
     def _make(
         self, received: ReceivedRequest, permission: Permission, issuer: Issuer
@@ -234,6 +233,12 @@ class EmbeddedCA:
         message = received.message
         word = message.message_type.word if isinstance(message, PKIMessage) else "unknown"
         counter(self._ports.metrics.ca_answers, word, status, fail_info).inc()
+
+
+def _repeated(issued: IssuedCertificate) -> Granted:
+    outcome = granted(issued)
+    _log_issue("Answered a repeated request with {serial}", issued)
+    return outcome
 
 
 def _in_full(reason: ScepdError) -> str:

@@ -27,7 +27,7 @@ from scepd.ports import IssuingStore, PendingRequestStore, Workers
 from scepd.services.ca_keys import CAKeys
 from scepd.services.certification import Certification
 from scepd.services.clock import utc_now
-from scepd.services.issuing_answers import Granted, Waiting
+from scepd.services.issuing_answers import Granted, Waiting, granted
 from scepd.services.issuing_permission import Permission
 from scepd.services.issuing_requests import (
     FOREIGN_ISSUER,
@@ -78,7 +78,7 @@ class RequestApproval:
         """
         Let a request wait, or tell what became of the same one.
 
-        :raises AccessDenied: it was denied.
+        :raises AccessDenied: it was denied, or its certificate was revoked.
         :raises Conflict: another key lives under this transactionID, or too many requests wait.
         :raises MessageError: it asks for what is not issued, whatever an operator says.
         """
@@ -87,7 +87,7 @@ class RequestApproval:
         wanted = self._record(received)
         stored = await ports.requests.add_request(wanted, MOST_WAITING)
         if isinstance(stored, IssuedCertificate):
-            return Granted(stored.certificate)
+            return granted(stored)
         if stored.id == wanted.id:
             _log.info(
                 "A request for {subject!r} waits for an operator",
@@ -102,7 +102,7 @@ class RequestApproval:
         Tell the signer of a request what became of it (RFC 8894 section 3.3.3).
 
         :raises CertificateUnknown: there is no such request, or not of this signer.
-        :raises AccessDenied: it was denied.
+        :raises AccessDenied: it was denied, or its certificate was revoked.
         """
         message, asked = received.message, received.asked
         issuers = await self._ports.keys.issuers()
@@ -198,7 +198,7 @@ class RequestApproval:
         # Under another `approval` the same request may have been let through by itself.
         issued = await self._ports.issuing.issued(stored.request_sha256)
         if issued is not None:
-            return Granted(issued.certificate)
+            return granted(issued)
         if stored.state is RequestState.DENIED:
             raise AccessDenied("an operator denied the request")
         return Waiting()

@@ -232,6 +232,20 @@ class EnrollTests(IssuingCase):
         other = self.enroll(replace(OTHER, challenge=STATIC, transaction_id="ours"))
         self.assertEqual(other.not_valid_after_utc, NOW + timedelta(seconds=60))
 
+    def test_repeated_after_revocation(self) -> None:
+        """
+        The same request gets a certificate again only as long as that one is not revoked; neither
+        does it get another one.
+        """
+        text = "the certificate that was issued for this request has been revoked"
+        for sender in (DEVICE, replace(OTHER, subject="CN=other", challenge=STATIC)):
+            sent = sender.request(self.certificate)
+            issued = sender.open(self.exchange(sent))
+            self.revoke(issued)
+            self.assert_failure(sent, text)
+            # So is another message with the same certification request.
+            self.assert_failure(sender.request(self.certificate), text)
+
     def test_repeated(self) -> None:
         """
         The same CSR in a new message gets the identical certificate again, though its challenge is

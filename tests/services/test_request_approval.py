@@ -111,6 +111,19 @@ class WaitingTests(ManualCase):
         self.approve()
         self.assertEqual(CLIENT.open(self.exchange(again)).public_key(), self.key)
 
+    def test_revoked(self) -> None:
+        """
+        Neither the same request nor a CertPoll gets a certificate that was revoked.
+        """
+        self.approve()
+        self.revoke(CLIENT.open(self.poll()))
+        text = "the certificate that was issued for this request has been revoked"
+        self.assert_failure(CLIENT.request(self.certificate), text)
+        self.assert_failure(self.cert_poll(CLIENT), text)
+        self.manual = False
+        self.configure(self.settings)
+        self.assert_failure(CLIENT.request(self.certificate), text)
+
     def test_other_key(self) -> None:
         """
         Another key is refused in the transaction of one that waits.
