@@ -319,6 +319,8 @@ class RequestTests(AttackTestCase):
             "a path length": x509.BasicConstraints(ca=True, path_length=0),
             "any usage": x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]),
             "serverAuth": x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
+            "names for others": x509.NameConstraints([x509.DNSName("example")], None),
+            "no revocation": x509.OCSPNoCheck(),
             "17 names": names([x509.DNSName(f"host-{n}.example") for n in range(17)]),
             "a long name": names([x509.DNSName("x" * 300)]),
             "a NUL": names([x509.DNSName("host.example\x00.attacker.example")]),
