@@ -5,6 +5,7 @@ Tests of ``scepd.scep.messages``, ``scepd.scep.replies`` and ``scepd.scep.reques
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 from cryptography import x509
@@ -20,8 +21,10 @@ from scepd.errors import (
     SignatureInvalid,
     UnsupportedAlgorithm,
 )
+from scepd.pki.certificates_only import parse_certificates_only
 from scepd.pki.enveloped_data import parse_envelope
-from scepd.pki.requests import build_request
+from scepd.pki.requests import build_request, parse_request
+from scepd.pki.signed_data import parse_signed_data
 from scepd.pki.signing import build_certificates_only
 from scepd.scep.attributes import FailInfo, MessageType, PKIStatus
 from scepd.scep.messages import (
@@ -189,6 +192,46 @@ class ParsePKIMessageTests(SynchronousTestCase):
                     reader(broken)
                 except MessageError:
                     continue
+
+
+class CutTests(SynchronousTestCase):
+    """
+    Tests of messages, and of what is in them, that end early: at each octet.
+    """
+
+    def check(self, whole: bytes, *readers: Callable[[bytes], object]) -> None:
+        """
+        Each reader takes the whole, and no part of it.
+        """
+        for reader in readers:
+            reader(whole)
+            for end in range(len(whole)):
+                self.assertRaises(MessageError, reader, whole[:end])
+
+    def test_message(self) -> None:
+        """
+        A message in DER, or with indefinite lengths.
+        """
+        self.check(REQUEST, parse_pki_message, read_header)
+        self.check(b"\x30\x80" + REQUEST[4:] + b"\x00\x00", parse_pki_message, read_header)
+        streamed = openssl_sign(CLIENT, b"x" * 2000, "-nodetach", "-stream", "-indef")
+        self.assertEqual(streamed[:2], b"\x30\x80")
+        self.check(streamed, parse_signed_data)
+
+    def test_contents(self) -> None:
+        """
+        An envelope, and a certification request.
+        """
+        self.check(ENVELOPE, parse_envelope)
+        self.check(openssl_encrypt(CA, CSR, "-aes-128-gcm"), parse_envelope)
+        self.check(openssl_encrypt(CA, CSR, "-aes128", "-stream", "-indef"), parse_envelope)
+        self.check(CSR, parse_request)
+
+    def test_answer(self) -> None:
+        """
+        The certificates in an answer.
+        """
+        self.check(build_certificates_only([CA.certificate]), parse_certificates_only)
 
 
 class BadMessageCheckTests(SynchronousTestCase):

@@ -590,6 +590,18 @@ class MessageTests(IssuingCase):
         self.store.broken = True
         self.failureResultOf(self.begin(message), StorageUnavailable)
 
+    def test_cut_anywhere(self) -> None:
+        """
+        A message that ends early is no SCEP message, wherever that is.
+        """
+        message = DEVICE.request(self.certificate).message
+        for whole in (message, b"\x30\x80" + message[4:] + b"\0\0"):
+            for end in range(len(whole)):
+                self.failureResultOf(self.begin(whole[:end]), MessageError)
+        self.assertEqual(self.store.certificates, [])
+        self.assertEqual(self.begin(whole).called, True)
+        self.assertEqual(len(self.store.certificates), 1)
+
     @given(st.binary(max_size=200))
     @example(b"")
     @example(b"\x30\x80")
