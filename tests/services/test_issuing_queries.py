@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from scepd.errors import Conflict, InvalidInput, NotFound, StorageUnavailable
 from scepd.model import REVOCATION_REASONS
-from scepd.scep.attributes import FailInfo, MessageType, PKIStatus
+from scepd.scep.attributes import FailInfo, MessageType
 from scepd.scep.requesting import SentRequest
 from tests.services.issuing_case import IssuingCase, Sender
 from tests.support.pki import NOW, openssl, openssl_decrypt, openssl_verify, party, tlv
@@ -255,11 +255,3 @@ class RevocationTests(QueryCase):
             self.store.certificates[0] = replace(first, serial="0A0B")
             self.done(self.parts.certificates.revoke(spelled, "superseded", "alice"))
             self.assertEqual(self.store.activities.records[-1].subject, "0A0B")
-
-    def test_repeated_request(self) -> None:
-        """
-        A revoked certificate can still be had by the request that it was issued for.
-        """
-        self.revoke(self.issued)
-        answer = self.exchange(DEVICE.request(self.certificate))
-        self.assertEqual(answer.pki_status, PKIStatus.SUCCESS)
