@@ -35,6 +35,7 @@ class CASection(Section):
     identity_lifetime: float = seconds(5 * _YEAR, 10 * _YEAR)
     certificate_lifetime: float = seconds(_YEAR, 10 * _YEAR)
     allow_single_des: bool = Field(False, description=FLAG)
+    allow_3des: bool = Field(True, description=FLAG)
     allow_sha1: bool = Field(True, description=FLAG)
     allow_small_keys: bool = Field(False, description=FLAG)
     approval: Literal["automatic", "manual"] = Field(

@@ -144,6 +144,7 @@ def issuing_settings(section: CASection) -> IssuingSettings:
         section.identity_lifetime,
         section.certificate_lifetime,
         section.allow_single_des,
+        section.allow_3des,
         section.allow_sha1,
         section.allow_small_keys,
         section.crl_url,
