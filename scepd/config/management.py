@@ -37,6 +37,7 @@ class CASection(Section):
     allow_single_des: bool = Field(False, description=FLAG)
     allow_3des: bool = Field(True, description=FLAG)
     allow_sha1: bool = Field(True, description=FLAG)
+    allow_sha1_requests: bool = Field(False, description=FLAG)
     allow_small_keys: bool = Field(False, description=FLAG)
     approval: Literal["automatic", "manual"] = Field(
         "automatic", description='"automatic" or "manual"'

@@ -166,7 +166,7 @@ def _opened(
                 allow_des=settings.allow_single_des,
                 allow_3des=settings.allow_3des,
                 minimum_key_bits=settings.minimum_key_bits,
-                allow_sha1=settings.allow_sha1,
+                allow_sha1=settings.allow_sha1_requests,
             )
             ours = issuers.may_have_issued(message.signer_certificate)
             return ReceivedRequest(message, opened.request, opened.cipher, issuer, ours)

@@ -146,6 +146,7 @@ def issuing_settings(section: CASection) -> IssuingSettings:
         section.allow_single_des,
         section.allow_3des,
         section.allow_sha1,
+        section.allow_sha1_requests,
         section.allow_small_keys,
         section.crl_url,
         section.crl_lifetime,
