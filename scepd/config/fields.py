@@ -70,6 +70,16 @@ def seconds(default: float, most: int) -> float:
     return field
 
 
+def days(default: float, *, least: float = 1) -> float:
+    """
+    A field for a number of days, at most ten years.
+    """
+    field: float = Field(
+        default, ge=least, le=3650, description=f"a number of days from {least:g} to 3650"
+    )
+    return field
+
+
 def count(default: int, most: int, *, least: int = 1, unit: str = "") -> int:
     """
     A field for a whole number.

@@ -20,6 +20,7 @@ from scepd.config.fields import (
     Endpoint,
     Section,
     count,
+    days,
     resolve,
     seconds,
 )
@@ -67,6 +68,7 @@ class StorageSection(Section):
     queue_limit: int = count(10_000, 1_000_000)
     unit_timeout: float = seconds(20, 300)
     lease: float = seconds(60, 3600)
+    keep_activities: float = days(90)
 
     @field_validator("url")
     @classmethod
@@ -123,6 +125,7 @@ class SCEPProxySection(Section):
     )
     minimum_speed_after: float = seconds(5, 300)
     one_time_urls: bool = Field(False, description=FLAG)
+    keep_exchanges: float = days(90)
 
 
 class LimitsSection(Section):

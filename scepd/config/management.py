@@ -17,6 +17,7 @@ from scepd.config.fields import (
     ConfiguredPath,
     Section,
     count,
+    days,
     resolve,
     seconds,
 )
@@ -34,7 +35,9 @@ class CASection(Section):
     identity_lifetime: float = seconds(5 * _YEAR, 10 * _YEAR)
     certificate_lifetime: float = seconds(_YEAR, 10 * _YEAR)
     allow_single_des: bool = Field(False, description=FLAG)
+    allow_3des: bool = Field(True, description=FLAG)
     allow_sha1: bool = Field(True, description=FLAG)
+    allow_sha1_requests: bool = Field(False, description=FLAG)
     allow_small_keys: bool = Field(False, description=FLAG)
     approval: Literal["automatic", "manual"] = Field(
         "automatic", description='"automatic" or "manual"'
@@ -46,6 +49,7 @@ class CASection(Section):
         description="an http:// or https:// URL without a query, of at most 500 characters",
     )
     crl_lifetime: float = seconds(604_800, 31_536_000)
+    keep_certificates: float = days(30)
 
     _resolve_paths = field_validator("challenge_file")(resolve)
 

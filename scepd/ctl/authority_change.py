@@ -28,6 +28,8 @@ Examples:
   scepctl ca change Test_SCEP --url https://new.example.com/scep \\
       --challenge-file challenge.txt
   scepctl ca change Test_SCEP --no-outgoing-proxy
+  scepctl ca change Test_SCEP --url https://new.example.com/scep \\
+      --challenge-mode one_time
 """
 
 
@@ -47,7 +49,7 @@ Examples:
 @click.option(
     "--allow-single-des/--forbid-single-des",
     default=None,
-    help="Whether its answers may use single DES.",
+    help="Whether its answers may use single DES without a warning in the log.",
 )
 @trust_options
 @clearing_options
@@ -68,11 +70,15 @@ def change(
     It is checked with the new settings, live; nothing is changed when anything is wrong. With
     another URL or another outgoing proxy the challenge has to be given again: from
     --challenge-file, --challenge-stdin, the environment variable SCEPCTL_CHALLENGE or a hidden
-    prompt.
+    prompt. With --challenge-mode one_time there is none to be given.
     """
     settings = given_settings(options)
     challenge = _challenge(challenge_file, challenge_stdin)
-    if challenge is None and (settings.get("url") or settings.get("outgoing_proxy")):
+    mode = settings.get("challenge_mode")
+    if mode == "one_time" and challenge is not None:
+        raise click.UsageError("With --challenge-mode one_time scepd makes the challenges itself.")
+    needs_one = settings.get("url") or settings.get("outgoing_proxy") or mode == "static"
+    if challenge is None and needs_one and mode != "one_time":
         challenge = _asked_challenge()
     if challenge is not None:
         settings["challenge"] = challenge

@@ -57,7 +57,9 @@ def authorities() -> None:
 @click.option("--max-concurrency", type=int, help="Exchanges with it at one time. [default: 16]")
 @click.option("--ca-identifier", help="Sent as `message` of GetCACert, where it has several CAs.")
 @click.option("--trusted-certificates", type=FILE, help="PEM file with the roots of its URL.")
-@click.option("--allow-single-des", is_flag=True, help="Its answers may use single DES.")
+@click.option(
+    "--allow-single-des", is_flag=True, help="Its answers may use single DES, without a warning."
+)
 @trust_options
 @as_json
 @reaches_server

@@ -44,6 +44,8 @@ from scepd.model.mdm import Poll as Poll
 from scepd.model.mdm import PushAddress as PushAddress
 from scepd.model.mdm import QueuedCommand as QueuedCommand
 from scepd.model.mdm import RowEvent as RowEvent
+from scepd.model.mdm import RowVersion as RowVersion
+from scepd.model.mdm import RowVersions as RowVersions
 from scepd.model.mdm import bootstrap_place as bootstrap_place
 from scepd.model.mdm import push_place as push_place
 from scepd.model.offers import OfferRule as OfferRule
@@ -60,6 +62,7 @@ from scepd.model.proxy import Reservation as Reservation
 from scepd.model.proxy import SCEPExchange as SCEPExchange
 from scepd.model.proxy import WindowOutcome as WindowOutcome
 from scepd.model.proxy import WindowState as WindowState
+from scepd.model.pruning import Pruned as Pruned
 from scepd.model.pushes import AFTER_ENROLLING as AFTER_ENROLLING
 from scepd.model.pushes import AnsweredPush as AnsweredPush
 from scepd.model.pushes import PushState as PushState

@@ -43,7 +43,8 @@ class CertificateAuthority:
         8894 section 4.1).
     :param trusted_certificates: PEM of the roots for its https URL; None: the system's.
     :param max_concurrency: exchanges with it at one time; the rest wait in order.
-    :param allow_single_des: whether its answers may be encrypted with single DES.
+    :param allow_single_des: whether its answers may be encrypted with single DES; else there is a
+        warning, as it is the device that they are for.
     :param certificates: DER of each certificate of its last good GetCACert answer.
     :param capabilities: the words of its last good GetCACaps answer; empty when it had none.
     :param checked_at: when certificates and capabilities were read.

@@ -4,6 +4,7 @@ Enrollments, their identities, and commands.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -198,6 +199,30 @@ class RowEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class RowVersion:
+    """
+    An assignment as it was read, so that what was found out about it counts only while it is so.
+
+    :param enrollment_id: by which it goes; None: it is nobody's work.
+    """
+
+    operation: str = ""
+    status: str = ""
+    due_at: datetime | None = None
+    command_uuid: str | None = None
+    delivered_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    content_sha256: str | None = None
+    enrollment_id: str | None = None
+
+
+RowVersions = Mapping[tuple[str, str], RowVersion]
+"""
+The versions of some assignments, by host and profile uuid.
+"""
+
+
+@dataclass(frozen=True, slots=True)
 class DueRow:
     """
     An assignment that the processor has claimed.
@@ -210,6 +235,7 @@ class DueRow:
     enrollment_id: str
     profile_identifier: str
     attempts: int
+    version: RowVersion = field(default_factory=RowVersion, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

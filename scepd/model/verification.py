@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from scepd.model.mdm import RowVersion
+
 
 @dataclass(frozen=True, slots=True)
 class ManagedCertificate:
@@ -54,6 +56,7 @@ class Delivery:
         it proves nothing.
     :param certified: whether its certificate was recorded since the window opened.
     :param vouched: whether osquery's newest inventory showed that certificate.
+    :param version: of the assignment, when this was read.
     """
 
     profile_uuid: str
@@ -71,3 +74,4 @@ class Delivery:
     listed_at: datetime | None = None
     certified: bool = False
     vouched: bool = False
+    version: RowVersion = field(default_factory=RowVersion, compare=False)

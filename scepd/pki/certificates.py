@@ -134,15 +134,27 @@ def choose_recipient(ders: tuple[bytes, ...]) -> bytes:
     :raises UnsupportedAlgorithm: none holds an RSA key that may encipher.
     :raises EncodingError: one is not a certificate.
     """
-    summaries = [(der, summarize(der)) for der in ders]
-    usable = [
-        (der, summary)
-        for der, summary in summaries
-        if summary.key_type == "RSA" and (summary.can_encipher or summary.is_ca)
-    ]
+    summaries = {der: summarize(der) for der in ders}
+    usable = possible_recipients(ders)
     if not usable:
         raise UnsupportedAlgorithm("no certificate of the authority can be encrypted to")
-    return min(usable, key=lambda pair: _preference(pair[1], [s for _, s in summaries]))[0]
+    return min(usable, key=lambda der: _preference(summaries[der], [*summaries.values()]))
+
+
+def possible_recipients(ders: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """
+    The certificates of a GetCACert answer that some client might encrypt to, as they hold an RSA
+    key: those that may encipher, and those of certificate authorities.
+
+    :param ders: what ``parse_ca_certificates`` returned.
+    :raises EncodingError: one is not a certificate.
+    """
+    summaries = ((der, summarize(der)) for der in ders)
+    return tuple(
+        der
+        for der, summary in summaries
+        if summary.key_type == "RSA" and (summary.can_encipher or summary.is_ca)
+    )
 
 
 def _preference(summary: CertificateSummary, others: list[CertificateSummary]) -> tuple[bool, ...]:

@@ -15,6 +15,11 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from scepd.errors import DecryptionFailed, UnsupportedAlgorithm
 
+UNOPENED = "the envelope could not be opened"
+"""
+All that a sender is told of an envelope that is broken anywhere.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Cipher:
@@ -127,7 +132,7 @@ def decrypt_cbc(cipher: Cipher, key: bytes, vector: bytes, data: bytes) -> bytes
         padded = decryptor.update(data) + decryptor.finalize()
         return unpadder.update(padded) + unpadder.finalize()
     except ValueError:
-        raise DecryptionFailed("the envelope could not be opened") from None
+        raise DecryptionFailed(UNOPENED) from None
 
 
 def decrypt_gcm(key: bytes, nonce: bytes, data: bytes, associated: bytes | None) -> bytes:
@@ -144,7 +149,7 @@ def decrypt_gcm(key: bytes, nonce: bytes, data: bytes, associated: bytes | None)
     try:
         return AESGCM(key).decrypt(nonce, data, associated)
     except (InvalidTag, ValueError):
-        raise DecryptionFailed("the envelope could not be opened") from None
+        raise DecryptionFailed(UNOPENED) from None
 
 
 def _allowed(cipher: Cipher | None, *, allow_des: bool, allow_3des: bool) -> Cipher:

@@ -61,6 +61,7 @@ class Envelope:
     :param algorithm: of the content encryption, dotted.
     :param parameters: the DER of that algorithm's parameters; empty when absent.
     :param encrypted: the encrypted content; for AuthEnvelopedData with the tag behind it.
+    :param authenticated: whether it is AuthEnvelopedData.
     :param associated: the DER of the authenticated attributes, if any.
     """
 
@@ -68,6 +69,7 @@ class Envelope:
     algorithm: str
     parameters: bytes
     encrypted: bytes
+    authenticated: bool
     associated: bytes | None
 
 
@@ -92,14 +94,17 @@ def parse_envelope(data: bytes) -> Envelope:
         recipients = _recipients(enveloped.enter(SET).remaining())
         algorithm, parameters, encrypted = _encrypted(enveloped.enter(SEQUENCE))
         mac, associated = b"", None
-        if content_type == AUTH_ENVELOPED_DATA:
+        authenticated = content_type == AUTH_ENVELOPED_DATA
+        if authenticated:
             associated = _associated(enveloped)
             mac = enveloped.octets()
             enveloped.skip_optional(_UNAUTHENTICATED_ATTRIBUTES)
         else:
             enveloped.skip_optional(_UNPROTECTED_ATTRIBUTES)
         enveloped.finish()
-        return Envelope(recipients, algorithm, parameters, encrypted + mac, associated)
+        return Envelope(
+            recipients, algorithm, parameters, encrypted + mac, authenticated, associated
+        )
 
 
 def _encrypted(content: DERReader) -> tuple[str, bytes, bytes]:

@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
 
-from scepd.errors import EncodingError, MessageError
+from scepd.errors import MessageError
 from scepd.pki import der
 from scepd.pki.ber import encode_length
 from scepd.pki.certificates import load_certificate, summarize
 from scepd.pki.decoding import reading
+from scepd.pki.issuing_extensions import check_extensions
 from scepd.pki.issuing_names import check_subject, checked_alternative_names
 from scepd.pki.requests import CertificationRequest, load_checked_request
 
@@ -185,7 +186,8 @@ def issue_certificate(
     :param crl_url: where the revocation list of this issuer is; None: the certificate does not say.
     :returns: the certificate.
     :raises EncodingError: a name that is no text or holds control characters, or alternative names
-        where there may be none, or it asks to be an authority or for more than clientAuth.
+        where there may be none, or it asks to be an authority, for more than clientAuth, or for a
+        critical extension that is not issued.
     :raises LimitExceeded: too many names, or too long ones.
     :raises MessageError: the authority's own certificate has expired.
     """
@@ -240,7 +242,7 @@ def _checked(
 ) -> tuple[x509.CertificateSigningRequest, list[x509.GeneralName]]:
     asked = load_checked_request(request.der)
     with reading("the certification request"):
-        _check_extensions(asked.extensions)
+        check_extensions(asked.extensions)
         check_subject(asked.subject)
         allowed = purpose is Purpose.PROFILE
         return asked, checked_alternative_names(asked.extensions, allowed=allowed)
@@ -282,19 +284,6 @@ def _distribution_point(url: str) -> bytes:
     name = x509.UniformResourceIdentifier(url)
     point = x509.DistributionPoint([name], None, None, None)
     return _extension(x509.CRLDistributionPoints([point]))
-
-
-def _check_extensions(extensions: x509.Extensions) -> None:
-    # Left out silently, they would be missed only when the certificate is used.
-    for extension in extensions:
-        match extension.value:
-            case x509.BasicConstraints(ca=True):
-                raise EncodingError("the request asks for a certificate authority's")
-            case x509.KeyUsage(key_cert_sign=True) | x509.KeyUsage(crl_sign=True):
-                raise EncodingError("the request asks for a certificate authority's")
-            case x509.ExtendedKeyUsage() as usages:
-                if set(usages) - {ExtendedKeyUsageOID.CLIENT_AUTH}:
-                    raise EncodingError("the request asks for more than clientAuth")
 
 
 def _key_usage(*, ca: bool) -> x509.KeyUsage:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from scepd.errors import DecryptionFailed, EncodingError, UnsupportedAlgorithm
 from scepd.pki import der
 from scepd.pki.ciphers import (
+    UNOPENED,
     Cipher,
     cipher_by_name,
     cipher_by_oid,
@@ -84,6 +85,9 @@ def open_envelope(
     """
     envelope = parse_envelope(data)
     cipher = cipher_by_oid(envelope.algorithm, allow_des=allow_des, allow_3des=allow_3des)
+    if envelope.authenticated and not cipher.authenticated:
+        # The other way round it is what Go's library sends.
+        raise UnsupportedAlgorithm("AuthEnvelopedData is accepted with AES-GCM only")
     vector = _initialization_vector(cipher, envelope.parameters)
     recipient = _recipient_for(envelope, certificate)
     content_key = _content_key(recipient, key, cipher.key_size, random)
@@ -138,7 +142,7 @@ def _recipient_for(envelope: Envelope, certificate: bytes) -> Recipient:
     for recipient in envelope.recipients:
         if recipient.reference.names(identity):
             return recipient
-    raise DecryptionFailed("the envelope could not be opened")
+    raise DecryptionFailed(UNOPENED)
 
 
 def _content_key(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import AttributeOID
 
@@ -27,6 +27,8 @@ _CHALLENGE_PASSWORD = AttributeOID.CHALLENGE_PASSWORD.dotted_string
 # RFC 2985 section 5.4.1 says 255 characters; some authorities hand out longer ones.
 _LONGEST_CHALLENGE = 2048
 _ATTRIBUTES = 0xA0
+_NO_ATTRIBUTES = b"\x31\x00"
+_MD5_WITH_RSA = "1.2.840.113549.1.1.4"
 _PKCS1 = padding.PKCS1v15()
 _STRING_ENCODINGS = {
     0x0C: "utf-8",
@@ -87,6 +89,27 @@ class CertificationRequest:
         return public_key_sha256(self.public_key_info)
 
 
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """
+    A request that was signed with its own key; nothing else of it is judged.
+
+    :param der: the request as it came; never shown by ``repr``, as a challenge may be in it.
+    :param loaded: the request of ``cryptography``; its properties may still raise ValueError.
+    :param key: its RSA key, of any size.
+    :param subject_der: the DER of the name.
+    :param public_key_info: the DER SubjectPublicKeyInfo.
+    :param attributes: the DER of the SET OF Attribute.
+    """
+
+    der: bytes = field(repr=False)
+    loaded: x509.CertificateSigningRequest = field(repr=False)
+    key: rsa.RSAPublicKey
+    subject_der: bytes
+    public_key_info: bytes
+    attributes: bytes = field(repr=False)
+
+
 def parse_request(
     der: bytes, *, minimum_key_bits: int = 2048, allow_sha1: bool = False
 ) -> CertificationRequest:
@@ -103,40 +126,61 @@ def parse_request(
     :raises UnsupportedAlgorithm: a digest, key type or key that is not accepted.
     :raises SignatureInvalid: its signature was not made with its key.
     """
-    return check_request(
-        load_request(der), der, minimum_key_bits=minimum_key_bits, allow_sha1=allow_sha1
-    )
+    signed = verify_request(der)
+    return check_request(signed, minimum_key_bits=minimum_key_bits, allow_sha1=allow_sha1)
+
+
+def verify_request(der: bytes) -> SignedRequest:
+    """
+    Read a certification request as far as its own signature needs it, and verify that.
+
+    What fails here may be somebody else's request that was altered; what is wrong after this is the
+    doing of who made the request.
+
+    :param der: the request, in DER.
+    :returns: the request; its algorithms and the size of its key are still to be judged, MD5 and
+        the smallest keys among them.
+    :raises EncodingError: not a request.
+    :raises LimitExceeded: too deep.
+    :raises UnsupportedAlgorithm: not an RSA key and signature, or a key that no sound one can be.
+    :raises SignatureInvalid: its signature was not made with its key.
+    """
+    loaded = load_request(der)
+    with reading("the certification request"):
+        subject_der, key_info, attributes = _parts(der)
+        key = rsa_public_key(key_info, minimum_bits=0)
+        _check_signature(loaded, der, key)
+        return SignedRequest(der, loaded, key, subject_der, key_info, attributes)
 
 
 def check_request(
-    request: x509.CertificateSigningRequest, der: bytes, *, minimum_key_bits: int, allow_sha1: bool
+    signed: SignedRequest, *, minimum_key_bits: int, allow_sha1: bool
 ) -> CertificationRequest:
     """
-    Do the checks of ``parse_request`` on a request that is loaded already.
+    Do the checks of ``parse_request`` on a request whose signature is right.
 
-    :param request: what ``load_request`` returned.
-    :param der: what it was loaded from.
+    :param signed: what ``verify_request`` returned.
     :param minimum_key_bits: as for ``parse_request``.
     :param allow_sha1: as for ``parse_request``.
     :returns: the request.
     :raises MessageError: as for ``parse_request``.
     """
     with reading("the certification request"):
+        request = signed.loaded
         digest = signature_digest(request.signature_algorithm_oid.dotted_string)
         checked_digest(digest, allow_sha1=allow_sha1)
-        subject_der, key_info, attributes = _parts(der)
-        key = rsa_public_key(key_info, minimum_bits=minimum_key_bits)
-        _check_signature(request, der, key, digest)
+        rsa_public_key(signed.public_key_info, minimum_bits=minimum_key_bits)
+        attributes = _read_attributes(signed.attributes)
         extensions, subject = request.extensions, request.subject
         names = name_texts(extensions)
         if not names and not list(subject):
             raise EncodingError("the certification request has neither subject nor other name")
         return CertificationRequest(
-            der,
+            signed.der,
             subject.rfc4514_string(),
-            subject_der,
-            key_info,
-            key.key_size,
+            signed.subject_der,
+            signed.public_key_info,
+            signed.key.key_size,
             digest,
             _challenge(attributes),
             names,
@@ -214,32 +258,45 @@ def build_request(
 
 
 def _check_signature(
-    request: x509.CertificateSigningRequest, der: bytes, key: rsa.RSAPublicKey, digest: str
+    request: x509.CertificateSigningRequest, der: bytes, key: rsa.RSAPublicKey
 ) -> None:
     # The library's own is_signature_valid says no to every SHA-1, and to sorted attributes.
     signed = DERReader(der).enter(SEQUENCE).encoded(SEQUENCE)
+    algorithm = _signature_hash(request.signature_algorithm_oid.dotted_string)
     try:
-        key.verify(request.signature, signed, _PKCS1, hash_algorithm(digest))
+        key.verify(request.signature, signed, _PKCS1, algorithm)
     except InvalidSignature:
         raise SignatureInvalid("the certification request's signature is wrong") from None
 
 
-def _parts(der: bytes) -> tuple[bytes, bytes, tuple[Attribute, ...]]:
+def _signature_hash(oid: str) -> hashes.HashAlgorithm:
+    # Whoever made a request with MD5 is to be told that it is this which is refused.
+    if oid == _MD5_WITH_RSA:
+        return hashes.MD5()
+    return hash_algorithm(signature_digest(oid))
+
+
+def _parts(der: bytes) -> tuple[bytes, bytes, bytes]:
     info, algorithm, signature = split(der, SEQUENCE)
     version, subject, key_info, *others = split(info, SEQUENCE)
     if version[0] != INTEGER or signature[0] != BIT_STRING:
         raise ValueError("a field of the request has another type")
     if [each[0] for each in (algorithm, subject, key_info)] != [SEQUENCE] * 3:
         raise ValueError("a field of the request has another type")
-    attributes: tuple[Attribute, ...] = ()
+    attributes = _NO_ATTRIBUTES
     # Some leave the empty SET out.
     if others and others[0][0] == _ATTRIBUTES:
-        attributes = read_attributes(b"\x31" + others.pop(0)[1:])
+        attributes = b"\x31" + others.pop(0)[1:]
     if others:
         raise ValueError("the request has more fields than it may have")
+    return subject, key_info, attributes
+
+
+def _read_attributes(encoded: bytes) -> tuple[Attribute, ...]:
+    attributes = read_attributes(encoded)
     if len({attribute.oid for attribute in attributes}) != len(attributes):
         raise EncodingError("the certification request has a doubled attribute")
-    return subject, key_info, attributes
+    return attributes
 
 
 def _challenge(attributes: tuple[Attribute, ...]) -> str | None:

@@ -37,6 +37,7 @@ from scepd.ports.profiles import ProfileStore as ProfileStore
 from scepd.ports.proxy import EnrollmentStore as EnrollmentStore
 from scepd.ports.proxy import SignedBy as SignedBy
 from scepd.ports.proxy import Subject as Subject
+from scepd.ports.pruning import RecordPruning as RecordPruning
 from scepd.ports.push_topics import PushTopics as PushTopics
 from scepd.ports.renewal import RenewalStore as RenewalStore
 from scepd.ports.resending import ResendStore as ResendStore

@@ -73,6 +73,7 @@ class CertificateAuthorityStore(Protocol):
         """
         Store its new certificates, unless another does so at the same time.
 
+        :param after: where they are the same as ``before``, the activity is all that is stored.
         :returns: whether ``before`` were still the stored ones; else nothing changes.
         """
 

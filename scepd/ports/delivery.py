@@ -23,6 +23,7 @@ from scepd.model import (
     PushSummary,
     QueuedCommand,
     RowEvent,
+    RowVersions,
     SweptPushes,
     TokenDied,
     WishedPush,
@@ -97,11 +98,20 @@ class DeliveryStore(Protocol):
         :raises Conflict: the lease has passed to another owner.
         """
 
-    async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
+    async def happen(
+        self,
+        events: Sequence[RowEvent],
+        now: datetime,
+        lease: Lease | None,
+        judged: RowVersions | None = None,
+    ) -> Sequence[RowEvent]:
         """
         Let events happen to assignments, by the lifecycle table, in one transaction; of those that
         are gone nothing is said.
 
+        :param judged: as the assignments were when that was found out; nothing happens to those
+            that have changed since.
+        :returns: the events that were of assignments as they are.
         :raises Conflict: there is a lease, and it has passed to another owner.
         """
 
@@ -231,11 +241,17 @@ class VerificationStore(Protocol):
         events: Sequence[RowEvent],
         now: datetime,
         taken: InventoryTaken | None = None,
-    ) -> None:
+        judged: RowVersions | None = None,
+    ) -> Sequence[RowEvent]:
         """
         Record the certificates that an inventory showed (the first sight of each is kept, and
         older ones of the same profile that are not in ``certificates`` stay), let events happen,
         and record that the inventory came, in one transaction.
+
+        :param judged: the assignments as they were when the inventory was compared with them. It
+            says nothing of those that have changed since, and shows no certificate of one that the
+            host was not handed since it enrolled.
+        :returns: the events that were of assignments as they are.
         """
 
     async def certificates(

@@ -23,10 +23,10 @@ TRANSACTION_ID = "2.16.840.1.113733.1.9.7"
 FAIL_INFO_TEXT = "1.3.6.1.5.5.7.24.1"
 
 NONCE_SIZE = 16
+LONGEST_TRANSACTION_ID = 256
+LONGEST_FAIL_INFO_TEXT = 1024
 _LONGEST_NUMBER = 16
 _LONGEST_NONCE = 64
-_LONGEST_TRANSACTION_ID = 256
-_LONGEST_FAIL_INFO_TEXT = 1024
 _PRINTABLE_STRING = 0x13
 _UTF8_STRING = 0x0C
 _OCTET_STRING = 0x04
@@ -242,7 +242,7 @@ def _message_type(values: _Values) -> MessageType:
 
 
 def _transaction_id(values: _Values) -> str:
-    text = _printable(values, TRANSACTION_ID, _LONGEST_TRANSACTION_ID)
+    text = _printable(values, TRANSACTION_ID, LONGEST_TRANSACTION_ID)
     if not text:
         raise EncodingError("the transactionID is missing or empty")
     return text
@@ -276,7 +276,7 @@ def _printable(values: _Values, oid: str, longest: int) -> str | None:
 
 
 def _fail_info_text(values: _Values) -> str | None:
-    octets = _octets(values, FAIL_INFO_TEXT, _UTF8_STRING, _LONGEST_FAIL_INFO_TEXT)
+    octets = _octets(values, FAIL_INFO_TEXT, _UTF8_STRING, LONGEST_FAIL_INFO_TEXT)
     if octets is None:
         return None
     try:

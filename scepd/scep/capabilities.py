@@ -21,6 +21,7 @@ _CIPHERS = (
     ("des-ede3-cbc", {"des3"}),
 )
 _POST = {"postpkioperation", "scepstandard"}
+_KNOWN = {"getnextcacert", "renewal"}.union(_POST, *(words for _, words in _DIGESTS + _CIPHERS))
 _MAX_WORDS = 100
 
 
@@ -59,6 +60,13 @@ class Capabilities:
         :returns: whether it is.
         """
         return self._any({word.lower()})
+
+    @property
+    def make_sense(self) -> bool:
+        """
+        Whether a word that is known is among them.
+        """
+        return self._any(_KNOWN)
 
     @property
     def post(self) -> bool:

@@ -9,10 +9,18 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from scepd.errors import DecryptionFailed, EncodingError, LimitExceeded, SignatureInvalid
+from scepd.errors import (
+    DecryptionFailed,
+    EncodingError,
+    LimitExceeded,
+    MessageError,
+    SignatureInvalid,
+)
+from scepd.pki.ciphers import UNOPENED
 from scepd.pki.opening import OpenedEnvelope, open_envelope
-from scepd.pki.requests import CertificationRequest, check_request, load_request
-from scepd.pki.signed_data import Attribute, SignedData, parse_signed_data
+from scepd.pki.requests import CertificationRequest, SignedRequest, check_request, verify_request
+from scepd.pki.signed_data import Attribute, SignedData, Signer, parse_signed_data
+from scepd.pki.stand_in import verify_stand_in
 from scepd.pki.verifying import the_signer, verify_signed_data
 from scepd.scep.attributes import (
     SENDER_NONCE,
@@ -143,7 +151,8 @@ def read_pki_message(
     :raises LimitExceeded: too large, too deep, too many of something.
     :raises SignatureInvalid: not exactly one signer, or no signedAttrs.
     """
-    signed, attributes = _signed_attributes(data, max_size, as_der=as_der)
+    signed = _signed_data(data, max_size, as_der=as_der)
+    attributes = _attributes_of(the_signer(signed))
     return UnverifiedMessage(signed, read_scep_attributes(attributes), data)
 
 
@@ -184,14 +193,19 @@ def verify_pki_message(
 
 def read_header(data: bytes, *, max_size: int = MAX_MESSAGE_SIZE) -> MessageHeader:
     """
-    Read as much of a refused request as a CertRep FAILURE needs; its messageType may be anything.
+    Read as much of a refused request as a CertRep FAILURE needs; its messageType may be anything,
+    and of several signers the first one counts.
 
     :param data: a ContentInfo with a SignedData, in DER or BER.
     :param max_size: octets.
     :returns: transactionID and senderNonce, of which nothing is verified.
     :raises MessageError: not even that much can be read.
     """
-    _, attributes = _signed_attributes(data, max_size)
+    signed = _signed_data(data, max_size)
+    if not signed.signers:
+        raise SignatureInvalid("the message has no signer")
+    # Several may each have a transactionID; the refusal needs one that the sender knows.
+    attributes = _attributes_of(signed.signers[0])
     return MessageHeader(read_transaction_id(attributes), read_nonce(attributes, SENDER_NONCE))
 
 
@@ -240,8 +254,9 @@ def open_request(
     """
     Decrypt a PKCSReq or RenewalReq and check the request in it.
 
-    An envelope that opens to something else than a request gives the same error as one that does
-    not open, through the same path: by the difference others' messages could be decrypted.
+    An envelope that opens to something else than a request which its own key signed gives the same
+    error as one that does not open, in about the same time: by the difference others' messages
+    could be decrypted. The cause of the error may say more; it is for logs only.
 
     :param message: verified.
     :param key: the authority's private key.
@@ -255,31 +270,41 @@ def open_request(
     :raises EncodingError: a message of another type, no envelope, or a request with a fault.
     :raises LimitExceeded: too much of something.
     :raises UnsupportedAlgorithm: an algorithm or key that is not accepted.
-    :raises SignatureInvalid: the request's own signature is wrong.
-    :raises DecryptionFailed: the envelope is for somebody else, or broken anywhere.
+    :raises DecryptionFailed: the envelope is for somebody else, or broken anywhere, or holds no
+        request whose own signature is right.
     """
     if message.message_type not in _REQUESTS_WITH_CSR:
         raise EncodingError("the message is neither PKCSReq nor RenewalReq")
-    opened = read_envelope(
-        message, key, certificate, random, allow_des=allow_des, allow_3des=allow_3des
-    )
     try:
-        loaded = load_request(opened.content)
-    except (EncodingError, LimitExceeded):
-        raise DecryptionFailed("the envelope could not be opened") from None
-    request = check_request(
-        loaded, opened.content, minimum_key_bits=minimum_key_bits, allow_sha1=allow_sha1
-    )
+        opened = read_envelope(
+            message, key, certificate, random, allow_des=allow_des, allow_3des=allow_3des
+        )
+    except DecryptionFailed:
+        verify_stand_in(certificate)
+        raise
+    signed = _verified(opened.content, certificate)
+    request = check_request(signed, minimum_key_bits=minimum_key_bits, allow_sha1=allow_sha1)
     return OpenedRequest(request, opened.cipher)
 
 
-def _signed_attributes(
-    data: bytes, max_size: int, *, as_der: bool = False
-) -> tuple[SignedData, tuple[Attribute, ...]]:
+def _verified(content: bytes, certificate: bytes) -> SignedRequest:
+    # A content that nobody has altered has a right signature, whatever else is wrong with it.
+    try:
+        return verify_request(content)
+    except SignatureInvalid as fault:
+        raise DecryptionFailed(UNOPENED) from fault
+    except MessageError as fault:
+        verify_stand_in(certificate)
+        raise DecryptionFailed(UNOPENED) from fault
+
+
+def _signed_data(data: bytes, max_size: int, *, as_der: bool = False) -> SignedData:
     if len(data) > max_size:
         raise LimitExceeded("the message is too large")
-    signed = parse_signed_data(data, as_der=as_der)
-    signer = the_signer(signed)
+    return parse_signed_data(data, as_der=as_der)
+
+
+def _attributes_of(signer: Signer) -> tuple[Attribute, ...]:
     if signer.signed_attributes is None:
         raise SignatureInvalid("the message has no signed attributes")
-    return signed, signer.attributes
+    return signer.attributes

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from scepd.errors import MessageError
 from scepd.pki.verifying import examine_signed_data, verify_signed_data
+from scepd.scep.answer_status import read_answer_status
 from scepd.scep.attributes import MessageType
 from scepd.scep.messages import (
     MAX_MESSAGE_SIZE,
@@ -66,6 +67,13 @@ class BoundedCopy:
         Whether more came than was kept.
         """
         return self._total > self._limit
+
+    @property
+    def over(self) -> int:
+        """
+        How many octets came that were not kept.
+        """
+        return max(0, self._total - self._limit)
 
     @property
     def total(self) -> int:
@@ -145,10 +153,11 @@ class AnswerReport:
 
     :param pki_status: in the RFC's spelling: ``SUCCESS``, ``FAILURE`` or ``PENDING``.
     :param fail_info: in the RFC's spelling, such as ``badRequest``.
-    :param fail_info_text: the authority's own words, at most 1 kB.
+    :param fail_info_text: the authority's own words, at most 1 kB, with spaces where they can't be
+        printed.
     :param transaction_id: opaque, 1 to 256 printable ASCII characters.
     :param fault: one sentence that says what is wrong, and holds nothing of the answer. With a
-        ``pki_status`` beside it, the form is right and the signature is not.
+        ``pki_status`` beside it, the signature is wrong, or the form is not all that it should be.
     """
 
     pki_status: str | None
@@ -158,24 +167,25 @@ class AnswerReport:
     fault: str | None
 
 
-def observe_request(data: bytes) -> RequestReport:
+def observe_request(data: bytes, *, max_size: int = MAX_MESSAGE_SIZE) -> RequestReport:
     """
     Describe a request that passed by.
 
     :param data: the body, whole or cut off.
+    :param max_size: octets that are read at most.
     :returns: the report; never raises.
     """
-    report = _observe_request(data, as_der=True)
+    report = _observe_request(data, max_size, as_der=True)
     # Nearly all are DER to the bottom; what is in order without having looked there stays so.
-    return report if report.fault is None else _observe_request(data, as_der=False)
+    return report if report.fault is None else _observe_request(data, max_size, as_der=False)
 
 
 def observe_answer(data: bytes, proven: ProvenSigners | None = None) -> AnswerReport:
     """
     Describe an answer that passed by.
 
-    The status is reported even if the signature is wrong or uses an algorithm that is not
-    accepted: it is what the device will go by.
+    The status is reported even if the signature is wrong, or uses an algorithm that is not
+    accepted, or there is something else that we refuse: it is what the device will go by.
 
     :param data: the body, whole or cut off.
     :param proven: whose signatures need not be verified; None: nobody's.
@@ -183,14 +193,16 @@ def observe_answer(data: bytes, proven: ProvenSigners | None = None) -> AnswerRe
     """
     proven = ProvenSigners() if proven is None else proven
     report = _observe_answer(data, proven, as_der=True)
-    return report if report.fault is None else _observe_answer(data, proven, as_der=False)
+    if report.fault is not None:
+        report = _observe_answer(data, proven, as_der=False)
+    return report if report.pki_status is not None else _leniently(data, report)
 
 
-def _observe_request(data: bytes, *, as_der: bool) -> RequestReport:
+def _observe_request(data: bytes, max_size: int, *, as_der: bool) -> RequestReport:
     try:
-        message = read_pki_message(data, as_der=as_der)
+        message = read_pki_message(data, max_size=max_size, as_der=as_der)
     except MessageError as error:
-        return RequestReport(None, _transaction_id(data), None, _sentence(error))
+        return RequestReport(None, _transaction_id(data, max_size), None, _sentence(error))
     found = message.attributes
     word, transaction_id = found.message_type.word, found.transaction_id
     if found.message_type is MessageType.CERT_REP:
@@ -215,9 +227,22 @@ def _observe_answer(data: bytes, proven: ProvenSigners, *, as_der: bool) -> Answ
     return AnswerReport(
         found.pki_status.word,
         None if found.fail_info is None else found.fail_info.word,
-        found.fail_info_text,
+        _printable(found.fail_info_text),
         found.transaction_id,
         _signature_fault(message, proven),
+    )
+
+
+def _leniently(data: bytes, report: AnswerReport) -> AnswerReport:
+    found = read_answer_status(data)
+    if found is None:
+        return report
+    return AnswerReport(
+        found.pki_status.word,
+        None if found.fail_info is None else found.fail_info.word,
+        _printable(found.fail_info_text),
+        found.transaction_id,
+        report.fault,
     )
 
 
@@ -229,11 +254,20 @@ def _signature_fault(message: UnverifiedMessage, proven: ProvenSigners) -> str |
     return None
 
 
-def _transaction_id(data: bytes) -> str | None:
+def _transaction_id(data: bytes, max_size: int = MAX_MESSAGE_SIZE) -> str | None:
     try:
-        return read_header(data).transaction_id
+        return read_header(data, max_size=max_size).transaction_id
     except MessageError:
         return None
+
+
+def _printable(text: str | None) -> str | None:
+    """
+    An authority's words, fit for logs and for a database that takes no NUL.
+    """
+    if text is None or text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _sentence(error: MessageError) -> str:

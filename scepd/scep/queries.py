@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from scepd.errors import DecryptionFailed, EncodingError, LimitExceeded
 from scepd.pki import der
 from scepd.pki.ber import to_der
+from scepd.pki.ciphers import UNOPENED
 from scepd.pki.decoding import reading
 from scepd.pki.der_reader import SEQUENCE, split
 from scepd.pki.identity import read_issuer_and_serial
@@ -65,9 +66,9 @@ def parse_issuer_and_subject(content: bytes) -> IssuerAndSubject:
         with reading("the IssuerAndSubject"):
             parts = split(encoded, SEQUENCE)
     except (EncodingError, LimitExceeded):
-        raise DecryptionFailed("the envelope could not be opened") from None
+        raise DecryptionFailed(UNOPENED) from None
     if len(parts) != 2:
-        raise DecryptionFailed("the envelope could not be opened")
+        raise DecryptionFailed(UNOPENED)
     return IssuerAndSubject(parts[0], parts[1])
 
 
@@ -84,4 +85,4 @@ def parse_issuer_and_serial(content: bytes) -> IssuerAndSerial:
         with reading("the IssuerAndSerialNumber"):
             return IssuerAndSerial(*read_issuer_and_serial(encoded))
     except (EncodingError, LimitExceeded):
-        raise DecryptionFailed("the envelope could not be opened") from None
+        raise DecryptionFailed(UNOPENED) from None

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -29,14 +31,9 @@ from scepd.ports import (
     UpstreamTarget,
     Workers,
 )
+from scepd.services.authority_alarm import CertificateChange, certificate_change, change_to
 from scepd.services.authority_change import AuthorityChange
-from scepd.services.authority_check import (
-    CACertificates,
-    CheckReport,
-    LiveCheck,
-    own_certificate,
-    read_ca_certificates,
-)
+from scepd.services.authority_check import CheckReport, LiveCheck, read_ca_certificates
 from scepd.services.authority_input import NewCertificateAuthority, faults_of, webhook_secret
 from scepd.services.authority_trust import client_faults, client_warnings, normal_pin, normal_proxy
 from scepd.services.built_in_authority import refuse_built_in
@@ -50,9 +47,11 @@ The actor of what scepd finds by itself.
 
 ANOTHER_CERTIFICATE = "found another certificate of certificate authority"
 """
-The action of an activity: the alarm that a certificate authority's own certificate has changed.
+The action of an activity: the alarm that a certificate authority's own certificate has changed, or
+that devices may encrypt to a new one that it did not issue.
 """
 
+_TOLD_AGAIN = timedelta(days=1)
 _UNCHANGED = "the stored challenge"
 
 _log = Logger()
@@ -87,6 +86,8 @@ class CertificateAuthorities:
         self._keyring = keyring
         self._clock = clock
         self._random = random
+        # By name, what was told last, and when.
+        self._bad_answers: dict[str, tuple[bytes, datetime]] = {}
 
     async def add(self, new: NewCertificateAuthority, actor: str) -> CheckReport:
         """
@@ -139,6 +140,7 @@ class CertificateAuthorities:
         secret = before.webhook_secret if stays else self._sealed_secret(new)
         record = self._record(new, report, challenge, secret)
         after = replace(record, created_at=before.created_at)
+        found = await self._change(before, report)
         activity = self._activity(actor, "changed certificate authority", name)
         await self._store.change_certificate_authority(before, after, activity)
         self._targets.forget(name)
@@ -146,7 +148,7 @@ class CertificateAuthorities:
         _log.info(
             "Changed {ca}: {settings}", ca=name, settings=", ".join(change.settings), actor=actor
         )
-        return self._compared(before, report)
+        return _compared(name, found, report)
 
     async def check(self, name: str, actor: str = SYSTEM) -> CheckReport:
         """
@@ -161,22 +163,22 @@ class CertificateAuthorities:
         ca = await self.show(name)
         report = await self._check.run(self._targets.of(ca), ca.ca_identifier)
         report = _with_warnings(report, ca.client_certificate)
-        found = None
-        if self._is_another(ca, report.certificates):
-            found = self._activity(actor, ANOTHER_CERTIFICATE, name)
+        change = await self._change(ca, report)
+        found = None if change is None else self._activity(actor, ANOTHER_CERTIFICATE, name)
         await self._store.record_check(
             name, report.certificates.ders, report.capabilities, report.checked_at, found
         )
         self._on_change(name)
-        return self._compared(ca, report)
+        return _compared(name, change, report)
 
     async def certificates_seen(self, name: str, body: bytes) -> bool:
         """
-        Look at a GetCACert answer that came for any other reason: when it is a good one with
-        another certificate than before, that is stored, an activity and a warning, once.
+        Look at a GetCACert answer that came for any other reason: when it has another certificate
+        than before, that is an activity and a warning, once, and is stored if it is a good one. One
+        that is not is a warning once a day.
 
         :param body: of the answer.
-        :returns: whether the certificate is another than before.
+        :returns: whether a good one has another certificate than before.
         """
         ca = await self._store.certificate_authority(name)
         if ca is None or name == EMBEDDED_CA:
@@ -184,14 +186,13 @@ class CertificateAuthorities:
         now = utc_now(self._clock)
         try:
             seen = await self._workers(lambda: read_ca_certificates(body, now))
-        except InvalidInput:
+        except InvalidInput as error:
+            await self._bad_answer_seen(ca, body, str(error))
             return False
-        if not self._is_another(ca, seen):
+        change = await self._workers(lambda: certificate_change(ca.certificates, seen.ders))
+        if change is None:
             return False
-        found = self._activity(SYSTEM, ANOTHER_CERTIFICATE, name)
-        is_first = await self._store.replace_certificates(name, ca.certificates, seen.ders, found)
-        if is_first:
-            _warn(ca, seen)
+        await self._alarm(ca, change, seen.ders)
         return True
 
     async def list(self, *, after: str = "", limit: int = 100) -> Sequence[CertificateAuthority]:
@@ -222,6 +223,7 @@ class CertificateAuthorities:
         activity = self._activity(actor, "removed certificate authority", name)
         await self._store.remove_certificate_authority(name, activity, force=force)
         self._targets.forget(name)
+        self._bad_answers.pop(name, None)
         self._on_change(name)
         _log.info("Removed {ca}", ca=name, actor=actor, force=force)
 
@@ -251,20 +253,37 @@ class CertificateAuthorities:
         key = None if replaced else self._targets.private_key(ca)
         return change.applied_to(ca, _UNCHANGED, key)
 
-    def _is_another(self, ca: CertificateAuthority, found: CACertificates) -> bool:
-        before = own_certificate(ca.certificates)
-        return before is not None and before.sha256 != found.authority.sha256
+    async def _change(
+        self, ca: CertificateAuthority, report: CheckReport
+    ) -> CertificateChange | None:
+        after = report.certificates.ders
+        return await self._workers(lambda: certificate_change(ca.certificates, after))
 
-    def _compared(self, ca: CertificateAuthority, report: CheckReport) -> CheckReport:
-        before = own_certificate(ca.certificates)
-        changed = self._is_another(ca, report.certificates)
-        if changed:
-            _warn(ca, report.certificates)
-        return replace(
-            report,
-            fingerprint_changed=changed,
-            previous_sha256=before.sha256 if before and changed else None,
-        )
+    async def _bad_answer_seen(self, ca: CertificateAuthority, body: bytes, reason: str) -> None:
+        """
+        Devices get it all the same, as it came. Each other one is told, and the same one again
+        after a day, by each process.
+        """
+        answer, now = sha256(reason.encode() + body).digest(), utc_now(self._clock)
+        last, at = self._bad_answers.get(ca.name, (b"", now))
+        if answer == last and now - at < _TOLD_AGAIN:
+            return
+        _log.warn("The answer of {ca} to GetCACert is no good: {reason}", ca=ca.name, reason=reason)
+        change = await self._workers(lambda: change_to(ca.certificates, body))
+        if change is not None:
+            # What was known stays, as it does when a check finds nothing good.
+            await self._alarm(ca, change, ca.certificates)
+        self._bad_answers[ca.name] = answer, now
+
+    async def _alarm(
+        self, ca: CertificateAuthority, change: CertificateChange, after: tuple[bytes, ...]
+    ) -> None:
+        """
+        :param after: its certificates from now on.
+        """
+        found = self._activity(SYSTEM, ANOTHER_CERTIFICATE, ca.name)
+        if await self._store.replace_certificates(ca.name, ca.certificates, after, found):
+            change.tell(ca.name)
 
     def _record(
         self,
@@ -335,15 +354,13 @@ def _with_warnings(report: CheckReport, client_certificate: str | None) -> Check
     return replace(report, warnings=report.warnings + more)
 
 
-def _warn(ca: CertificateAuthority, found: CACertificates) -> None:
+def _compared(name: str, change: CertificateChange | None, report: CheckReport) -> CheckReport:
     """
-    The alarm in the log; the activity is stored with the certificate.
+    A report with what has changed, which the log tells too; the activity is stored already.
     """
-    before = own_certificate(ca.certificates)
-    _log.warn(
-        "The certificate of {ca} is another than before: {sha256} of {subject} instead of {before}",
-        ca=ca.name,
-        sha256=found.authority.sha256,
-        subject=found.authority.subject,
-        before=before.sha256 if before else "none",
-    )
+    if change is None:
+        return report
+    change.tell(name)
+    if change.warning is not None:
+        return replace(report, warnings=(*report.warnings, change.warning))
+    return replace(report, fingerprint_changed=True, previous_sha256=change.before.sha256)

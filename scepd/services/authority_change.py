@@ -78,6 +78,9 @@ class AuthorityChange:
             )
         if "challenge" in self.settings or ca.challenge is None:
             return
+        if self.settings.get("challenge_mode") == ChallengeMode.ONE_TIME:
+            # The stored one goes with this change, and nowhere.
+            return
         # Else whoever may change settings could have stored challenges sent where they like.
         url, proxy = self.settings.get("url", ca.url), self.settings.get("outgoing_proxy")
         if url != ca.url:

@@ -30,6 +30,7 @@ from scepd.pki.certificates import (
     parse_ca_certificates,
     summarize,
 )
+from scepd.pki.issuance import strange_recipients
 from scepd.pki.keys import rsa_public_key
 from scepd.ports import Upstream, UpstreamTarget, Workers
 from scepd.scep.capabilities import Capabilities
@@ -171,7 +172,9 @@ def read_ca_certificates(body: bytes, now: datetime) -> CACertificates:
     authority = _authority_of(summaries) or recipient
     for summary in (authority, recipient):
         _check_validity(summary, now)
-    return CACertificates(ders, authority, _warnings(summaries, authority, recipient, now))
+    warnings = _warnings(summaries, authority, recipient, now)
+    warnings += tuple(_stranger(summarize(der)) for der in strangers(ders, authority))
+    return CACertificates(ders, authority, warnings)
 
 
 def read_capabilities(body: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -203,6 +206,19 @@ def own_certificate(ders: tuple[bytes, ...]) -> CertificateSummary | None:
         return None
     authority = _authority_of(tuple(summarize(der) for der in ders))
     return authority or summarize(choose_recipient(ders))
+
+
+def strangers(ders: tuple[bytes, ...], own: CertificateSummary) -> tuple[bytes, ...]:
+    """
+    The certificates that devices may encrypt to although the certificate authority did not issue
+    them: whoever has their keys reads the challenge.
+
+    :param ders: of a GetCACert answer.
+    :param own: the certificate authority's own certificate among them.
+    :raises MessageError: one can't be read.
+    """
+    (authority,) = (der for der in dict.fromkeys(ders) if summarize(der).sha256 == own.sha256)
+    return strange_recipients(ders, authority)
 
 
 def _authority_of(summaries: tuple[CertificateSummary, ...]) -> CertificateSummary | None:
@@ -261,6 +277,14 @@ def _warnings(
     if first.not_after - now < _SOON:
         found.append(f"Its certificate expires soon, at {first.not_after.isoformat()}.")
     return tuple(found)
+
+
+def _stranger(summary: CertificateSummary) -> str:
+    return (
+        f"Devices may encrypt to {summary.subject} ({summary.sha256}), which is neither the "
+        "certificate authority's own certificate nor issued by it: whoever has its key reads the "
+        "challenge."
+    )
 
 
 def _refusal(sentence: str) -> InvalidInput:

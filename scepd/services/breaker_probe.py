@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from twisted.internet.defer import Deferred, TimeoutError, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from scepd.config import SCEPProxySection
-from scepd.errors import UpstreamError, UpstreamFault
+from scepd.errors import ScepdError, TemporaryError, UpstreamError, UpstreamFault
 from scepd.model import CertificateAuthority
 from scepd.ports import CertificateAuthorityStore, Upstream
 from scepd.scep.transport import classify_ca_body
@@ -22,6 +23,7 @@ from scepd.services.upstream_targets import UpstreamTargets
 _LOOK = 2.0
 _HEAD = 32
 _MOST_CAPABILITIES_BYTES = 8192
+_OWN_FAULT = "scepd failed to probe it; see the log"
 
 _log = Logger()
 
@@ -54,15 +56,19 @@ class BreakerProbe:
 
     async def look(self) -> None:
         """
-        See what other processes did, and probe those whose time has come, all at once.
+        See what other processes did, and probe those whose time has come, all at once. It is over
+        when the last probe is, and what happens to one is nothing to the others.
 
         :raises StorageUnavailable: the rest comes with the next look.
         """
         await self._breakers.refresh()
+        failures: list[Failure] = []
         probes = [
-            Deferred.fromCoroutine(self._guarded(name)) for name in self._breakers.due_probes()
+            Deferred.fromCoroutine(self._guarded(name)).addErrback(failures.append)
+            for name in self._breakers.due_probes()
         ]
-        await gatherResults(probes, consumeErrors=True)
+        await DeferredList(probes)
+        _tell(failures)
 
     async def _guarded(self, ca_name: str) -> None:
         async def work(held: HeldLease) -> None:
@@ -80,13 +86,34 @@ class BreakerProbe:
         if ca is None:
             await self._breakers.forget(ca_name)
             return
+        reason = await self._failure(ca)
+        if reason is None:
+            await self._breakers.probe_succeeded(ca_name)
+        else:
+            await self._breakers.probe_failed(ca_name, reason)
+
+    async def _failure(self, ca: CertificateAuthority) -> str | None:
+        """
+        Why it could not be asked, or did not answer as it should, in a sentence; None: it did.
+
+        :raises TemporaryError: we could not ask, and that is nothing to this one.
+        """
         try:
             await self._ask(ca)
         except UpstreamError as error:
-            _log.info("The probe of {ca} failed: {reason}", ca=ca_name, reason=error.sentence)
-            await self._breakers.probe_failed(ca_name, error.sentence)
+            reason = error.sentence
+        except (CancelledError, TemporaryError):
+            raise
+        except ScepdError as error:
+            # Its record can't be used: the key of its client certificate is lost, for one.
+            reason = str(error)
+        except Exception:  # noqa: BLE001 - else no look would ever get further than this one
+            _log.failure("Failed to probe {ca}", ca=ca.name)
+            return _OWN_FAULT
         else:
-            await self._breakers.probe_succeeded(ca_name)
+            return None
+        _log.info("The probe of {ca} failed: {reason}", ca=ca.name, reason=reason)
+        return reason
 
     async def _ask(self, ca: CertificateAuthority) -> None:
         limit = self._settings.check_timeout
@@ -110,3 +137,16 @@ class BreakerProbe:
         if classify_ca_body(body[:_HEAD]) is None:
             sentence = "it answered scepd's probe (GetCACert) with a body that is none"
             raise UpstreamError(UpstreamFault.BODY, sentence)
+
+
+def _tell(failures: list[Failure]) -> None:
+    """
+    Log what should not be, and raise what whoever does this periodically is to know of.
+    """
+    for failure in failures:
+        if not failure.check(CancelledError, TemporaryError):
+            _log.failure("A probe of a certificate authority broke off", failure)
+    for kind in (CancelledError, TemporaryError):
+        for failure in failures:
+            if failure.check(kind):
+                failure.raiseException()

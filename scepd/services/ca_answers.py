@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -30,6 +31,14 @@ Noticed = Callable[[str, bytes], Awaitable[None]]
 """
 Told the name of a certificate authority and what it answered to GetCACert.
 """
+
+
+CapabilitiesTold = Callable[[KnownCA, bytes], None]
+"""
+Told of whom and what was answered to GetCACaps.
+"""
+
+_Key: TypeAlias = tuple[str, Operation, tuple[str | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ class CAAnswers:
 
     :param largest: bytes of one answer.
     :param noticed: told what a certificate authority answers to GetCACert, each time it is fetched.
+    :param capabilities_told: likewise what it answers to GetCACaps.
     """
 
     def __init__(
@@ -81,6 +91,7 @@ class CAAnswers:
         metrics: Metrics,
         largest: int,
         noticed: Noticed,
+        capabilities_told: CapabilitiesTold = lambda ca, body: None,
     ) -> None:
         self._upstream = upstream
         self._clock = clock
@@ -88,7 +99,8 @@ class CAAnswers:
         self._metrics = metrics
         self._largest = largest
         self._noticed = noticed
-        self._entries: dict[tuple[str, str, str | None, Operation], _Entry] = {}
+        self._capabilities_told = capabilities_told
+        self._entries: dict[_Key, _Entry] = {}
 
     def ready(self, ca: KnownCA, operation: Operation) -> CAAnswer | None:
         """
@@ -158,18 +170,32 @@ class CAAnswers:
             entry.error = error
             entry.refresh_at = now() + _RETRY_SECONDS
             if entry.answer is not None:
-                counter(self._metrics.ca_cache, name, "stale").inc()
-                _log.warn(
-                    "{ca} gets no new answer to {operation}; the old one goes on: {reason}",
-                    ca=name,
-                    operation=operation.wire_name,
-                    reason=str(error),
-                )
+                self._tell_old(entry, name, operation, error)
             return
         entry.answer, entry.error = answer, None
         entry.refresh_at, entry.stale_at = now() + _FRESH_SECONDS, now() + _STALE_SECONDS
         if operation is Operation.GET_CA_CERT:
             await self._noticed(name, answer.body)
+        elif operation is Operation.GET_CA_CAPS:
+            self._capabilities_told(ca, answer.body)
+
+    def _tell_old(self, entry: _Entry, name: str, operation: Operation, error: ScepdError) -> None:
+        """
+        Say what becomes of an answer that could not be fetched again.
+        """
+        if self._clock.seconds() < entry.stale_at:
+            counter(self._metrics.ca_cache, name, "stale").inc()
+            fate = "the old one goes on"
+        else:
+            entry.answer = None
+            fate = "the old one is too old now"
+        _log.warn(
+            "There is no new answer of {ca} to {operation}; {fate}: {reason}",
+            ca=name,
+            operation=operation.wire_name,
+            fate=fate,
+            reason=str(error),
+        )
 
     async def _ask(self, ca: KnownCA, operation: Operation) -> CAAnswer:
         record, protection = ca.record, self._protection
@@ -193,9 +219,9 @@ class CAAnswers:
         return CAAnswer(body, content_type)
 
 
-def _key(ca: KnownCA, operation: Operation) -> tuple[str, str, str | None, Operation]:
-    record = ca.record
-    return record.name, record.url, record.ca_identifier, operation
+def _key(ca: KnownCA, operation: Operation) -> _Key:
+    # Another process may have changed the record: then these are answers of somebody else.
+    return ca.record.name, operation, ca.way
 
 
 def _wake(entry: _Entry) -> None:

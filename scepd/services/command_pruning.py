@@ -5,14 +5,16 @@ Commands that had their final result long ago are forgotten, in small steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from scepd.model import Lease, Pruned
 from scepd.ports import CommandHistory
 from scepd.services.clock import utc_now
 from scepd.services.leases import HeldLease, Leases
+from scepd.services.pruning_steps import PruningPace, prune_in_steps
 
 _log = Logger()
 
@@ -59,14 +61,13 @@ class CommandPruning:
 
     async def _prune(self, held: HeldLease) -> None:
         before = utc_now(self._clock) - self._settings.keep
-        pruned = 0
-        while pruned < self._settings.most:
-            limit = min(self._settings.batch, self._settings.most - pruned)
-            count = await self._history.prune(before, limit, await held.prolong())
-            pruned += count
-            if count < limit:
-                break
-        if pruned:
+        pace = PruningPace(self._settings.batch, self._settings.most)
+        count, _ = await prune_in_steps(self._step, before, pace, held)
+        if count:
             _log.info(
-                "Forgot {count} commands finished before {before}", count=pruned, before=before
+                "Forgot {count} commands finished before {before}", count=count, before=before
             )
+
+    async def _step(self, before: datetime, limit: int, lease: Lease) -> Pruned:
+        count = await self._history.prune(before, limit, lease)
+        return Pruned(count, count)

@@ -208,14 +208,18 @@ class ProfileProcessor:
             ca=lane.ca_name or "none",
         )
         resolved = await self._resolving.resolve(rows)
-        await self._store_outcome(resolved, held)
+        await self._store_outcome(resolved, rows, held)
 
-    async def _store_outcome(self, resolved: Resolved, held: HeldLease) -> None:
+    async def _store_outcome(
+        self, resolved: Resolved, rows: Sequence[DueRow], held: HeldLease
+    ) -> None:
         lease, now = await held.prolong(), utc_now(self._clock)
         if resolved.events:
-            await self._store.happen(resolved.events, now, lease)
-            counter(self._metrics.deliveries, "not queued").inc(len(resolved.events))
-            _log_failures(resolved.events)
+            # What was missing may have come meanwhile; then the row is due anew.
+            versions = {(row.host_uuid, row.profile_uuid): row.version for row in rows}
+            events = await self._store.happen(resolved.events, now, lease, versions)
+            counter(self._metrics.deliveries, "not queued").inc(len(events))
+            _log_failures(events)
         if resolved.rows:
             commands = [(row, self._command(row)) for row in resolved.rows]
             queued = await self._store.queue_deliveries(commands, lease, now)

@@ -13,7 +13,14 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from scepd.errors import NotFound, ScepdError, UpstreamError, UpstreamFault
+from scepd.errors import (
+    LimitExceeded,
+    MessageError,
+    NotFound,
+    ScepdError,
+    UpstreamError,
+    UpstreamFault,
+)
 from scepd.model import EMBEDDED_CA
 from scepd.ports import (
     AnswerConsumer,
@@ -22,10 +29,16 @@ from scepd.ports import (
     UpstreamRequest,
     UpstreamTarget,
 )
-from scepd.scep.transport import CA_CERTIFICATE, PKI_MESSAGE, operation_of
+from scepd.scep.transport import (
+    CA_CERTIFICATE,
+    NEXT_CA_CERTIFICATES,
+    PKI_MESSAGE,
+    operation_of,
+)
 from scepd.services.proxying import Operation
 
 _OPERATIONS = {operation.wire_name: operation for operation in Operation}
+_BAD_REQUEST, _NOT_FOUND, _TOO_LARGE = 400, 404, 413
 
 _log = Logger()
 
@@ -45,9 +58,18 @@ class EmbeddedAuthority(Protocol):
         The answer to GetCACert.
         """
 
+    async def next_certificate(self) -> bytes:
+        """
+        The answer to GetNextCACert.
+
+        :raises NotFound: there is none.
+        """
+
     async def answer(self, message: bytes) -> bytes:
         """
         The answer to a PKIOperation.
+
+        :raises MessageError: it is no SCEP message.
         """
 
 
@@ -110,7 +132,9 @@ class EmbeddedUpstream:
         except UpstreamError:
             raise
         except ScepdError as error:
-            raise _failure(f"could not answer: {error}") from error
+            status = _status_of(error)
+            what = "could not answer" if status is None else "refused the request"
+            raise _failure(f"{what}: {error}", status) from error
 
     async def _answer(self, query: bytes, message: bytes) -> tuple[str, bytes]:
         authority = self._authority()
@@ -119,6 +143,8 @@ class EmbeddedUpstream:
                 return "text/plain", authority.capabilities()
             case Operation.GET_CA_CERT:
                 return CA_CERTIFICATE, await authority.certificate()
+            case Operation.GET_NEXT_CA_CERT:
+                return NEXT_CA_CERTIFICATES, await authority.next_certificate()
             case Operation.PKI_OPERATION:
                 return PKI_MESSAGE, await authority.answer(message)
         raise NotFound("it has no answer to this operation")
@@ -153,7 +179,8 @@ class _Exchange:
         self._message += data
         if len(self._message) > self._largest:
             self._message.clear()
-            self._fail(_failure(f"takes messages of at most {self._largest} bytes"))
+            sentence = f"takes messages of at most {self._largest} bytes"
+            self._fail(_failure(sentence, _TOO_LARGE))
 
     def finish(self) -> None:
         """
@@ -245,8 +272,20 @@ class UpstreamChoice:
         return self._embedded if target.name == EMBEDDED_CA else self._others
 
 
-def _failure(what: str) -> UpstreamError:
-    return UpstreamError(UpstreamFault.STATUS, f"{EMBEDDED_CA} {what}")
+def _failure(what: str, status: int | None = None) -> UpstreamError:
+    return UpstreamError(UpstreamFault.STATUS, f"{EMBEDDED_CA} {what}", status)
+
+
+def _status_of(error: ScepdError) -> int | None:
+    """
+    The status with which another certificate authority would refuse such a request: it judges the
+    request, and is not out; None: it failed.
+    """
+    if isinstance(error, LimitExceeded):
+        return _TOO_LARGE
+    if isinstance(error, MessageError):
+        return _BAD_REQUEST
+    return _NOT_FOUND if isinstance(error, NotFound) else None
 
 
 def _log_failure(failure: Failure) -> None:

@@ -4,10 +4,12 @@ The certificates and keys of the embedded certificate authority, by what they ar
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from scepd.errors import EncodingError
 from scepd.model import CARole
 from scepd.pki.identity import same_name
 from scepd.pki.issuing import Issuer, describe_issuer
@@ -70,12 +72,12 @@ class Issuers:
         """
         The one with that name, or None.
 
-        :param name: DER.
-        :raises EncodingError: it is no name.
+        :param name: DER of a name, or of anything else.
         """
-        for issuer in self.all:
-            if same_name(name, describe_issuer(issuer.certificate).name):
-                return issuer
+        with contextlib.suppress(EncodingError):
+            for issuer in self.all:
+                if same_name(name, describe_issuer(issuer.certificate).name):
+                    return issuer
         return None
 
     def with_serial(self, serial: str) -> Issuer | None:

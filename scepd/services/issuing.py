@@ -36,6 +36,7 @@ from scepd.services.issuing_answers import (
     build_answer,
     build_refusal,
     fail_info_of,
+    granted,
 )
 from scepd.services.issuing_permission import IssuingPermission, Permission
 from scepd.services.issuing_queries import IssuingQueries
@@ -102,8 +103,9 @@ class EmbeddedCA:
         """
         The answer to GetCACaps (RFC 8894 section 3.5.2).
         """
-        left_out = () if self._settings.allow_sha1 else ("SHA-1",)
-        return Capabilities(tuple(w for w in _CAPABILITIES if w not in left_out)).render()
+        allowed = {"SHA-1": self._settings.allow_sha1, "DES3": self._settings.allow_3des}
+        words = tuple(word for word in _CAPABILITIES if allowed.get(word, True))
+        return Capabilities(words).render()
 
     async def certificate(self) -> bytes:
         """
@@ -191,8 +193,7 @@ class EmbeddedCA:
         # A device that lost the answer asks again, with a challenge that is spent by now.
         known = await self._ports.store.issued(received.sha256)
         if known is not None:
-            _log_issue("Answered a repeated request with {serial}", known)
-            return Granted(known.certificate)
+            return _repeated(known)
         permission = await self._ports.permission.judge(received)
         if permission.waits:
             return await self._ports.approval.submit(received)
@@ -201,11 +202,10 @@ class EmbeddedCA:
 
     async def _store(self, made: IssuedCertificate, use: ChallengeUse | None = None) -> Granted:
         stored = await self._ports.store.issue(made, utc_now(self._ports.clock), use)
-        if stored.serial == made.serial:
-            _log_issue("Issued {serial} for {subject!r} until {not_after}", stored)
-        else:
-            _log_issue("Answered a repeated request with {serial}", stored)
-        return Granted(stored.certificate)
+        if stored.serial != made.serial:
+            return _repeated(stored)
+        _log_issue("Issued {serial} for {subject!r} until {not_after}", stored)
+        return granted(stored)
 
     def _make(
         self, received: ReceivedRequest, permission: Permission, issuer: Issuer
@@ -221,7 +221,7 @@ class EmbeddedCA:
     async def _refuse(self, received: Received, reason: ScepdError) -> bytes:
         _log.warn(
             "Refused a request: {reason}",
-            reason=str(reason),
+            reason=_in_full(reason),
             fail_info=fail_info_of(reason).word,
             transaction_id=received.message.transaction_id,
         )
@@ -233,6 +233,18 @@ class EmbeddedCA:
         message = received.message
         word = message.message_type.word if isinstance(message, PKIMessage) else "unknown"
         counter(self._ports.metrics.ca_answers, word, status, fail_info).inc()
+
+
+def _repeated(issued: IssuedCertificate) -> Granted:
+    outcome = granted(issued)
+    _log_issue("Answered a repeated request with {serial}", issued)
+    return outcome
+
+
+def _in_full(reason: ScepdError) -> str:
+    # The sender is not told what came out of an envelope; the cause holds no part of it either.
+    cause = reason.__cause__
+    return f"{reason} ({_in_full(cause)})" if isinstance(cause, ScepdError) else str(reason)
 
 
 def _log_issue(sentence: str, issued: IssuedCertificate) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scepd.errors import MessageError, ScepdError
+from scepd.errors import AccessDenied, MessageError, ScepdError
+from scepd.model import IssuedCertificate
 from scepd.pki.keyring import RandomBytes
 from scepd.scep.attributes import FailInfo
 from scepd.scep.replies import (
@@ -53,6 +54,17 @@ class Waiting:
 
 
 Outcome = Granted | GrantedList | Waiting
+
+
+def granted(issued: IssuedCertificate) -> Granted:
+    """
+    The certificate of a request, be it new or not.
+
+    :raises AccessDenied: it is not new, and was revoked.
+    """
+    if issued.revoked_at is not None:
+        raise AccessDenied("the certificate that was issued for this request has been revoked")
+    return Granted(issued.certificate)
 
 
 def build_answer(

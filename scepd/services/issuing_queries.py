@@ -4,13 +4,17 @@ What clients ask of the embedded certificate authority: certificates and revocat
 
 from __future__ import annotations
 
-from scepd.errors import CertificateUnknown
+from scepd.errors import CertificateUnknown, NotFound
 from scepd.pki.issuing import Issuer, describe_issuer
 from scepd.ports import IssuingStore
 from scepd.scep.attributes import MessageType
 from scepd.services.ca_keys import CAKeys
 from scepd.services.issuing_answers import Granted, GrantedList
-from scepd.services.issuing_requests import ReceivedQuery
+from scepd.services.issuing_requests import (
+    FOREIGN_ISSUER,
+    NO_SUCH_CERTIFICATE,
+    ReceivedQuery,
+)
 from scepd.services.revocation_lists import RevocationLists
 
 
@@ -33,7 +37,7 @@ class IssuingQueries:
         """
         issuer = (await self._keys.issuers()).named(received.asked.issuer)
         if issuer is None:
-            raise CertificateUnknown("the issuer is not this authority")
+            raise CertificateUnknown(NO_SUCH_CERTIFICATE) from NotFound(FOREIGN_ISSUER)
         certificate = await self._certificate(issuer, received.asked.serial_number)
         if received.message.message_type is MessageType.GET_CRL:
             return GrantedList(await self._lists.of(issuer))
@@ -47,5 +51,6 @@ class IssuingQueries:
             return issuer.certificate
         found = await self._store.certificate_by_serial(serial)
         if found is None or found.issuer_serial != described.serial:
-            raise CertificateUnknown("this authority issued no certificate of that serial number")
+            cause = NotFound("there is no certificate of that serial number")
+            raise CertificateUnknown(NO_SUCH_CERTIFICATE) from cause
         return found.certificate

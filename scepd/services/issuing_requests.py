@@ -4,10 +4,12 @@ Messages to the embedded certificate authority: as they are read, and what they 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
-from scepd.errors import EncodingError, MessageError
+from scepd.errors import CertificateUnknown, DecryptionFailed, EncodingError, MessageError
 from scepd.pki.issuing import Issuer
 from scepd.pki.keyring import RandomBytes
 from scepd.pki.requests import CertificationRequest
@@ -112,6 +114,13 @@ class FaultyRequest:
     issuer: Issuer
 
 
+NO_SUCH_REQUEST = "there is no such request of this signer, or the envelope could not be opened"
+NO_SUCH_CERTIFICATE = (
+    "this authority issued no such certificate, or the envelope could not be opened"
+)
+# What a log says beside these; the sender must not learn it.
+FOREIGN_ISSUER = "the issuer is not this authority"
+
 Received = ReceivedRequest | ReceivedPoll | ReceivedQuery | FaultyRequest
 
 
@@ -155,25 +164,46 @@ def _opened(
                 issuer.certificate,
                 random,
                 allow_des=settings.allow_single_des,
+                allow_3des=settings.allow_3des,
                 minimum_key_bits=settings.minimum_key_bits,
+                allow_sha1=settings.allow_sha1_requests,
             )
             ours = issuers.may_have_issued(message.signer_certificate)
             return ReceivedRequest(message, opened.request, opened.cipher, issuer, ours)
         case MessageType.CERT_POLL:
-            content, cipher = _content(message, issuer, random, settings)
-            return ReceivedPoll(message, parse_issuer_and_subject(content), cipher, issuer)
+            with _as_unknown(NO_SUCH_REQUEST):
+                content, cipher = _content(message, issuer, random, settings)
+                return ReceivedPoll(message, parse_issuer_and_subject(content), cipher, issuer)
         case MessageType.GET_CERT | MessageType.GET_CRL:
-            content, cipher = _content(message, issuer, random, settings)
-            return ReceivedQuery(message, parse_issuer_and_serial(content), cipher, issuer)
+            with _as_unknown(NO_SUCH_CERTIFICATE):
+                content, cipher = _content(message, issuer, random, settings)
+                return ReceivedQuery(message, parse_issuer_and_serial(content), cipher, issuer)
         case _:
             raise EncodingError(f"a {message.message_type.word} is not accepted here")
+
+
+@contextlib.contextmanager
+def _as_unknown(sentence: str) -> Iterator[None]:
+    """
+    Answer what does not open like what is not there: nobody signs the content of a query, so that
+    any octets might be one, and by the difference between the two others' could be decrypted.
+    """
+    try:
+        yield
+    except DecryptionFailed as fault:
+        raise CertificateUnknown(sentence) from fault
 
 
 def _content(
     message: PKIMessage, issuer: Issuer, random: RandomBytes, settings: IssuingSettings
 ) -> tuple[bytes, str]:
     opened = read_envelope(
-        message, issuer.key, issuer.certificate, random, allow_des=settings.allow_single_des
+        message,
+        issuer.key,
+        issuer.certificate,
+        random,
+        allow_des=settings.allow_single_des,
+        allow_3des=settings.allow_3des,
     )
     return opened.content, opened.cipher
 

@@ -76,6 +76,7 @@ class ProxiedExchange:
             await self._settle(error)
         else:
             await self._settle(None)
+            self._look_at_cipher(ca)
 
     # -- its way in --------------------------------------------------------------------------------
 
@@ -240,17 +241,24 @@ class ProxiedExchange:
 
     async def _observe(self) -> None:
         record, transfer = self._record, self.transfer
-        request, answer = transfer.request.getvalue(), transfer.answer.getvalue()
+        request, answer = transfer.request, transfer.answer
         known, is_whole = record.request, transfer.request_complete
-        proven = self._proxy.proven_signers
+        proven, largest = self._proxy.proven_signers, self._proxy.settings.max_message_size
 
         def look() -> tuple[RequestReport | None, AnswerReport | None]:
-            seen = observe_request(request) if known is None and is_whole else known
-            return seen, observe_answer(answer, proven) if answer else None
+            seen = known
+            if known is None and is_whole:
+                seen = observe_request(request.getvalue(), max_size=largest)
+            return seen, observe_answer(answer.getvalue(), proven) if answer.total else None
 
         ports = self._proxy.ports
-        is_small = len(request) + len(answer) <= ports.inline_bytes
+        is_small = request.total + answer.total <= ports.inline_bytes
         record.request, record.answer = look() if is_small else await ports.workers(look)
+
+    def _look_at_cipher(self, ca: KnownCA) -> None:
+        answer = self._record.answer
+        if answer is not None and answer.pki_status == "SUCCESS":
+            self._proxy.weak_answers.look(ca.record, self.transfer.answer.getvalue())
 
     def _finish(self) -> None:
         answer = self._record.answer

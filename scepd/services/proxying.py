@@ -28,6 +28,7 @@ from scepd.services.ca_directory import CADirectory, KnownCA
 from scepd.services.operation import Operation as Operation
 from scepd.services.protection import Protection
 from scepd.services.recent_subjects import RecentSubjects
+from scepd.services.weak_answers import WeakAnswers
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class SCEPProxy:
 
     :ivar recent: the subjects that were found to be assigned just now.
     :ivar proven_signers: who signed answers right before.
+    :ivar weak_answers: warns of certificate authorities that use single DES.
     """
 
     def __init__(self, ports: ProxyPorts, settings: SCEPProxySection) -> None:
@@ -141,6 +143,7 @@ class SCEPProxy:
         self.settings = settings
         self.recent = RecentSubjects(ports.clock)
         self.proven_signers = ProvenSigners()
+        self.weak_answers = WeakAnswers()
         self._running: set[object] = set()
         self._idle: list[Deferred[None]] = []
         self._stopping = False

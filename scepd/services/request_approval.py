@@ -11,7 +11,7 @@ from datetime import timedelta
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from scepd.errors import AccessDenied, CertificateUnknown, Conflict, NotFound
+from scepd.errors import AccessDenied, CertificateUnknown, Conflict, EncodingError, NotFound
 from scepd.model import (
     Activity,
     IssuedCertificate,
@@ -27,9 +27,14 @@ from scepd.ports import IssuingStore, PendingRequestStore, Workers
 from scepd.services.ca_keys import CAKeys
 from scepd.services.certification import Certification
 from scepd.services.clock import utc_now
-from scepd.services.issuing_answers import Granted, Waiting
+from scepd.services.issuing_answers import Granted, Waiting, granted
 from scepd.services.issuing_permission import Permission
-from scepd.services.issuing_requests import ReceivedPoll, ReceivedRequest
+from scepd.services.issuing_requests import (
+    FOREIGN_ISSUER,
+    NO_SUCH_REQUEST,
+    ReceivedPoll,
+    ReceivedRequest,
+)
 
 MOST_WAITING = 1000
 _KEPT = timedelta(days=7)
@@ -73,7 +78,7 @@ class RequestApproval:
         """
         Let a request wait, or tell what became of the same one.
 
-        :raises AccessDenied: it was denied.
+        :raises AccessDenied: it was denied, or its certificate was revoked.
         :raises Conflict: another key lives under this transactionID, or too many requests wait.
         :raises MessageError: it asks for what is not issued, whatever an operator says.
         """
@@ -82,7 +87,7 @@ class RequestApproval:
         wanted = self._record(received)
         stored = await ports.requests.add_request(wanted, MOST_WAITING)
         if isinstance(stored, IssuedCertificate):
-            return Granted(stored.certificate)
+            return granted(stored)
         if stored.id == wanted.id:
             _log.info(
                 "A request for {subject!r} waits for an operator",
@@ -97,18 +102,17 @@ class RequestApproval:
         Tell the signer of a request what became of it (RFC 8894 section 3.3.3).
 
         :raises CertificateUnknown: there is no such request, or not of this signer.
-        :raises AccessDenied: it was denied.
+        :raises AccessDenied: it was denied, or its certificate was revoked.
         """
         message, asked = received.message, received.asked
+        issuers = await self._ports.keys.issuers()
+        if issuers.named(asked.issuer) is None:
+            raise CertificateUnknown(NO_SUCH_REQUEST) from NotFound(FOREIGN_ISSUER)
         stored = await self._ports.requests.polled_request(
             message.transaction_id, message.signer_key_sha256, utc_now(self._ports.clock)
         )
-        issuers = await self._ports.keys.issuers()
-        if stored is None or issuers.named(asked.issuer) is None:
-            raise CertificateUnknown("there is no such request of this signer")
-        request = self._opened(stored)
-        if not same_name(asked.subject, request.subject_der):
-            raise CertificateUnknown("there is no such request of this signer")
+        if stored is None or not _is_for(asked.subject, self._opened(stored)):
+            raise CertificateUnknown(NO_SUCH_REQUEST) from NotFound("no request has those names")
         return await self._outcome(stored)
 
     # -- what operators do -------------------------------------------------------------------------
@@ -194,7 +198,7 @@ class RequestApproval:
         # Under another `approval` the same request may have been let through by itself.
         issued = await self._ports.issuing.issued(stored.request_sha256)
         if issued is not None:
-            return Granted(issued.certificate)
+            return granted(issued)
         if stored.state is RequestState.DENIED:
             raise AccessDenied("an operator denied the request")
         return Waiting()
@@ -222,3 +226,10 @@ class RequestApproval:
         encoded = self._ports.keyring().open(stored.request, place)
         # It was let in by the options of its time.
         return parse_request(encoded, minimum_key_bits=1024, allow_sha1=True)
+
+
+def _is_for(subject: bytes, request: CertificationRequest) -> bool:
+    try:
+        return same_name(subject, request.subject_der)
+    except EncodingError:
+        return False

@@ -16,6 +16,7 @@ from scepd.ports import Upstream, UpstreamExchange, UpstreamRequest, UpstreamTar
 from scepd.scep.observer import BoundedCopy
 from scepd.services.answer_relay import AnswerRelay
 from scepd.services.proxying import DeviceConnection
+from scepd.services.request_copy import RequestCopy
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class Transfer:
     """
 
     def __init__(self, device: DeviceConnection, metrics: Metrics) -> None:
-        self.request = BoundedCopy()
+        self.request = RequestCopy()
         self.answer = BoundedCopy()
         self.request_complete = False
         self.error: ScepdError | None = None
@@ -250,6 +251,7 @@ class Transfer:
         """
         self._device = _Nobody()
         self._relay = self._upstream = None
+        self.request.close()
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -264,7 +266,7 @@ class Transfer:
             upstream.abort()
         if self._device_is_slow and not self._has_ended:
             upstream.pause_answer()
-        # A request that is longer than the copy was passed on as it came, or not let through.
+        # A request that could not be copied whole was passed on as it came, or not let through.
         self._pass_on(upstream, self.request.getvalue())
         if self.request_complete and not self._has_ended:
             upstream.finish()

@@ -31,6 +31,7 @@ from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.services.verification_inventory import Inventory
 from scepd.services.verification_verdict import Evidence, Verdict, verdict
 
+_UNPROVED = (Status.VERIFYING.value, Status.FAILED.value)
 _UNSETTLED = (Event.CERTIFICATE_MISSED, Event.PROFILE_MISSED)
 
 _log = Logger()
@@ -135,10 +136,12 @@ class Verification:
             return
         state = state or HostInventory(host_uuid, host.platform, True)
         judged = await self._judged(deliveries, host, inventory)
-        events = judged.events(host_uuid)
         now = utc_now(ports.clock)
         taken = self._taken(state, inventory, judged, now)
-        await ports.store.prove(host_uuid, judged.certificates, events, now, taken)
+        versions = {(host_uuid, one.profile_uuid): one.version for one in deliveries}
+        events = await ports.store.prove(
+            host_uuid, judged.certificates, judged.events(host_uuid), now, taken, versions
+        )
         self._count(inventory, events)
         _log_events(events)
 
@@ -272,14 +275,15 @@ class Verification:
 
 def _listed(deliveries: Sequence[Delivery], host: Host, inventory: Inventory) -> frozenset[str]:
     """
-    The deliveries that wait for a proof and were listed by the device itself, without a date.
+    The deliveries that wait for a proof, or have failed for want of one, and were listed by the
+    device itself, without a date.
     """
     if not inventory.is_exact:
         return frozenset()
     found = set()
     for delivery in deliveries:
         profiles = inventory.profiles_of(delivery.scope, host.platform) or ()
-        if delivery.status == Status.VERIFYING.value and any(
+        if delivery.status in _UNPROVED and any(
             identifier == delivery.profile_identifier for identifier, _ in profiles
         ):
             found.add(delivery.profile_uuid)

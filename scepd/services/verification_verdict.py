@@ -103,9 +103,10 @@ def _is_certified(delivery: Delivery, evidence: Evidence) -> bool:
         return True
     if evidence.match is not None and evidence.match.outcome is MatchOutcome.PROVED:
         return True
-    # One that was seen and then lost is missed once the delivery is verified, not before.
-    unsaid = evidence.match is None or delivery.status != Status.VERIFIED.value
-    return delivery.certified and unsaid
+    # One that was seen and then lost is missed once the delivery is verified, not before. Where
+    # something was missed already, what was recorded before that proves nothing.
+    unsaid = evidence.match is None and delivery.status == Status.VERIFIED.value
+    return delivery.certified and (unsaid or delivery.status == Status.VERIFYING.value)
 
 
 def _presence(delivery: Delivery, evidence: Evidence, *, certified: bool) -> _Presence:

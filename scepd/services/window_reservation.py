@@ -9,7 +9,7 @@ from datetime import timedelta
 from scepd.config import SCEPProxySection
 from scepd.errors import WindowBusy, WindowClosed
 from scepd.model import Admission
-from scepd.scep.observer import observe_request
+from scepd.scep.observer import RequestReport, observe_request
 from scepd.services.clock import utc_now
 from scepd.services.exchange_record import ExchangeRecord
 from scepd.services.proxying import ProxyPorts
@@ -69,5 +69,9 @@ class WindowReservation:
 
     async def _read_signer(self) -> None:
         await self._transfer.whole_request()
-        copy = self._transfer.request
-        self._record.request = await self._ports.workers(lambda: observe_request(copy.getvalue()))
+        copy, largest = self._transfer.request, self._settings.max_message_size
+
+        def look() -> RequestReport:
+            return observe_request(copy.getvalue(), max_size=largest)
+
+        self._record.request = await self._ports.workers(look)

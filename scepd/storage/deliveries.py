@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, select
 
 from scepd.model import Delivery
 from scepd.profiles.lifecycle import Operation
+from scepd.storage.row_columns import version_of
 from scepd.storage.tables import (
     device_identity,
     enrollment,
@@ -26,8 +27,7 @@ from scepd.storage.tables import (
     profile,
     scep_exchange,
 )
-
-_GRANTED = "SUCCESS"
+from scepd.storage.windows import GRANTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _record(
     identities: frozenset[str],
     agent_at: datetime | None,
 ) -> Delivery:
-    window_id, opened_at = _newest_window(connection, row)
+    opened_at, granted = _newest_window(connection, row)
     known = {one.sha1 for one in seen if opened_at is None or one.first_seen < opened_at}
     certified = [
         one.shown_at or one.first_seen
@@ -107,35 +107,39 @@ def _record(
         delivered_at=row.delivered_at,
         acknowledged_at=row.acknowledged_at,
         window_opened_at=opened_at,
-        granted=window_id is not None and _was_granted(connection, window_id),
+        granted=granted,
         known_sha1s=identities | known,
         scope=row.scope,
         detail=row.detail,
         listed_at=row.listed_at,
         certified=bool(certified),
         vouched=agent_at is not None and any(shown_at >= agent_at for shown_at in certified),
+        version=version_of(row),
     )
 
 
 def _newest_window(
     connection: Connection, row: Row[tuple[object, ...]]
-) -> tuple[str | None, datetime | None]:
+) -> tuple[datetime | None, bool]:
     """
-    Id and time of the window that the delivery opened, whatever became of it.
+    The time of the window that the delivery opened, whatever became of it, and whether a
+    certificate was granted in it.
     """
     columns = enrollment_window.c
     newest = (
-        select(columns.id, columns.opened_at)
+        select(columns.id, columns.opened_at, columns.granted)
         .where(columns.host_uuid == row.host_uuid, columns.profile_uuid == row.profile_uuid)
         .order_by(columns.opened_at.desc())
         .limit(1)
     )
     found = None if row.ca_name is None else connection.execute(newest).first()
-    return (None, None) if found is None else (found.id, found.opened_at)
+    if found is None:
+        return None, False
+    return found.opened_at, found.granted or _was_granted(connection, found.id)
 
 
 def _was_granted(connection: Connection, window_id: str) -> bool:
     success = select(scep_exchange.c.id).where(
-        scep_exchange.c.window_id == window_id, scep_exchange.c.pki_status == _GRANTED
+        scep_exchange.c.window_id == window_id, scep_exchange.c.pki_status == GRANTED
     )
     return connection.scalar(success.limit(1)) is not None

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
-from scepd.model import DueRow, Lease, QueuedCommand, RowEvent
+from scepd.model import DueRow, Lease, QueuedCommand, RowEvent, RowVersions
 from scepd.profiles.lifecycle import Event, RetrySettings, Status
 from scepd.storage.database import Database
 from scepd.storage.leases import refuse_lost
 from scepd.storage.recoveries import RECOVERED_AT_ONCE, go_on_recovering
-from scepd.storage.row_columns import AssignmentRow
+from scepd.storage.row_columns import AssignmentRow, version_of
 from scepd.storage.rows import RowChanges, apply_events
 from scepd.storage.tables import authority_recovery, host_profile
 
@@ -170,20 +170,29 @@ class SQLDeliveryStore:
 
         return await self._database.write(unit, locks=True)
 
-    async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
+    async def happen(
+        self,
+        events: Sequence[RowEvent],
+        now: datetime,
+        lease: Lease | None,
+        judged: RowVersions | None = None,
+    ) -> Sequence[RowEvent]:
         """
         Let events happen to assignments, by the lifecycle table, in one transaction; of those that
         are gone nothing is said.
 
+        :param judged: as the assignments were when that was found out; nothing happens to those
+            that have changed since.
+        :returns: the events that were of assignments as they are.
         :raises Conflict: there is a lease, and it has passed to another owner.
         """
 
-        def unit(connection: Connection) -> None:
+        def unit(connection: Connection) -> list[RowEvent]:
             if lease is not None:
                 refuse_lost(connection, lease, self._now)
-            apply_events(connection, events, now, self._settings)
+            return apply_events(connection, events, now, self._settings, judged)
 
-        await self._database.write(unit, locks=lease is not None)
+        return await self._database.write(unit, locks=lease is not None)
 
 
 def _record(row: AssignmentRow) -> DueRow:
@@ -195,6 +204,7 @@ def _record(row: AssignmentRow) -> DueRow:
         row.enrollment_id,
         row.profile_identifier,
         row.attempts,
+        version_of(row),
     )
 
 

@@ -28,7 +28,7 @@ from scepd.model import Activity, IssuedCertificate
 from scepd.storage.activities import insert_activity
 from scepd.storage.database import Database
 from scepd.storage.prepared import Prepared
-from scepd.storage.tables import issued_certificate, pending_request
+from scepd.storage.tables import ca_state, issued_certificate, pending_request
 
 _COLUMNS = issued_certificate.c
 _WAITING = pending_request.c
@@ -53,9 +53,10 @@ _OTHER_KEY_WAITS = Prepared(
     )
     .limit(literal_column("1"))
 )
+_SET_LATER = ("revoked_at", "revocation_reason", "kept_until")
 _INSERT = Prepared(
     insert(issued_certificate),
-    [one.name for one in _COLUMNS if one.name not in ("revoked_at", "revocation_reason")],
+    [one.name for one in _COLUMNS if one.name not in _SET_LATER],
 )
 _NEWEST_FIRST = select(issued_certificate).order_by(
     _COLUMNS.issued_at.desc(), _COLUMNS.serial.desc()
@@ -119,14 +120,17 @@ class SQLCertificateStore:
 
     async def count_revoked(self, issuer_serial: str) -> int:
         """
-        How many certificates of that issuer were ever revoked.
+        How many certificates of that issuer were ever revoked, those too that are forgotten.
         """
+        forgotten = select(ca_state.c.revoked_forgotten).where(ca_state.c.serial == issuer_serial)
         some = (
             select(func.count())
             .select_from(issued_certificate)
             .where(_COLUMNS.issuer_serial == issuer_serial, _COLUMNS.revoked_at.is_not(None))
         )
-        return await self._database.read(lambda connection: connection.scalar(some) or 0)
+        return await self._database.read(
+            lambda connection: (connection.scalar(some) or 0) + (connection.scalar(forgotten) or 0)
+        )
 
     async def revoked(self, issuer_serial: str, now: datetime) -> Sequence[IssuedCertificate]:
         """

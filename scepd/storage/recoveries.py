@@ -34,14 +34,14 @@ def begin_recovery(
 ) -> None:
     """
     Let AUTHORITY_RECOVERED happen to some assignments of enrolled hosts that failed of that
-    certificate authority. If there are more the rest is remembered, for :func:`go_on_recovering`.
+    certificate authority. The rest is remembered, for :func:`go_on_recovering`: there may be more,
+    and a tick that is under way may let some fail yet.
     What waits for it in a longer pause is due.
     """
     end_pauses(connection, ca_name, now)
     _forget(connection, ca_name)
     connection.execute(insert(authority_recovery).values(ca_name=ca_name, begun_at=now))
-    if _recover(connection, ca_name, now, settings, limit) < limit:
-        _forget(connection, ca_name)
+    _recover(connection, ca_name, now, settings, limit)
 
 
 def go_on_recovering(

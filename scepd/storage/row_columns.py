@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Row
 
-from scepd.model import QueuedCommand, RowEvent
+from scepd.model import QueuedCommand, RowEvent, RowVersion
 from scepd.profiles.certificate_renewal import OverdueRule, retry_at
 from scepd.profiles.lifecycle import (
     Attempts,
@@ -23,10 +23,29 @@ from scepd.profiles.lifecycle import (
 _LEAST_RENEWAL_WAIT = timedelta(minutes=1)
 _FAR = datetime.max.replace(tzinfo=UTC)
 
+_MISSES = (Event.PROFILE_MISSED_PAST_GRACE, Event.CERTIFICATE_MISSED_PAST_GRACE)
+_UNPROVED: dict[str, object] = {"acknowledged_at": None, "listed_at": None}
+
 AssignmentRow = Row[tuple[object, ...]]
 """
 A row of host_profile.
 """
+
+
+def version_of(row: AssignmentRow) -> RowVersion:
+    """
+    What tells that an assignment has changed since it was read.
+    """
+    return RowVersion(
+        row.operation,
+        row.status,
+        row.due_at,
+        row.command_uuid,
+        row.delivered_at,
+        row.acknowledged_at,
+        row.content_sha256,
+        row.enrollment_id,
+    )
 
 
 def event_columns(row: AssignmentRow, change: Transition, event: RowEvent) -> dict[str, object]:
@@ -56,11 +75,16 @@ def delivery_columns(
         "command_uuid": row.command_uuid,
         "delivered_at": row.delivered_at,
         "acknowledged_at": row.acknowledged_at,
+        "listed_at": row.listed_at,
         "offered": row.offered,
     }
     is_anew = change.command is Command.CANCELLED and change.status is Status.PENDING
     if is_anew or change.command is Command.QUEUED:
-        columns |= {"command_uuid": None, "delivered_at": None, "acknowledged_at": None}
+        columns |= {"command_uuid": None, "delivered_at": None} | _UNPROVED
+    if event in _MISSES:
+        # Else the list of what is left would prove what another list has just missed. Where it has
+        # failed, the acknowledgement stays for a proof to come.
+        columns |= _UNPROVED if change.status is Status.PENDING else {"listed_at": None}
     if command is not None and change.command is Command.QUEUED:
         columns["command_uuid"] = command.uuid
     if event is Event.HANDED_OVER:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
-from scepd.model import Activity, EnrollmentWindow, QueuedCommand, RowEvent
+from scepd.model import Activity, EnrollmentWindow, QueuedCommand, RowEvent, RowVersions
 from scepd.profiles.lifecycle import (
     Command,
     Due,
@@ -34,6 +34,7 @@ from scepd.storage.row_columns import (
     due_after,
     event_columns,
     renewal_columns,
+    version_of,
 )
 from scepd.storage.row_writes import IS_ROW, RowKey, RowWrites
 from scepd.storage.tables import host, host_profile
@@ -73,17 +74,30 @@ def apply_event(
 
 
 def apply_events(
-    connection: Connection, events: Iterable[RowEvent], now: datetime, settings: RetrySettings
-) -> None:
+    connection: Connection,
+    events: Iterable[RowEvent],
+    now: datetime,
+    settings: RetrySettings,
+    judged: RowVersions | None = None,
+) -> list[RowEvent]:
     """
     Let events happen to assignments, one after the other; of those that are gone nothing is said.
+
+    :param judged: as the assignments were when that was found out: nothing of it is true any more
+        of those that have changed since.
+    :returns: the events that were of assignments as they are.
     """
     changes = RowChanges(connection, now, settings)
     listed = list(events)
-    changes.look_ahead((event.host_uuid, event.profile_uuid) for event in listed)
+    keys = {(event.host_uuid, event.profile_uuid) for event in listed}
+    changes.look_ahead(keys)
+    if judged is not None:
+        outdated = changes.outdated({key: judged[key] for key in keys if key in judged})
+        listed = [one for one in listed if (one.host_uuid, one.profile_uuid) not in outdated]
     for event in listed:
         changes.happen(event)
     changes.write()
+    return listed
 
 
 def apply_to_rows(
@@ -147,6 +161,16 @@ class RowChanges:
                 for row in self._connection.execute(locked):
                     self._ahead[row.host_uuid, row.profile_uuid] = row
         return self._ahead
+
+    def outdated(self, judged: RowVersions) -> set[RowKey]:
+        """
+        Those of some assignments that have changed since they were read, or are gone.
+        """
+        return {
+            key
+            for key, version in judged.items()
+            if (row := self.row(*key)) is None or version_of(row) != version
+        }
 
     def happen(
         self,

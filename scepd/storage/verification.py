@@ -5,11 +5,12 @@ osquery's agents, what inventories prove, and the certificates that were seen, i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
-from scepd.model import Delivery, InventoryTaken, ManagedCertificate, RowEvent
+from scepd.model import Delivery, InventoryTaken, ManagedCertificate, RowEvent, RowVersions
 from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage.certificates import (
     certificate_record,
@@ -20,7 +21,7 @@ from scepd.storage.database import Database
 from scepd.storage.deliveries import deliveries_of
 from scepd.storage.enrollments import USER_KINDS
 from scepd.storage.inventory_rows import record_taken
-from scepd.storage.rows import apply_events
+from scepd.storage.rows import RowChanges, apply_events
 from scepd.storage.tables import enrollment, host, host_profile, managed_certificate
 
 
@@ -109,22 +110,33 @@ class SQLVerificationStore:
         events: Sequence[RowEvent],
         now: datetime,
         taken: InventoryTaken | None = None,
-    ) -> None:
+        judged: RowVersions | None = None,
+    ) -> Sequence[RowEvent]:
         """
         Record the certificates that an inventory showed (the first sight of each is kept, and
         older ones of the same profile that are not in ``certificates`` stay), let events happen,
         and record that the inventory came, in one transaction.
+
+        :param judged: the assignments as they were when the inventory was compared with them. It
+            says nothing of those that have changed since, and shows no certificate of one that the
+            host was not handed since it enrolled.
+        :returns: the events that were of assignments as they are.
         """
 
-        def unit(connection: Connection) -> None:
+        def unit(connection: Connection) -> list[RowEvent]:
             overdue = self._settings.overdue
-            record_certificates(connection, host_uuid, certificates, now, overdue)
-            show_certificates(connection, host_uuid, certificates, now)
-            apply_events(connection, events, now, self._settings)
+            changed, left = _since(connection, judged or {}, now, self._settings)
+            shown = [one for one in certificates if one.profile_uuid not in left]
+            record_certificates(connection, host_uuid, shown, now, overdue)
+            show_certificates(connection, host_uuid, shown, now)
+            current = [one for one in events if one.profile_uuid not in changed]
+            apply_events(connection, current, now, self._settings)
             if taken is not None:
-                record_taken(connection, host_uuid, taken, now)
+                still = replace(taken, listed=taken.listed - changed)
+                record_taken(connection, host_uuid, still, now)
+            return current
 
-        await self._database.write(unit)
+        return await self._database.write(unit)
 
     async def certificates(
         self, host_uuid: str, *, retired: bool = False
@@ -147,6 +159,20 @@ class SQLVerificationStore:
             return [certificate_record(row) for row in connection.execute(newest_first)]
 
         return await self._database.read(query)
+
+
+def _since(
+    connection: Connection, judged: RowVersions, now: datetime, settings: RetrySettings
+) -> tuple[set[str], set[str]]:
+    """
+    The profiles whose assignments have changed since they were read; and those of them that the
+    host was not handed since it enrolled.
+    """
+    changes = RowChanges(connection, now, settings)
+    changes.look_ahead(judged)
+    outdated = changes.outdated(judged)
+    left = {key for key in outdated if (row := changes.row(*key)) is None or not row.offered}
+    return {profile for _, profile in outdated}, {profile for _, profile in left}
 
 
 def _is_inventory_due(host_uuid: str, now: datetime) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ reservation that ends without an answer leads back to where it came from.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, select, update
@@ -33,10 +34,14 @@ CLOSED = {"state": WindowState.CLOSED.value, "reserved_by": None, "reserved_unti
 """
 The columns of a window that is being closed.
 """
+GRANTED = "SUCCESS"
+"""
+The pkiStatus of an exchange that brought a certificate.
+"""
 _COLUMNS = enrollment_window.c
-_WINDOW_COLUMNS = tuple(column.name for column in _COLUMNS)
+_WINDOW_COLUMNS = tuple(field.name for field in fields(EnrollmentWindow))
 _LIVE_WINDOW = Prepared(
-    select(enrollment_window).where(
+    select(*[_COLUMNS[name] for name in _WINDOW_COLUMNS]).where(
         _COLUMNS.host_uuid == bindparam("of_host"),
         _COLUMNS.profile_uuid == bindparam("of_profile"),
         _COLUMNS.ca_name == bindparam("of_ca"),

@@ -169,6 +169,7 @@ class Composition:
 
     def _make_proxy(self) -> SCEPProxy:
         around, stores, settings = self._around, self._stores, self._configuration.scep_proxy
+        self.directory = CADirectory(stores.authorities, around.reactor, self._targets)
         self.answers = CAAnswers(
             self._upstreams,
             around.reactor,
@@ -176,8 +177,8 @@ class Composition:
             self.metrics,
             settings.max_message_size,
             self._notice_certificates,
+            self.directory.capabilities_told,
         )
-        self.directory = CADirectory(stores.authorities, around.reactor, self._targets)
         ports = ProxyPorts(
             authorities=stores.authorities,
             assignments=stores.assignments,

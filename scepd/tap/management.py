@@ -24,6 +24,7 @@ from scepd.services.leases import Leases
 from scepd.services.long_messages import LongMessages
 from scepd.services.periodic import Periodic
 from scepd.services.profile_sweeps import ProfileSweeps
+from scepd.services.record_pruning import Retention, RetentionSettings
 from scepd.services.rendering import ProfileRendering
 from scepd.services.renewal import Renewal, RenewalRunSettings
 from scepd.services.results import ResultPorts, Results
@@ -173,6 +174,9 @@ class Management:
             self._around.reactor,
             PruningSettings(timedelta(days=configuration.mdm.keep_commands)),
         )
+        retention = Retention(
+            stores.record_pruning, self._leases, reactor, self._retention_settings()
+        )
         works = (
             ("processing profiles", configuration.profiles.tick, self.processor.tick),
             ("renewing certificates", configuration.renewal.interval, renewal.run),
@@ -183,6 +187,7 @@ class Management:
                 self.identities.renewal.run,
             ),
             ("forgetting old commands", _PRUNING_SECONDS, pruning.run),
+            ("forgetting old records", _PRUNING_SECONDS, retention.run),
             ("writing when devices were seen", _LAST_SEEN_SECONDS, self.last_seen.flush),
         )
         around = self._around
@@ -190,6 +195,18 @@ class Management:
         # What was held back goes out at once when its certificate authority is back.
         self._protecting.breakers.on_back(periodic[0].wake)
         return [*periodic, *self.verifying.periodic, self._protecting.periodic]
+
+    def _retention_settings(self) -> RetentionSettings:
+        configuration = self._around.configuration
+        # An identity that is heard although it has expired must be known.
+        certificates = max(
+            configuration.ca.keep_certificates, configuration.mdm.expired_identity_grace
+        )
+        return RetentionSettings(
+            timedelta(days=configuration.scep_proxy.keep_exchanges),
+            timedelta(days=configuration.storage.keep_activities),
+            timedelta(days=certificates),
+        )
 
     def _make_processor(self) -> ProfileProcessor:
         stores, around = self._stores, self._around

@@ -40,6 +40,7 @@ from scepd.storage.polls import SQLPollStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.push_topics import SQLPushTopics
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.record_pruning import SQLRecordPruning
 from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.resending import SQLResendStore
 from scepd.storage.user_channels import SQLUserChannelStore
@@ -84,6 +85,7 @@ class Stores:
         self.commands = SQLCommandStore(database, retries, offers=offer_rule(mdm))
         self.bootstrap_tokens = SQLBootstrapTokenStore(database)
         self.command_history = SQLCommandHistory(database, now)
+        self.record_pruning = SQLRecordPruning(database, now)
         self.breakers = SQLBreakerStore(database, now or utc_now)
         self.leases = SQLLeaseStore(database, now)
         self.challenges = SQLDeliveryChallengeStore(database)

@@ -74,6 +74,16 @@ class OracleTests(AttackTestCase):
         key = x509.load_der_x509_certificate(attacker.authority).public_key()
         assert isinstance(key, rsa.RSAPublicKey)
         short = key.encrypt(b"7 bytes", padding.PKCS1v15())
+        # What follows the ciphertext is nothing; its last block is never empty.
+        start = len(whole) - (len(request) // 16 + 1) * 16
+
+        def altered(part: bytes) -> bytes:
+            # A block of the request is other octets then, and the next one has another bit; all the
+            # rest of it can be read.
+            broken = bytearray(whole)
+            broken[start + request.index(part)] ^= 1
+            return bytes(broken)
+
         bad_pad = bytearray(whole)
         bad_pad[-17] ^= 0x55
         envelopes = {
@@ -82,6 +92,10 @@ class OracleTests(AttackTestCase):
             "a broken padding": bytes(bad_pad),
             "junk inside": attacker.seal(b"j" * len(request)),
             "a broken request inside": attacker.seal(request[:1] + b"\x83" + request[2:]),
+            "an altered challenge": altered(CHALLENGE.encode()),
+            "an altered key": altered(attacker.party.public_key_info[-200:]),
+            "an altered name": altered(b"attacker"),
+            "an altered signature": altered(request[-200:]),
         }
         return {why: attacker.message(each).encode() for why, each in envelopes.items()}
 
@@ -144,17 +158,16 @@ class DowngradeTests(AttackTestCase):
 
     def test_weak_requests(self) -> None:
         """
-        A certification request that is signed with MD5 or SHA-1.
+        A certification request that is signed with MD5.
         """
         key = self.attacker.party.key_pem
-        for digest in ("-md5", "-sha1"):
-            request = openssl(
-                *("req", "-new", "-key", "key.pem", "-subj", "/CN=attacker", digest),
-                *("-outform", "DER"),
-                files={"key.pem": key},
-            )
-            message = self.attacker.message(self.attacker.seal(request)).encode()
-            self.assert_refused(message, FailInfo.BAD_ALG, digest)
+        request = openssl(
+            *("req", "-new", "-key", "key.pem", "-subj", "/CN=attacker", "-md5"),
+            *("-outform", "DER"),
+            files={"key.pem": key},
+        )
+        message = self.attacker.message(self.attacker.seal(request)).encode()
+        self.assert_refused(message, FailInfo.BAD_ALG)
 
     def test_small_key(self) -> None:
         """
@@ -192,11 +205,8 @@ class ForgeryTests(AttackTestCase):
         """
         both = (self.attacker.party, party("CN=another", 42))
         for signers in (both, both[::-1]):
-            reply = self.attacker.post(replace(self.message(), signers=signers).encode())
-            self.assertIn(reply.response.status_code, (200, 400))
-            if reply.message is not None:
-                self.assertIs(reply.message.pki_status, PKIStatus.FAILURE)
-                self.assertIs(reply.message.fail_info, FailInfo.BAD_MESSAGE_CHECK)
+            message = replace(self.message(), signers=signers).encode()
+            self.assert_refused(message, FailInfo.BAD_MESSAGE_CHECK)
 
     def test_no_signed_attributes(self) -> None:
         """
@@ -309,6 +319,8 @@ class RequestTests(AttackTestCase):
             "a path length": x509.BasicConstraints(ca=True, path_length=0),
             "any usage": x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]),
             "serverAuth": x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
+            "names for others": x509.NameConstraints([x509.DNSName("example")], None),
+            "no revocation": x509.OCSPNoCheck(),
             "17 names": names([x509.DNSName(f"host-{n}.example") for n in range(17)]),
             "a long name": names([x509.DNSName("x" * 300)]),
             "a NUL": names([x509.DNSName("host.example\x00.attacker.example")]),

@@ -11,7 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from scepd.model import SCEPExchange
+from scepd.model import EMBEDDED_CA, SCEPExchange
+from scepd.pki.signed_data import parse_signed_data
+from scepd.pki.verifying import verify_signed_data
 from tests.support.pki import party, pkcs_req
 from tests.support.scepserver import CHALLENGE, SCEPServer
 from tests.support.stage import stage
@@ -202,3 +204,33 @@ class FailureTests(TestCase):
         ca = SCEPServer(folder)
         ca.start()
         return ca
+
+    async def test_embedded_ca(self) -> None:
+        """
+        scepd's own certificate authority refuses a bad message as any other would, and hands out
+        its next certificate once there is one.
+        """
+        path = await self._delivered("HOST-OWN", EMBEDDED_CA)
+        answer = await self._post(path, b"nonsense")
+        self.assertEqual(answer.status_code, 502)
+        async with self.daemon.stores() as stores:
+            (exchange,) = await stores.exchanges("HOST-OWN")
+        self.assertEqual((exchange.failure, exchange.message_type), ("rejected", None))
+        self.assertIn("EMBEDDED_CA refused the request: ", exchange.detail)
+        self.assertEqual((await self._next_certificate(path)).status_code, 502)
+        await deferToThread(self.daemon.ctl, "ca", "rollover", "--plan")
+        self.addCleanup(deferToThread, self.daemon.ctl, "ca", "rollover", "--cancel")
+        answer = await self._next_certificate(path)
+        self.assertEqual(answer.status_code, 200)
+        self.assertEqual(answer.headers["Content-Type"], "application/x-x509-next-ca-cert")
+        signed = verify_signed_data(parse_signed_data(answer.content))
+        own = await deferToThread(self._own_certificate)
+        self.assertEqual(signed.identity.der, own)
+
+    async def _next_certificate(self, path: str) -> httpx.Response:
+        url = self.stage.url(f"{path}?operation=GetNextCACert")
+        return await deferToThread(lambda: httpx.get(url, timeout=20, trust_env=False))
+
+    def _own_certificate(self) -> bytes:
+        url = self.stage.url("/mdm/scep/ca?operation=GetCACert")
+        return httpx.get(url, timeout=20, trust_env=False).content

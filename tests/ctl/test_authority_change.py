@@ -111,6 +111,7 @@ class ChangeTests(SynchronousTestCase):
             ("--pinned-sha256", "AB", "--no-pinned-sha256"),
             ("--requests-per-second", "x"),
             ("--challenge", "s3cret"),
+            ("--challenge-mode", "one_time", "--challenge-stdin"),
         ):
             result = self.server.run(*CHANGE, *arguments)
             self.assertEqual(result.exit_code, 2, arguments)
@@ -136,10 +137,22 @@ class ChangeTests(SynchronousTestCase):
             self.server.answers = [answer(200, REPORT)]
             self.server.run(*CHANGE, *arguments, environment=environment)
             self.assertEqual(self.sent(), {field: arguments[1], "challenge": "s3cret"})
-        self.server.requests.clear()
-        self.server.answers = [answer(200, REPORT)]
-        self.server.run(*CHANGE, "--max-concurrency", "4", environment=environment)
-        self.assertEqual(self.sent(), {"max_concurrency": 4})
+        others: tuple[tuple[tuple[str, ...], dict[str, JsonValue]], ...] = (
+            (("--max-concurrency", "4"), {"max_concurrency": 4}),
+            (
+                ("--url", "https://b/", "--challenge-mode", "one_time"),
+                {"url": "https://b/", "challenge_mode": "one_time"},
+            ),
+            (
+                ("--challenge-mode", "static"),
+                {"challenge_mode": "static", "challenge": "s3cret"},
+            ),
+        )
+        for options, expected in others:
+            self.server.requests.clear()
+            self.server.answers = [answer(200, REPORT)]
+            self.server.run(*CHANGE, *options, environment=environment)
+            self.assertEqual(self.sent(), expected)
 
     def test_refused(self) -> None:
         """

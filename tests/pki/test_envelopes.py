@@ -17,7 +17,7 @@ from scepd.pki.ciphers import reply_cipher
 from scepd.pki.enveloped_data import parse_envelope
 from scepd.pki.opening import OpenedEnvelope, build_envelope, open_envelope
 from tests.support.asn1_trees import Node, tree_of
-from tests.support.pki import Party, openssl, openssl_decrypt, openssl_encrypt, party, tlv
+from tests.support.pki import Party, oid, openssl, openssl_decrypt, openssl_encrypt, party, tlv
 
 FEW = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 CONTENT = b"the content of the envelope"
@@ -139,16 +139,25 @@ class OpenEnvelopeTests(SynchronousTestCase):
         key = _content_key(recipient.encrypted_key)
         nonce = b"n" * 12
         encrypted = AESGCM(key).encrypt(nonce, CONTENT, None)
-        oid = bytes.fromhex("0609608648016503040106")
         parameters = tlv(0x30, tlv(0x84, nonce), tlv(0x02, b"\x10"))
         content = tlv(
             0x30,
             bytes.fromhex("06092a864886f70d010701"),
-            tlv(0x30, oid, parameters),
+            tlv(0x30, oid("2.16.840.1.101.3.4.1.6"), parameters),
             tlv(0x80, encrypted),
         )
         found = opened(_with_content(base, content))
         self.assertEqual((found.content, found.cipher), (CONTENT, "aes-128-gcm"))
+
+    def test_cbc_in_auth_enveloped_data(self) -> None:
+        """
+        AuthEnvelopedData is for GCM: with CBC nothing authenticates the content, and its mac would
+        be the last block.
+        """
+        encrypted = parse_envelope(_MESSAGE).encrypted
+        message = _authenticated(_with_encrypted(_MESSAGE, encrypted[:-16]), encrypted[-16:])
+        error = self.assertRaises(UnsupportedAlgorithm, opened, message)
+        self.assertEqual(str(error), "AuthEnvelopedData is accepted with AES-GCM only")
 
     def test_several_recipients(self) -> None:
         """
@@ -305,6 +314,16 @@ def _with_content(envelope: bytes, content: bytes) -> bytes:
     recipients = envelope[recipients_at : recipients_at + 4 + length]
     enveloped = tlv(0x30, tlv(0x02, b"\x00"), recipients, content)
     return tlv(0x30, bytes.fromhex("06092a864886f70d010703"), tlv(0xA0, enveloped))
+
+
+def _authenticated(envelope: bytes, mac: bytes) -> bytes:
+    """
+    Make an AuthEnvelopedData (RFC 5083) of what ``_with_content`` made.
+    """
+    enveloped = tree_of(envelope).children[1].children[0]
+    parts = [each.der() for each in enveloped.children]
+    authenticated = tlv(0x30, *parts, tlv(0x04, mac))
+    return tlv(0x30, oid("1.2.840.113549.1.9.16.1.23"), tlv(0xA0, authenticated))
 
 
 def _with_encrypted(envelope: bytes, encrypted: bytes) -> bytes:

@@ -4,18 +4,30 @@ Tests of ``scepd.scep.attributes``.
 
 from __future__ import annotations
 
+import contextlib
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.errors import EncodingError, LimitExceeded
-from scepd.pki.signed_data import Attribute
+from scepd.errors import EncodingError, LimitExceeded, MessageError
+from scepd.pki.decoding import reading
+from scepd.pki.signed_data import Attribute, read_attributes
 from scepd.scep.attributes import (
+    SENDER_NONCE,
     FailInfo,
     MessageType,
     PKIStatus,
+    SCEPAttributes,
     encode_scep_attributes,
+    read_message_type,
+    read_nonce,
     read_scep_attributes,
+    read_transaction_id,
 )
-from tests.support.pki import SCEP_OIDS, printable, tlv
+from tests.support.asn1_trees import changed
+from tests.support.pki import SCEP_OIDS, printable, scep_attributes, tlv
 
 NONCE = tlv(0x04, b"n" * 16)
 
@@ -186,3 +198,96 @@ class EncodeTests(SynchronousTestCase):
 
 def _attributes(**values: bytes) -> tuple[Attribute, ...]:
     return tuple(Attribute(SCEP_OIDS[name], (value,)) for name, value in values.items())
+
+
+_OIDS = [*SCEP_OIDS.values(), "1.2.840.113549.1.9.3", "1.2.3"]
+_TAGS = [0x13, 0x04, 0x0C, 0x02, 0x30, 0x24]
+_ELEMENTS = st.builds(tlv, st.sampled_from(_TAGS), st.binary(max_size=40))
+_NUMBERS = st.sampled_from(["0", "2", "3", "17", "18", "19", "22", "019", "-3"]).map(printable)
+_VALUES = st.lists(st.one_of(_NUMBERS, _ELEMENTS), max_size=2).map(tuple)
+_ATTRIBUTES = st.lists(st.builds(Attribute, st.sampled_from(_OIDS), _VALUES), max_size=9).map(tuple)
+_VISIBLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
+_NONCES = st.none() | st.binary(min_size=1, max_size=64)
+
+
+class HostileTests(SynchronousTestCase):
+    """
+    Tests with anything.
+    """
+
+    def check(self, attributes: tuple[Attribute, ...]) -> None:
+        """
+        They are read as something within the bounds, or refused with an error of ours.
+        """
+        with contextlib.suppress(MessageError):
+            read_message_type(attributes)
+        with contextlib.suppress(MessageError):
+            self.assertTrue(1 <= len(read_transaction_id(attributes)) <= 256)
+        with contextlib.suppress(MessageError):
+            nonce = read_nonce(attributes, SENDER_NONCE)
+            self.assertTrue(nonce is None or 1 <= len(nonce) <= 64)
+        with contextlib.suppress(MessageError):
+            found = read_scep_attributes(attributes)
+            self.assertTrue(found.transaction_id.isascii() and found.transaction_id.isprintable())
+            self.assertTrue(found.sender_nonce or found.pki_status is not None)
+            self.assertLessEqual(len(found.fail_info_text or ""), 1024)
+
+    @given(_ATTRIBUTES)
+    def test_any(self, attributes: tuple[Attribute, ...]) -> None:
+        """
+        Doubled, empty and several values, and values of other types.
+        """
+        self.check(attributes)
+
+    @given(st.randoms(use_true_random=False), st.integers(1, 6))
+    def test_changed(self, chance: Random, times: int) -> None:
+        """
+        The encoded attributes of a message with something changed.
+        """
+        encoded = tlv(
+            0x31,
+            *scep_attributes(
+                message_type=printable("3"),
+                transaction_id=printable("id"),
+                sender_nonce=NONCE,
+                recipient_nonce=NONCE,
+                pki_status=printable("2"),
+                fail_info=printable("4"),
+                fail_info_text=tlv(0x0C, "größer".encode()),
+            ),
+        )
+        for _ in range(times):
+            encoded = changed(chance, encoded)
+            try:
+                with reading("the attributes"):
+                    attributes = read_attributes(encoded)
+            except MessageError:
+                return
+            self.check(attributes)
+
+    @given(
+        st.builds(
+            SCEPAttributes,
+            st.sampled_from([each for each in MessageType if each is not MessageType.CERT_REP]),
+            st.text(_VISIBLE, min_size=1, max_size=256),
+            st.binary(min_size=1, max_size=64),
+            _NONCES,
+        )
+        | st.builds(
+            SCEPAttributes,
+            st.just(MessageType.CERT_REP),
+            st.text(_VISIBLE, min_size=1, max_size=256),
+            _NONCES,
+            _NONCES,
+            st.sampled_from(PKIStatus),
+            st.none() | st.sampled_from(FailInfo),
+            st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=256),
+        )
+    )
+    def test_there_and_back(self, attributes: SCEPAttributes) -> None:
+        """
+        What is within the bounds is read as it was written.
+        """
+        encoded = encode_scep_attributes(attributes)
+        found = tuple(Attribute(oid, (value,)) for oid, value in encoded)
+        self.assertEqual(read_scep_attributes(found), attributes)

@@ -37,6 +37,15 @@ class CapabilitiesTests(SynchronousTestCase):
         self.assertEqual(found.digests, ("sha512",))
         self.assertFalse(found.renewal or found.next_ca)
 
+    def test_sense(self) -> None:
+        """
+        A word that is known makes sense, in whatever company.
+        """
+        for word in (b"AES", b"des3", b"Renewal", b"GetNextCACert", b"SHA-1", b"SCEPStandard"):
+            self.assertTrue(Capabilities.parse(b"Hello\n" + word).make_sense)
+        for body in (b"", b"Hello", b"AES256"):
+            self.assertFalse(Capabilities.parse(body).make_sense)
+
     def test_weak(self) -> None:
         """
         An authority that says nothing, or too little, has weaknesses.

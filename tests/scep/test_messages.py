@@ -5,6 +5,8 @@ Tests of ``scepd.scep.messages``, ``scepd.scep.replies`` and ``scepd.scep.reques
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 
 from cryptography import x509
 from hypothesis import given, settings
@@ -19,8 +21,10 @@ from scepd.errors import (
     SignatureInvalid,
     UnsupportedAlgorithm,
 )
+from scepd.pki.certificates_only import parse_certificates_only
 from scepd.pki.enveloped_data import parse_envelope
-from scepd.pki.requests import build_request
+from scepd.pki.requests import build_request, parse_request
+from scepd.pki.signed_data import parse_signed_data
 from scepd.pki.signing import build_certificates_only
 from scepd.scep.attributes import FailInfo, MessageType, PKIStatus
 from scepd.scep.messages import (
@@ -50,6 +54,7 @@ from scepd.scep.requesting import (
     open_cert_rep,
     transaction_id_for,
 )
+from tests.support.hostile_messages import Message
 from tests.support.pki import (
     SCEP_OIDS,
     oid,
@@ -161,6 +166,17 @@ class ParsePKIMessageTests(SynchronousTestCase):
         self.assertEqual(header.transaction_id, "0123456789ABCDEF")
         self.assertEqual(header.sender_nonce, b"n" * 16)
 
+    def test_header_of_two_signers(self) -> None:
+        """
+        Of several signers the first one's attributes serve.
+        """
+        first = Message(ENVELOPE, (CLIENT, party("CN=another", 2)), "0123456789ABCDEF")
+        header = read_header(first.encode())
+        self.assertEqual(header.transaction_id, "0123456789ABCDEF")
+        self.assertEqual(header.sender_nonce, b"n" * 16)
+        for none in (replace(first, signers=()), replace(first, signed_attributes=False)):
+            self.assertRaises(SignatureInvalid, read_header, none.encode())
+
     @FEW
     @given(st.data())
     def test_broken(self, data: st.DataObject) -> None:
@@ -176,6 +192,46 @@ class ParsePKIMessageTests(SynchronousTestCase):
                     reader(broken)
                 except MessageError:
                     continue
+
+
+class CutTests(SynchronousTestCase):
+    """
+    Tests of messages, and of what is in them, that end early: at each octet.
+    """
+
+    def check(self, whole: bytes, *readers: Callable[[bytes], object]) -> None:
+        """
+        Each reader takes the whole, and no part of it.
+        """
+        for reader in readers:
+            reader(whole)
+            for end in range(len(whole)):
+                self.assertRaises(MessageError, reader, whole[:end])
+
+    def test_message(self) -> None:
+        """
+        A message in DER, or with indefinite lengths.
+        """
+        self.check(REQUEST, parse_pki_message, read_header)
+        self.check(b"\x30\x80" + REQUEST[4:] + b"\x00\x00", parse_pki_message, read_header)
+        streamed = openssl_sign(CLIENT, b"x" * 2000, "-nodetach", "-stream", "-indef")
+        self.assertEqual(streamed[:2], b"\x30\x80")
+        self.check(streamed, parse_signed_data)
+
+    def test_contents(self) -> None:
+        """
+        An envelope, and a certification request.
+        """
+        self.check(ENVELOPE, parse_envelope)
+        self.check(openssl_encrypt(CA, CSR, "-aes-128-gcm"), parse_envelope)
+        self.check(openssl_encrypt(CA, CSR, "-aes128", "-stream", "-indef"), parse_envelope)
+        self.check(CSR, parse_request)
+
+    def test_answer(self) -> None:
+        """
+        The certificates in an answer.
+        """
+        self.check(build_certificates_only([CA.certificate]), parse_certificates_only)
 
 
 class BadMessageCheckTests(SynchronousTestCase):

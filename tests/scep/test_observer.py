@@ -47,6 +47,19 @@ ANSWER_ATTRIBUTES = scep_attributes(
 ANSWER = scep_message(CA, ANSWER_ATTRIBUTES)
 
 
+def answer(**changes: bytes) -> bytes:
+    """
+    Sign a FAILURE by hand; ``changes`` replace or add attributes.
+    """
+    values = {
+        "message_type": printable("3"),
+        "transaction_id": printable("T"),
+        "pki_status": printable("2"),
+        "fail_info": printable("2"),
+    }
+    return scep_message(CA, scep_attributes(**(values | changes)))
+
+
 class BoundedCopyTests(SynchronousTestCase):
     """
     Tests of ``BoundedCopy``.
@@ -227,4 +240,123 @@ class ObserveAnswerTests(SynchronousTestCase):
         at = data.draw(st.integers(0, len(message) - 1))
         message[at] = data.draw(st.integers(0, 255))
         for broken in (bytes(message), bytes(message[:at]), data.draw(st.binary(max_size=64))):
+            self.assertIsInstance(observe_answer(broken), AnswerReport)
+
+
+class LenientAnswerTests(SynchronousTestCase):
+    """
+    Tests for answers that devices understand, and that we would refuse.
+    """
+
+    def assert_read(
+        self,
+        body: bytes,
+        status: str = "FAILURE",
+        fail_info: str | None = "badRequest",
+        text: str | None = None,
+        transaction_id: str | None = "T",
+    ) -> None:
+        """
+        What the report says; there is a fault, too.
+        """
+        report = observe_answer(body)
+        self.assertEqual(
+            (report.pki_status, report.fail_info, report.fail_info_text, report.transaction_id),
+            (status, fail_info, text, transaction_id),
+        )
+        self.assertTrue(report.fault)
+
+    def test_long_text(self) -> None:
+        """
+        A failInfoText above 1 kB is cut off, a character that is cut in two is replaced.
+        """
+        self.assert_read(answer(fail_info_text=tlv(0x0C, b"x" * 2000)), text="x" * 1024)
+        odd = tlv(0x0C, b"x" * 1023 + "\u00e4".encode() + b"x" * 1000)
+        self.assert_read(answer(fail_info_text=odd), text="x" * 1023 + "\ufffd")
+        self.assert_read(answer(fail_info_text=tlv(0x0C, b"\xff")), text="\ufffd")
+
+    def test_nonces(self) -> None:
+        """
+        Nonces of any length or type.
+        """
+        for nonce in (tlv(0x04), tlv(0x04, bytes(65)), tlv(0x02, b"\x01")):
+            self.assert_read(answer(recipient_nonce=nonce))
+            self.assert_read(answer(sender_nonce=nonce))
+            pending = answer(sender_nonce=nonce, pki_status=printable("3"))
+            self.assert_read(pending, "PENDING")
+
+    def test_values(self) -> None:
+        """
+        A failInfo that nobody knows, a transactionID that can't be, and other kinds of strings.
+        """
+        self.assert_read(answer(fail_info=printable("15")), fail_info=None)
+        self.assert_read(answer(transaction_id=printable("x" * 257)), transaction_id=None)
+        self.assert_read(answer(transaction_id=printable("a\nb")), transaction_id=None)
+        self.assert_read(answer(transaction_id=tlv(0x0C, b"T")))
+        self.assert_read(answer(pki_status=tlv(0x0C, b"0")), "SUCCESS")
+
+    def test_certificates(self) -> None:
+        """
+        More certificates than we take apart.
+        """
+        body = scep_message(CA, ANSWER_ATTRIBUTES, None, [CLIENT.certificate] * 16)
+        text = "no such challenge"
+        self.assert_read(body, text=text, transaction_id="0123456789ABCDEF")
+
+    def test_trailing_octets(self) -> None:
+        """
+        What is behind the message.
+        """
+        self.assert_read(answer() + b"\r\n")
+
+    @FEW
+    @given(st.randoms(use_true_random=False))
+    def test_ber(self, chance: Random) -> None:
+        """
+        In BER it is the same.
+        """
+        self.assert_read(tree_of(answer(sender_nonce=tlv(0x04, bytes(65)))).ber(chance))
+
+    def test_doubt(self) -> None:
+        """
+        What is no CertRep, or tells two things or none, has no status; nor has one that is cut off.
+        """
+        long = answer(fail_info_text=tlv(0x0C, b"x" * 2000))
+        nonce = scep_attributes(sender_nonce=tlv(0x04))
+        twice = scep_attributes(message_type=printable("3"), pki_status=printable("0"))
+        for body in (
+            answer(pki_status=printable("1")),
+            answer(pki_status=tlv(0x04, b"2")),
+            answer(pki_status=tlv(0x13)),
+            answer(message_type=printable("19"), sender_nonce=tlv(0x04)),
+            answer(message_type=printable("18")),
+            scep_message(CA, [*ANSWER_ATTRIBUTES, *twice]),
+            scep_message(CA, nonce),
+            scep_message(CA, [*ANSWER_ATTRIBUTES, *nonce, *nonce * 300]),
+            long[:-1],
+            long[: len(long) // 2],
+        ):
+            report = observe_answer(body)
+            self.assertIsNone(report.pki_status)
+            self.assertTrue(report.fault)
+
+    def test_unprintable_text(self) -> None:
+        """
+        Line ends and NUL in the authority's words become spaces.
+        """
+        for size in (1, 2000):
+            text = tlv(0x0C, b"no\x00such\nthing" + b"x" * size)
+            found = observe_answer(answer(fail_info_text=text)).fail_info_text
+            self.assertEqual((found or "")[:14], "no such thingx")
+
+    @FEW
+    @given(st.data())
+    def test_any_bytes(self, data: st.DataObject) -> None:
+        """
+        Whatever the bytes, there is a report.
+        """
+        message = bytearray(answer(sender_nonce=tlv(0x04)))
+        at = data.draw(st.integers(0, len(message) - 1))
+        message[at] = data.draw(st.integers(0, 255))
+        for broken in (bytes(message), bytes(message[:at])):
             self.assertIsInstance(observe_answer(broken), AnswerReport)

@@ -28,6 +28,14 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
 
 
 @lru_cache
+def strange_key() -> rsa.RSAPrivateKey:
+    """
+    An RSA key of somebody else.
+    """
+    return rsa.generate_private_key(65537, 2048)
+
+
+@lru_cache
 def ec_key() -> ec.EllipticCurvePrivateKey:
     """
     An EC key, made once.
@@ -40,15 +48,18 @@ def certificate(
     *,
     key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | None = None,
     issuer: str | None = None,
+    signer: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | None = None,
     not_before: datetime = NOW - timedelta(days=1),
     not_after: datetime = NOW + timedelta(days=3650),
     is_ca: bool = True,
     serial: int = 1,
 ) -> x509.Certificate:
     """
-    A certificate whose signature nobody checks: it is made with its own key.
+    A certificate.
 
     :param issuer: the issuer's common name; None: as the subject's.
+    :param signer: the issuer's key; None: the certificate's own, which is everybody's unless a test
+        gives another.
     """
     key = key or rsa_key()
     return (
@@ -60,7 +71,7 @@ def certificate(
         .not_valid_before(not_before)
         .not_valid_after(not_after)
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .sign(signer or key, hashes.SHA256())
     )
 
 

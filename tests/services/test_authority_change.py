@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from twisted.internet.defer import Deferred
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from scepd.errors import (
     Conflict,
@@ -24,7 +24,16 @@ from scepd.pki.keyring import Keyring
 from scepd.ports import ClientCredentials
 from scepd.services.authority_change import AuthorityChange, Setting
 from scepd.services.authority_check import CheckReport
-from tests.services.ca_certificates import NOW, bag, certificate, der, sha256
+from tests.services.ca_certificates import (
+    NOW,
+    bag,
+    certificate,
+    der,
+    ec_key,
+    rsa_key,
+    sha256,
+    strange_key,
+)
 from tests.services.client_certificates import certificate_pem, key_pem
 from tests.services.test_authorities import CERT, CHALLENGE, NEW, AuthoritiesCase
 
@@ -189,6 +198,29 @@ class ChangeTests(ChangeCase):
         self.change(url=self.before.url, outgoing_proxy=None)
         self.change(outgoing_proxy="http://proxy:3128", challenge=CHALLENGE)
         self.change(outgoing_proxy="http://proxy:3128")
+
+    def test_elsewhere_without_it(self) -> None:
+        """
+        With one-time challenges from then on the stored challenge is gone, and is not needed.
+        """
+        self.change(url=OTHER_URL, outgoing_proxy="http://proxy:3128", challenge_mode="one_time")
+        self.assertEqual((self.stored.url, self.stored.challenge), (OTHER_URL, None))
+        self.change(url=self.before.url)
+        self.before = self.stored
+        self.store.activities.records.clear()
+        self.upstream.fetched.clear()
+        self.assertEqual(
+            self.faults(url=OTHER_URL, challenge_mode="static"),
+            [("challenge", "A challenge is needed.")],
+        )
+
+    def test_elsewhere_with_the_same_mode(self) -> None:
+        """
+        A mode that still is the static one, or is none, changes nothing about that.
+        """
+        for mode in ("static", "other", None):
+            found = self.faults(url=OTHER_URL, challenge_mode=mode)
+            self.assertEqual(found[0][0], "challenge")
 
     def test_mask(self) -> None:
         """
@@ -401,20 +433,117 @@ class AlarmTests(ChangeCase):
             warnings = self.successResultOf(self.check()).warnings
             self.assertEqual(warnings, (f"Our client certificate for it {words}",))
 
-    def test_another_order(self) -> None:
+    def test_agent(self) -> None:
         """
-        A certificate for encryption that is new beside the same authority is no alarm.
+        A certificate for encryption that is new beside the same authority is no alarm if that one
+        issued it, in whatever order they come and whatever it was before.
         """
-        agent = certificate("RA", issuer="Test CA", is_ca=False)
-        self.assertFalse(self.seen(bag(certificate(), agent)))
+        for bits in (2048, 3072):
+            key = rsa_key(bits)
+            agent = certificate("RA", issuer="Test CA", key=key, signer=rsa_key(), is_ca=False)
+            for body in (bag(certificate(), agent), bag(agent, certificate())):
+                self.assertFalse(self.seen(body))
         self.assert_unchanged()
+
+    def test_strange_agent(self) -> None:
+        """
+        One that the authority did not issue raises the alarm, once, although the authority's own
+        certificate is the same: devices would encrypt the challenge to it.
+        """
+        strange = certificate("RA", issuer="Test CA", key=strange_key(), is_ca=False)
+        with capturedLogs() as events:
+            self.assertTrue(self.seen(bag(strange, certificate())))
+            self.assertFalse(self.seen(bag(strange, certificate())))
+        self.assertEqual(self.store.activities.records, [replace(self.found, actor="scepd")])
+        (warning,) = (event for event in events if event["log_level"] is LogLevel.warn)
+        self.assertEqual(
+            formatEvent(warning),
+            "Devices may encrypt to another certificate of Test_SCEP than before, not issued by "
+            f"it: {sha256(strange)} of CN=RA instead of {sha256(certificate())}",
+        )
+        self.assertEqual(set(self.stored.certificates), {der(strange), der(certificate())})
+
+    def test_strange_agent_at_a_check(self) -> None:
+        """
+        So does a check, whose report says so, too; a change of settings says it, as one activity.
+        """
+        strange = certificate("RA", issuer="Evil", key=strange_key(), is_ca=False)
+        self.answer(bag(strange, certificate()))
+        told = (
+            "A certificate that devices may encrypt to is another than at the last check: "
+            f"{sha256(strange)} of CN=RA instead of {sha256(certificate())}."
+        )
+        before = self.stored
+        report = self.successResultOf(self.check())
+        self.assertEqual(self.store.activities.records, [replace(self.found, actor="scepd")])
+        self.assertFalse(report.fingerprint_changed)
+        self.assertEqual(report.warnings[-1], told)
+        self.assertIn("Devices may encrypt to CN=RA", report.warnings[-2])
+        self.assertNotIn(told, self.successResultOf(self.check()).warnings)
+        self.assertEqual(len(self.store.activities.records), 1)
+        self.store.by_name["Test_SCEP"] = before
+        self.assertIn(told, self.change(max_concurrency=5).warnings)
+
+    def test_bad_answers(self) -> None:
+        """
+        An answer that is no good is a warning, once for each; with another certificate than before
+        it raises the alarm, too. What was known stays.
+        """
+        days = timedelta(days=1)
+        key = strange_key()
+        expired = der(certificate(key=key, not_before=NOW - 9 * days, not_after=NOW))
+        early = der(certificate(key=key, not_before=NOW + 9 * days))
+        unusable = der(certificate("RA", key=ec_key(), is_ca=False))
+        agent = certificate("RA", key=key, is_ca=False, not_after=NOW)
+        for body, reason in (
+            (expired, "expired at 2026-06-01"),
+            (early, "is not valid before 2026-06-10"),
+            (unusable, "has a key of the type EC"),
+            (bag(agent, certificate()), "CN=RA expired at 2026-06-01"),
+        ):
+            self.store.activities.records.clear()
+            with capturedLogs() as events:
+                for _ in range(3):
+                    self.assertFalse(self.seen(body))
+            self.assertEqual(self.store.activities.records, [replace(self.found, actor="scepd")])
+            told = [formatEvent(one) for one in events if one["log_level"] is LogLevel.warn]
+            self.assertEqual(len(told), 2, told)
+            self.assertIn("The answer of Test_SCEP to GetCACert is no good: ", told[0])
+            self.assertIn(reason, told[0])
+            self.assertEqual(self.stored, self.before)
+
+    def test_same_certificate_expired(self) -> None:
+        """
+        The certificate that was known all the time is no alarm when it has expired, but a warning,
+        once.
+        """
+        own, end = der(certificate()), NOW + timedelta(days=3651)
+        with capturedLogs() as events:
+            self.clock.advance((end - NOW).total_seconds())
+            self.assertFalse(self.seen(own))
+            self.assertFalse(self.seen(own))
+        self.assertEqual([one["log_level"] for one in events], [LogLevel.warn])
+        self.assert_unchanged()
+
+    def test_bad_answers_for_days(self) -> None:
+        """
+        A bad answer that goes on coming, or comes and goes, is told once a day.
+        """
+        expired = der(certificate(not_before=NOW - timedelta(days=9), not_after=NOW))
+        for _ in range(49):
+            self.assertFalse(self.seen(expired))
+            self.assertFalse(self.seen(der(certificate())))
+            self.clock.advance(3600)
+        self.assertEqual(len(self.store.activities.records), 3)
 
     def test_nonsense(self) -> None:
         """
-        An answer that is no good, or of a certificate authority that is gone, is passed over.
+        An answer without a certificate is a warning and no alarm; one of a certificate authority
+        that is gone is passed over.
         """
-        expired = der(certificate(not_before=NOW - timedelta(days=9), not_after=NOW))
-        for body in (b"", b"<html>", expired):
-            self.assertFalse(self.seen(body))
-        self.assertFalse(self.seen(der(self.renewed), "other"))
+        with capturedLogs() as events:
+            for body in (b"", b"", b"<html>"):
+                self.assertFalse(self.seen(body))
+            self.assertFalse(self.seen(der(self.renewed), "other"))
+        self.assertEqual([one["log_level"] for one in events], [LogLevel.warn] * 2)
         self.assert_unchanged()

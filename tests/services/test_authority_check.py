@@ -6,7 +6,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.services.ca_certificates import NOW, bag, certificate, der, ec_key, rsa_key, sha256
+from tests.services.ca_certificates import (
+    NOW,
+    bag,
+    certificate,
+    der,
+    ec_key,
+    rsa_key,
+    sha256,
+    strange_key,
+)
 from tests.services.test_authorities import CAPS, AuthoritiesCase
 
 
@@ -99,8 +108,51 @@ class GetCACertTests(AuthoritiesCase):
         issuer = certificate("CA", key=ec_key())
         old = certificate("RA", issuer="CA", is_ca=False, serial=2, not_after=NOW)
         self.assertIn("CN=RA expired at", self.refusal(bag(issuer, old)))
-        self.answer(bag(issuer, certificate("RA", issuer="CA", is_ca=False, serial=2)))
-        self.assertEqual(self.add().certificates.authority.subject, "CN=CA")
+        agent = certificate("RA", issuer="CA", signer=ec_key(), is_ca=False, serial=2)
+        self.answer(bag(issuer, agent))
+        report = self.add()
+        self.assertEqual(report.certificates.authority.subject, "CN=CA")
+        self.assertEqual(
+            report.warnings, ("It answered GetCACert with a chain of 2 certificates.",)
+        )
+
+    def test_stranger(self) -> None:
+        """
+        Whoever devices may encrypt to has to be the certificate authority, or somebody whom it
+        vouches for: another one is a warning, also when it only says that the authority issued it.
+        """
+        own = certificate("CA")
+        for strange in (
+            certificate("RA", issuer="CA", key=strange_key(), is_ca=False, serial=2),
+            certificate("RA", issuer="Evil", key=strange_key(), is_ca=False, serial=2),
+            certificate("Evil", key=strange_key(), serial=2),
+        ):
+            self.store.by_name.clear()
+            self.answer(bag(own, strange))
+            report = self.add()
+            self.assertEqual(report.certificates.authority.sha256, sha256(own))
+            (_, warning) = report.warnings
+            self.assertEqual(
+                warning,
+                f"Devices may encrypt to {strange.subject.rfc4514_string()} ({sha256(strange)}), "
+                "which is neither the certificate authority's own certificate nor issued by it: "
+                "whoever has its key reads the challenge.",
+            )
+
+    def test_agent_of_a_chain(self) -> None:
+        """
+        Somebody whom an authority above the issuing one vouches for is no stranger.
+        """
+        root = certificate("Root", key=strange_key())
+        issuing = certificate("Issuing", issuer="Root", signer=strange_key(), serial=2)
+        for issuer, signer in (("Root", strange_key()), ("Issuing", rsa_key())):
+            self.store.by_name.clear()
+            key = rsa_key(3072)
+            agent = certificate("RA", issuer=issuer, key=key, signer=signer, is_ca=False, serial=3)
+            self.answer(bag(agent, root, issuing))
+            self.assertEqual(
+                self.add().warnings, ("It answered GetCACert with a chain of 3 certificates.",)
+            )
 
     def test_no_ca(self) -> None:
         """

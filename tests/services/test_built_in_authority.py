@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.errors import Conflict, SecretUnreadable
+from scepd.errors import Conflict, NotFound, SecretUnreadable
 from scepd.model import EMBEDDED_CA, Activity, ChallengeMode
 from scepd.services.built_in_authority import AuthoritiesWithBuiltIn
 from tests.support.fake_mdm_world import authority
@@ -41,6 +41,12 @@ class _Authority:
         if self.unreadable:
             raise SecretUnreadable("ca_state.private_key of '01': the keyring has no key 'k1'")
         return self.own
+
+    async def next_certificate(self) -> bytes:
+        """
+        As the protocol says.
+        """
+        raise NotFound("there is no next certificate of the authority")
 
     async def answer(self, message: bytes) -> bytes:
         """

@@ -4,14 +4,18 @@ Tests for the kept answers of certificate authorities.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 from twisted.internet.defer import Deferred
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from scepd.errors import QueueTimeout, UpstreamError, UpstreamFault
 from scepd.services.ca_answers import CAAnswer
 from scepd.services.ca_directory import KnownCA
 from scepd.services.operation import Operation
+from scepd.services.upstream_request import upstream_request
 from tests.support.proxy import ProxyWorld, make_ca
 from tests.support.scep_messages import authority
 
@@ -133,6 +137,24 @@ class CAAnswersTests(SynchronousTestCase):
         self.assertIsNone(self.body())
         self.failureResultOf(self.fetch(), UpstreamError)
 
+    def test_too_old(self) -> None:
+        """
+        After that day nothing goes on, and nothing says so: the end of it is told, once.
+        """
+        self.successResultOf(self.fetch())
+        self.world.will_answer("GetCACaps", _DOWN)
+        self.world.clock.advance(86_400)
+        with capturedLogs() as events:
+            for _ in range(3):
+                self.assertIsNone(self.body())
+                self.failureResultOf(self.fetch(), UpstreamError)
+        self.assertEqual(self.counted("stale"), 0)
+        [text] = [formatEvent(event) for event in events]
+        self.assertIn("the old one is too old now", text)
+        self.world.will_answer("GetCACaps", b"AES\n")
+        self.successResultOf(self.fetch())
+        self.assertEqual(self.body(), b"AES\n")
+
     def test_no_answer(self) -> None:
         """
         What is no answer to the operation is not kept.
@@ -169,6 +191,28 @@ class CAAnswersTests(SynchronousTestCase):
         self.world.directory.forget("CORP")
         self.assertIsNone(self.body())
 
+    def test_changed_elsewhere(self) -> None:
+        """
+        A certificate authority that another process changed is asked anew, as soon as the change is
+        seen, whatever of its way or of the trust in it is another; for the rest it is not.
+        """
+        before = make_ca()
+        for changes, is_kept in (
+            ({"url": "http://other.example/scep"}, False),
+            ({"pinned_sha256": "ab" * 32}, False),
+            ({"trusted_certificates": "PEM"}, False),
+            ({"client_certificate": "PEM"}, False),
+            ({"outgoing_proxy": "http://proxy:3128"}, False),
+            ({"max_concurrency": 9, "requests_per_second": 1.0}, True),
+        ):
+            self.world.authorities.by_name["CORP"] = before
+            self.world.directory.forget("CORP")
+            self.answers.forget("CORP")
+            self.successResultOf(self.fetch())
+            self.world.authorities.by_name["CORP"] = replace(before, **changes)
+            self.world.clock.advance(5)
+            self.assertEqual(self.body() is not None, is_kept, changes)
+
     def test_certificates_noticed(self) -> None:
         """
         What it answers to GetCACert is told each time it is asked.
@@ -178,6 +222,91 @@ class CAAnswersTests(SynchronousTestCase):
         self.successResultOf(self.fetch(Operation.GET_CA_CERT))
         self.successResultOf(self.fetch())
         self.assertEqual(self.world.noticed, [("CORP", certificate)])
+
+
+class ToldCapabilitiesTests(SynchronousTestCase):
+    """
+    Tests for capabilities that are others than at the last check: they are what the proxy goes by.
+    """
+
+    def setUp(self) -> None:
+        """
+        One that offered POST when it was checked.
+        """
+        self.world = ProxyWorld()
+
+    def find(self) -> KnownCA:
+        """
+        It, as it is known now.
+        """
+        found = self.successResultOf(Deferred.fromCoroutine(self.world.directory.find("CORP")))
+        assert found is not None
+        return found
+
+    def told(self, body: bytes) -> None:
+        """
+        Let it answer GetCACaps so, when a kept answer is to be refreshed.
+        """
+        self.world.will_answer("GetCACaps", body)
+        self.world.clock.advance(300)
+        known = self.find()
+        if self.world.answers.ready(known, _CAPS) is None:
+            self.successResultOf(Deferred.fromCoroutine(self.world.answers.fetch(known, _CAPS)))
+
+    def method(self) -> str:
+        """
+        How a PKIOperation goes out.
+        """
+        return upstream_request(self.find().record, Operation.PKI_OPERATION, 1).method
+
+    def test_told(self) -> None:
+        """
+        One that does not offer POST any more is asked by GET, until it does again.
+        """
+        self.assertEqual(self.method(), "POST")
+        self.told(b"AES\n")
+        self.assertEqual(self.method(), "GET")
+        self.world.clock.advance(60)
+        self.assertEqual(self.method(), "GET")
+        self.told(b"SCEPStandard\n")
+        self.assertEqual(self.method(), "POST")
+        self.assertEqual(self.find().record.capabilities, ("SCEPStandard",))
+        self.assertEqual(self.world.authorities.by_name["CORP"], make_ca())
+
+    def test_no_sense(self) -> None:
+        """
+        What holds no word that RFC 8894 knows is not believed: POST it stays.
+        """
+        for body in (b"", b"starting up\n", b"AES <b>\n", b"x" * 9000, b"AES " * 101):
+            self.told(body)
+            self.assertEqual(self.method(), "POST", body)
+
+    def test_newer_record(self) -> None:
+        """
+        What a check, a change or another process stored since then counts.
+        """
+        self.told(b"AES\n")
+        self.assertEqual(self.method(), "GET")
+        checked = replace(make_ca(), checked_at=make_ca().checked_at + timedelta(seconds=1))
+        self.world.authorities.by_name["CORP"] = checked
+        self.world.clock.advance(5)
+        self.assertEqual(self.method(), "POST")
+        self.told(b"AES\n")
+        self.assertEqual(self.method(), "GET")
+        self.world.directory.forget("CORP")
+        self.assertEqual(self.method(), "POST")
+
+    def test_another_meanwhile(self) -> None:
+        """
+        An answer that was asked for elsewhere, or of one that is gone, says nothing.
+        """
+        before = self.find()
+        self.world.authorities.by_name["CORP"] = replace(make_ca(), url="http://new.example/scep")
+        self.world.directory.forget("CORP")
+        self.world.directory.capabilities_told(before, b"AES\n")
+        self.find()
+        self.world.directory.capabilities_told(before, b"AES\n")
+        self.assertEqual(self.method(), "POST")
 
 
 class CADirectoryTests(SynchronousTestCase):

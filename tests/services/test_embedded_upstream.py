@@ -10,7 +10,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.errors import EncodingError, StorageUnavailable, UpstreamError, UpstreamFault
+from scepd.errors import (
+    EncodingError,
+    LimitExceeded,
+    NotFound,
+    SignatureInvalid,
+    StorageUnavailable,
+    UpstreamError,
+    UpstreamFault,
+)
 from scepd.model import EMBEDDED_CA
 from scepd.ports import UpstreamExchange, UpstreamRequest, UpstreamTarget
 from scepd.services.embedded_upstream import EmbeddedUpstream, UpstreamChoice
@@ -27,10 +35,12 @@ class FakeAuthority:
     An EmbeddedAuthority.
 
     :param answers: what it answers to messages, now or later.
+    :param has_next: whether it has a next certificate.
     """
 
     messages: list[bytes] = field(default_factory=list)
     answers: list[Deferred[bytes] | Exception] = field(default_factory=list)
+    has_next: bool = True
 
     def capabilities(self) -> bytes:
         """
@@ -43,6 +53,14 @@ class FakeAuthority:
         As the protocol says.
         """
         return b"the certificate"
+
+    async def next_certificate(self) -> bytes:
+        """
+        As the protocol says.
+        """
+        if not self.has_next:
+            raise NotFound("there is no next certificate of the authority")
+        return b"the next one"
 
     async def answer(self, message: bytes) -> bytes:
         """
@@ -85,7 +103,7 @@ class Listener:
         """
         As the port says.
         """
-        self.heard.append((error.fault, error.sentence))
+        self.heard.append((error.fault, error.sentence, error.status))
 
     def pause_request(self) -> None:
         """
@@ -133,11 +151,13 @@ class EmbeddedUpstreamTests(SynchronousTestCase):
         exchange.finish()
         return exchange
 
-    def assert_failed(self, fault: UpstreamFault, sentence: str) -> None:
+    def assert_failed(self, fault: UpstreamFault, sentence: str, status: int | None = None) -> None:
         """
         The consumer heard one failure and nothing else.
+
+        :param status: what another certificate authority would have answered.
         """
-        self.assertEqual(self.consumer.heard, [(fault, f"{EMBEDDED_CA} {sentence}")])
+        self.assertEqual(self.consumer.heard, [(fault, f"{EMBEDDED_CA} {sentence}", status)])
 
     def test_answer_comes_later(self) -> None:
         """
@@ -155,12 +175,12 @@ class EmbeddedUpstreamTests(SynchronousTestCase):
 
     def test_other_operations(self) -> None:
         """
-        GetCACaps and GetCACert are answered, GetNextCACert and unknown ones are not.
+        GetCACaps, GetCACert and GetNextCACert are answered, unknown ones are not.
         """
         for operation, heard in (
             (b"GetCACaps", [(200, b"text/plain", 4), b"AES\n", "finished"]),
             (b"GetCACert", [(200, b"application/x-x509-ca-cert", 15), b"the certificate"]),
-            (b"GetNextCACert", [(UpstreamFault.STATUS,)]),
+            (b"GetNextCACert", [(200, b"application/x-x509-next-ca-cert", 12), b"the next one"]),
             (b"GetAnything", [(UpstreamFault.STATUS,)]),
         ):
             self.consumer = Listener()
@@ -170,6 +190,16 @@ class EmbeddedUpstreamTests(SynchronousTestCase):
             assert isinstance(first, tuple) and isinstance(heard[0], tuple)
             self.assertEqual(first[: len(heard[0])], heard[0])
             self.assertEqual(self.consumer.heard[1:2], heard[1:2])
+
+    def test_no_next_certificate(self) -> None:
+        """
+        While no roll-over is planned there is none, as of any other certificate authority.
+        """
+        self.authority.has_next = False
+        self.start(UpstreamRequest("GET", b"operation=GetNextCACert")).finish()
+        self.clock.advance(0)
+        sentence = "refused the request: there is no next certificate of the authority"
+        self.assert_failed(UpstreamFault.STATUS, sentence, 404)
 
     def test_too_large(self) -> None:
         """
@@ -182,7 +212,7 @@ class EmbeddedUpstreamTests(SynchronousTestCase):
         exchange.write(b"x")
         exchange.finish()
         self.clock.advance(0)
-        self.assert_failed(UpstreamFault.STATUS, "takes messages of at most 1000 bytes")
+        self.assert_failed(UpstreamFault.STATUS, "takes messages of at most 1000 bytes", 413)
         self.assertEqual(self.authority.messages, [])
         self.assertFalse(exchange.sent_whole)
 
@@ -216,14 +246,28 @@ class EmbeddedUpstreamTests(SynchronousTestCase):
 
     def test_refused_message(self) -> None:
         """
-        What is no SCEP message, and what could not be stored, is a failure with its reason.
+        What is no SCEP message is refused with a status, as by any other certificate authority: it
+        is not out.
         """
-        for error in (EncodingError("it is no SCEP message"), StorageUnavailable("disk full")):
+        for error, status in (
+            (EncodingError("it is no SCEP message"), 400),
+            (SignatureInvalid("the signature is wrong"), 400),
+            (LimitExceeded("the message is too large"), 413),
+        ):
             self.consumer = Listener()
             self.authority.answers = [error]
             self.begin()
             self.clock.advance(0)
-            self.assert_failed(UpstreamFault.STATUS, f"could not answer: {error}")
+            self.assert_failed(UpstreamFault.STATUS, f"refused the request: {error}", status)
+
+    def test_not_stored(self) -> None:
+        """
+        What could not be stored is a failure with its reason.
+        """
+        self.authority.answers = [StorageUnavailable("disk full")]
+        self.begin()
+        self.clock.advance(0)
+        self.assert_failed(UpstreamFault.STATUS, "could not answer: disk full")
 
     def test_own_fault(self) -> None:
         """

@@ -38,10 +38,13 @@ from tests.services.issuing_case import (
     Sender,
     challenge_for,
 )
+from tests.support.hostile_messages import Message
 from tests.support.pki import (
     NOW,
+    Party,
     openssl,
     openssl_decrypt,
+    openssl_encrypt,
     openssl_verify,
     party,
     pkcs_req,
@@ -228,6 +231,20 @@ class EnrollTests(IssuingCase):
         self.assertEqual(self.enroll(DEVICE).not_valid_after_utc, NOW + timedelta(seconds=90))
         other = self.enroll(replace(OTHER, challenge=STATIC, transaction_id="ours"))
         self.assertEqual(other.not_valid_after_utc, NOW + timedelta(seconds=60))
+
+    def test_repeated_after_revocation(self) -> None:
+        """
+        The same request gets a certificate again only as long as that one is not revoked; neither
+        does it get another one.
+        """
+        text = "the certificate that was issued for this request has been revoked"
+        for sender in (DEVICE, replace(OTHER, subject="CN=other", challenge=STATIC)):
+            sent = sender.request(self.certificate)
+            issued = sender.open(self.exchange(sent))
+            self.revoke(issued)
+            self.assert_failure(sent, text)
+            # So is another message with the same certification request.
+            self.assert_failure(sender.request(self.certificate), text)
 
     def test_repeated(self) -> None:
         """
@@ -479,6 +496,23 @@ class MessageTests(IssuingCase):
         self.configure(IssuingSettings(allow_single_des=True))
         self.assertEqual(self.enroll(sender).subject.rfc4514_string(), NAME)
 
+    def test_triple_des(self) -> None:
+        """
+        Triple DES is accepted, unless it is forbidden, whatever the message asks for.
+        """
+        sender = replace(DEVICE, cipher="des-ede3-cbc")
+        self.assertIn(b"DES3\n", self.ca.capabilities())
+        self.configure(IssuingSettings(allow_3des=False))
+        self.assert_refused(sender, "triple DES is not accepted", FailInfo.BAD_ALG)
+        content = openssl_encrypt(Party(DEVICE.identity.key, self.certificate), b"x", "-des3")
+        query = pkcs_req(DEVICE.identity, content, message_type=printable("21"))
+        answer = (FailInfo.BAD_ALG, "triple DES is not accepted")
+        self.assertEqual(self.answer_to(query), answer)
+        self.assertNotIn(b"DES3", self.ca.capabilities())
+        self.assertIn(b"AES\n", self.ca.capabilities())
+        self.configure(IssuingSettings())
+        self.enroll(sender)
+
     def test_sha1(self) -> None:
         """
         SHA-1 is accepted, unless it is forbidden.
@@ -514,6 +548,20 @@ class MessageTests(IssuingCase):
         message[-1] ^= 1
         self.assertEqual(self.answer_to(bytes(message))[0], FailInfo.BAD_MESSAGE_CHECK)
 
+    def test_two_signers(self) -> None:
+        """
+        A message that two have signed is a SCEP message, and so it gets a SCEP answer.
+        """
+        content = parse_pki_message(DEVICE.request(self.certificate).message).content
+        both = (DEVICE.identity, OTHER.identity)
+        for signers in (both, both[::-1], both * 2):
+            message = Message(content or b"", signers, "t-2").encode()
+            body = self.successResultOf(self.begin(message))
+            answer = parse_pki_message(body)
+            self.assertEqual((answer.transaction_id, answer.recipient_nonce), ("t-2", b"n" * 16))
+            text = "the message does not have exactly one signer"
+            self.assertEqual(self.answer_to(message), (FailInfo.BAD_MESSAGE_CHECK, text))
+
     def test_no_envelope(self) -> None:
         """
         A message without content.
@@ -541,6 +589,18 @@ class MessageTests(IssuingCase):
         message = DEVICE.request(self.certificate).message
         self.store.broken = True
         self.failureResultOf(self.begin(message), StorageUnavailable)
+
+    def test_cut_anywhere(self) -> None:
+        """
+        A message that ends early is no SCEP message, wherever that is.
+        """
+        message = DEVICE.request(self.certificate).message
+        for whole in (message, b"\x30\x80" + message[4:] + b"\0\0"):
+            for end in range(len(whole)):
+                self.failureResultOf(self.begin(whole[:end]), MessageError)
+        self.assertEqual(self.store.certificates, [])
+        self.assertEqual(self.begin(whole).called, True)
+        self.assertEqual(len(self.store.certificates), 1)
 
     @given(st.binary(max_size=200))
     @example(b"")

@@ -20,6 +20,10 @@ from tests.support.pki import Party, oid, openssl, party, tlv
 
 CLIENT = party("CN=client", 4)
 AUTHORITY = "the request asks for a certificate authority's"
+CRITICAL = (
+    "the request marks an extension as critical that is not issued; basicConstraints, keyUsage,"
+    " extendedKeyUsage, subjectAltName and key identifiers may be"
+)
 CONFIGURATION = """
 [req]
 prompt = no
@@ -40,7 +44,11 @@ ALTERNATIVE_NAME = "2.5.29.17"
 
 
 def openssl_csr(
-    *extensions: str, client: Party = CLIENT, name: str = "client", challenge: str = STATIC
+    *extensions: str,
+    client: Party = CLIENT,
+    name: str = "client",
+    challenge: str = STATIC,
+    digest: str = "-sha256",
 ) -> bytes:
     """
     A request as ``openssl req`` makes it, with lines of its configuration.
@@ -48,7 +56,7 @@ def openssl_csr(
     lines = "\n".join(extensions or ("subjectKeyIdentifier = hash",))
     text = CONFIGURATION.format(name=name, challenge=challenge, extensions=lines)
     return openssl(
-        *("req", "-new", "-sha256", "-key", "key.pem", "-config", "req.cnf", "-outform", "DER"),
+        *("req", "-new", digest, "-key", "key.pem", "-config", "req.cnf", "-outform", "DER"),
         files={"req.cnf": text.encode(), "key.pem": client.key_pem},
     )
 
@@ -154,6 +162,54 @@ class OpenSSLTests(CSRCase):
             csr = openssl_csr(f"extendedKeyUsage = {usages}")
             self.refused(csr, "the request asks for more than clientAuth")
 
+    def test_powers(self) -> None:
+        """
+        What only an authority has, or what frees from being checked, is refused, critical or not.
+        """
+        for line in (
+            "nameConstraints = permitted;DNS:example",
+            "nameConstraints = critical,permitted;DNS:example",
+            "policyConstraints = requireExplicitPolicy:3",
+            "inhibitAnyPolicy = 2",
+            "2.5.29.33 = DER:300E300C06042A03040506042A030406",
+        ):
+            self.refused(openssl_csr(line), AUTHORITY)
+        text = "the request asks not to be checked for revocation"
+        self.refused(openssl_csr("noCheck = ignored"), text)
+
+    def test_critical(self) -> None:
+        """
+        A critical extension that certificates here do not have is refused: whoever relies on it
+        would miss it only when the certificate is used.
+        """
+        for line in (
+            "1.2.3.4.5 = critical,DER:0500",
+            "certificatePolicies = critical,1.2.3.4",
+            "tlsfeature = critical,status_request",
+        ):
+            self.refused(openssl_csr(line), CRITICAL)
+
+    def test_as_clients_send_it(self) -> None:
+        """
+        What clients ask for, critical or not, is no fault; unknown extensions that are not critical
+        are ignored, as are those usages of the key that are not given.
+        """
+        for number, lines in enumerate(
+            (
+                ["keyUsage = critical,digitalSignature,keyEncipherment"],
+                [
+                    "basicConstraints = critical,CA:FALSE",
+                    "keyUsage = critical,digitalSignature,nonRepudiation,keyEncipherment",
+                    "extendedKeyUsage = critical,clientAuth",
+                    "subjectAltName = critical,DNS:client.example",
+                    "subjectKeyIdentifier = hash",
+                ],
+                ["1.3.6.1.4.1.311.20.2 = ASN1:BMPSTRING:Template", "1.2.3.4.5 = DER:0500"],
+                ["tlsfeature = status_request", "keyUsage = keyAgreement,encipherOnly"],
+            )
+        ):
+            self.issued(openssl_csr(*lines, name=f"client {number}"))
+
     def test_profile_decides(self) -> None:
         """
         What is asked for beside that is left out: the certificate has what all have.
@@ -217,6 +273,18 @@ class OpenSSLTests(CSRCase):
         self.assert_failure(self.sent(csr), text, FailInfo.BAD_ALG)
         self.configure(IssuingSettings(allow_small_keys=True))
         self.assertEqual(self.issued(csr, small).public_key(), small.key.public_key())
+
+    def test_digests(self) -> None:
+        """
+        A request's own signature may use SHA-1 only where that is allowed, and never MD5.
+        """
+        self.refused(
+            openssl_csr(digest="-md5"), "the signature algorithm is not accepted", FailInfo.BAD_ALG
+        )
+        self.refused(openssl_csr(digest="-sha1"), "SHA-1 is not accepted", FailInfo.BAD_ALG)
+        self.issued(openssl_csr(digest="-sha512", name="another"))
+        self.configure(IssuingSettings(allow_sha1_requests=True))
+        self.issued(openssl_csr(digest="-sha1"))
 
     def test_identity_of_a_wrong_name(self) -> None:
         """

@@ -111,6 +111,15 @@ class RenewalTests(IssuingCase):
         [token] = self.store.tokens.values()
         self.assertEqual(token.uses_left, 2)
 
+    def test_repeated_after_revocation(self) -> None:
+        """
+        A repeated renewal does not get a revoked certificate.
+        """
+        sent = self.device.request(self.certificate)
+        self.revoke(self.device.open(self.exchange(sent)))
+        text = "the certificate that was issued for this request has been revoked"
+        self.assert_failure(sent, text)
+
     def test_repeated(self) -> None:
         """
         The same renewal gets the same certificate again, though the old one has expired since.

@@ -13,7 +13,7 @@ from scepd.services.proxied_exchange import ProxiedExchange
 from scepd.services.proxying import Operation, ProxyRequest
 from tests.support.proxy import SUBJECT, WINDOW, ProxyWorld, make_ca
 from tests.support.proxy_fakes import FakeDevice
-from tests.support.scep_messages import cert_rep, pkcs_req
+from tests.support.scep_messages import cert_rep, pkcs_req, strange_failure
 
 _REFUSED = UpstreamError(UpstreamFault.REFUSED, "ca.example refused the connection")
 _UNSENT = (UpstreamFault.DNS, UpstreamFault.ADDRESS, UpstreamFault.REFUSED, UpstreamFault.TLS)
@@ -134,6 +134,21 @@ class OpeningTests(ProtectionTestCase):
             self.begin()
             self.world.answer(cert_rep(status))
             self.assertTrue(self.world.breakers.seen("CORP").is_fresh)
+
+    def test_cert_reps_that_we_would_refuse(self) -> None:
+        """
+        One that devices understand is a CertRep like any other, for the window too.
+        """
+        body = strange_failure()
+        for _ in range(5):
+            self.begin()
+            self.world.answer(body)
+        self.assertTrue(self.world.breakers.seen("CORP").is_fresh)
+        exchange, outcome, _ = self.world.enrollments.settled[-1]
+        self.assertEqual((exchange.pki_status, exchange.fail_info), ("FAILURE", "badRequest"))
+        self.assertIn("(xxx", exchange.detail)
+        self.assertIs(outcome, WindowOutcome.REOPEN)
+        self.assertEqual(self.counted("body"), 0)
 
     def test_no_cert_rep(self) -> None:
         """

@@ -4,6 +4,8 @@ Tests for the course of an exchange: its window, its slot, its record.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,13 +15,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from scepd.errors import UpstreamError, UpstreamFault
 from scepd.model import Admission, Reservation, WindowOutcome, client_key_place
 from scepd.pki.keyring import Keyring
-from scepd.ports import AnswerConsumer, ClientCredentials
+from scepd.ports import AnswerConsumer, ClientCredentials, SignedBy
 from scepd.services.clock import utc_now
 from scepd.services.proxied_exchange import ProxiedExchange
 from scepd.services.proxying import Operation, ProxyRequest
+from tests.support.pki import pkcs_req as hand_made_request
 from tests.support.proxy import SUBJECT, WINDOW, ProxyWorld, make_ca
 from tests.support.proxy_fakes import FakeDevice
-from tests.support.scep_messages import cert_rep, pkcs_req, signed_by
+from tests.support.scep_messages import cert_rep, device, pkcs_req, signed_by
 
 _TIMEOUT = UpstreamError(UpstreamFault.TIMEOUT, "ca.example was too slow")
 
@@ -188,6 +191,30 @@ class WindowTests(ProxiedExchangeTestCase):
         self.assertEqual((exchange.transaction_id, redeliver), ("transaction-1", True))
         self.assertEqual(self.device.heard, ["window-closed"])
         self.assertEqual((self.world.upstream.exchanges, self.world.workers.calls), ([], 1))
+
+    def test_large(self) -> None:
+        """
+        A message above 256 kB, where the setting allows it, is known by its signer: its window is
+        locked to that one, and admits it again.
+        """
+        self.world = ProxyWorld(max_message_size=1_000_000)
+        self.world.enrollments.reservations = [
+            Reservation(Admission.ADMITTED, WINDOW),
+            Reservation(Admission.LOCKED, WINDOW),
+            Reservation(Admission.ADMITTED, WINDOW),
+        ]
+        sender = device(1)
+        message = hand_made_request(sender, os.urandom(400_000))
+        expected = SignedBy(hashlib.sha256(sender.public_key_info).hexdigest(), "0123456789ABCDEF")
+        for _ in range(2):
+            self.begin(message)
+            self.assertEqual(self.world.ca_side.body, message)
+            self.world.answer(cert_rep("PENDING"))
+        asked = [call[2] for call in self.world.enrollments.reserve_calls]
+        self.assertEqual(asked, [None, None, expected])
+        for exchange, outcome, signer in self.world.enrollments.settled:
+            self.assertEqual((exchange.message_type, signer), ("PKCSReq", expected))
+            self.assertIs(outcome, WindowOutcome.LOCK_PENDING)
 
     def test_locked_and_busy(self) -> None:
         """

@@ -21,7 +21,7 @@ from tests.support.pki import party, tlv
 NAMES = (x509.DNSName("client.example"),)
 CLIENT = Sender(party("CN=client", 4), "CN=client", STATIC, transaction_id="t-1", names=NAMES)
 OTHER = replace(CLIENT, identity=party("CN=client", 5))
-UNKNOWN = "there is no such request of this signer"
+UNKNOWN = "there is no such request of this signer, or the envelope could not be opened"
 WEEK = 7 * 86_400
 
 
@@ -111,6 +111,19 @@ class WaitingTests(ManualCase):
         self.approve()
         self.assertEqual(CLIENT.open(self.exchange(again)).public_key(), self.key)
 
+    def test_revoked(self) -> None:
+        """
+        Neither the same request nor a CertPoll gets a certificate that was revoked.
+        """
+        self.approve()
+        self.revoke(CLIENT.open(self.poll()))
+        text = "the certificate that was issued for this request has been revoked"
+        self.assert_failure(CLIENT.request(self.certificate), text)
+        self.assert_failure(self.cert_poll(CLIENT), text)
+        self.manual = False
+        self.configure(self.settings)
+        self.assert_failure(CLIENT.request(self.certificate), text)
+
     def test_other_key(self) -> None:
         """
         Another key is refused in the transaction of one that waits.
@@ -160,12 +173,11 @@ class WaitingTests(ManualCase):
 
     def test_junk_in_a_poll(self) -> None:
         """
-        A CertPoll that holds something else is like one that does not open.
+        A CertPoll that holds something else is like one of an unknown request.
         """
         for junk in (b"", b"\x30\x00", os.urandom(40)):
             poll = CLIENT.ask(MessageType.CERT_POLL, junk, self.certificate, "t-1")
-            text = "the envelope could not be opened"
-            self.assert_failure(poll, text, FailInfo.BAD_MESSAGE_CHECK)
+            self.assert_failure(poll, UNKNOWN, FailInfo.BAD_CERT_ID)
 
     def test_forgotten(self) -> None:
         """

@@ -48,6 +48,7 @@ from scepd.ports import (
     PollStore,
     ProfileStore,
     PushStore,
+    RecordPruning,
     RenewalStore,
     ResendStore,
     SignedBy,
@@ -81,6 +82,7 @@ from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.polls import SQLPollStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.record_pruning import SQLRecordPruning
 from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.resending import SQLResendStore
 from scepd.storage.user_channels import SQLUserChannelStore
@@ -134,6 +136,7 @@ class StorageTestCase(TestCase):
         self.commands: CommandStore = SQLCommandStore(database)
         self.bootstrap: BootstrapTokenStore = SQLBootstrapTokenStore(database)
         self.history: CommandHistory = SQLCommandHistory(database, self.clock)
+        self.pruning: RecordPruning = SQLRecordPruning(database, self.clock)
         self.challenges: DeliveryChallengeStore = SQLDeliveryChallengeStore(database)
         self.leases: LeaseStore = SQLLeaseStore(database, self.clock)
         self.delivery: DeliveryStore = SQLDeliveryStore(database, now=self.clock)

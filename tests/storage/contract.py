@@ -136,11 +136,13 @@ class CertificateAuthorityContract(StorageTestCase):
         told = records.activity("a", action="found another certificate")
         self.assertTrue(await self.authorities.replace_certificates("a", known, (b"n",), told))
         self.assertFalse(await self.authorities.replace_certificates("a", known, (b"o",), told))
+        # What was found is told, and what was known stays.
+        self.assertTrue(await self.authorities.replace_certificates("a", (b"n",), (b"n",), told))
         self.assertFalse(await self.authorities.replace_certificates("c", known, (b"n",), told))
         expected = records.ca("a", certificates=(b"n",))
         self.assertEqual(await self.authorities.certificate_authority("a"), expected)
         self.assertEqual(await self.authorities.certificate_authority("b"), records.ca("b"))
-        self.assertEqual((await self.done()).count(told), 1)
+        self.assertEqual((await self.done()).count(told), 2)
 
     async def test_change(self) -> None:
         """

@@ -276,6 +276,24 @@ class DeliveryContract(StorageTestCase):
         self.assertEqual(await self.row(), before)
         self.assertEqual(await self.commands.commands("H-1"), [])
 
+    async def test_changed_meanwhile(self) -> None:
+        """
+        What was found out about an assignment that has changed since it was read never happens.
+        """
+        await self.enroll()
+        await self.add_corp_profile()
+        (due,) = await self.delivery.due_rows("corp", NOON, 10)
+        versions = {("H-1", "a-1"): due.version}
+        failed = [records.event(Event.RESOLUTION_FAILED, "why")]
+        await self.delivery.happen([records.event(Event.RESENT)], NOON + SECOND, None)
+        lease = await self.lease()
+        told = await self.delivery.happen(failed, NOON + SECOND, lease, versions)
+        self.assertEqual((told, (await self.row()).status), ([], "pending"))
+        (due,) = await self.delivery.due_rows("corp", NOON + SECOND, 10)
+        versions = {("H-1", "a-1"): due.version}
+        told = await self.delivery.happen(failed, NOON + SECOND, lease, versions)
+        self.assertEqual((told, (await self.row()).status), (failed, "failed"))
+
     async def test_events(self) -> None:
         """
         Events happen in their order, also to one assignment; of those that are gone nothing is

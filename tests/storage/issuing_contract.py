@@ -327,6 +327,25 @@ class RevocationContract(StorageTestCase):
         await self.refused(NotFound, none)
         self.assertEqual(await self.done(), [done])
 
+    async def test_revoked_and_asked_for_again(self) -> None:
+        """
+        What was issued for a request is known as revoked when the same request comes again.
+        """
+        await self.add("0A")
+        again = replace(await self.certificate("0A"), serial="0B", sha256="sha-again")
+        await self.certificates.revoke("0A", "keyCompromise", records.activity("0A"))
+        known = await self.issuing.issue(again, NOON + HOUR)
+        self.assertEqual((known.serial, known.revocation_reason), ("0A", "keyCompromise"))
+        self.assertEqual(await self.issuing.issued(again.request_sha256), known)
+
+    async def certificate(self, serial: str) -> IssuedCertificate:
+        """
+        The stored one of that serial number.
+        """
+        found = await self.issuing.certificate_by_serial(serial)
+        assert found is not None
+        return found
+
     async def test_revoked_identity(self) -> None:
         """
         A revoked MDM identity is known as such.

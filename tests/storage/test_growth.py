@@ -19,6 +19,7 @@ from scepd.model import (
     DeviceDetails,
     FactsChange,
     Lease,
+    Pruned,
     RenewalAnswer,
     Targets,
     WindowOutcome,
@@ -46,6 +47,7 @@ from scepd.storage.leases import SQLLeaseStore
 from scepd.storage.pending_requests import SQLPendingRequestStore
 from scepd.storage.profiles import SQLProfileStore
 from scepd.storage.pushes import SQLPushStore
+from scepd.storage.record_pruning import SQLRecordPruning
 from scepd.storage.renewals import SQLRenewalStore
 from scepd.storage.user_channels import MOST_CHANNELS, SQLUserChannelStore
 from scepd.storage.verification import SQLVerificationStore
@@ -276,6 +278,28 @@ class GrowthTests(SynchronousTestCase):
             await requests.pending_requests(NOON, waiting=waiting, after="r-1", limit=9)
         await tokens.remove_enrollment_token("e1", records.activity())
 
+    async def pruning(self) -> None:
+        """
+        What forgets old records, with some of each that go and some that stay.
+        """
+        await self.proxy_and_administration()
+        await self.identities()
+        store = SQLRecordPruning(self.database, lambda: NOON)
+        enrollment = SQLEnrollmentStore(self.database)
+        await enrollment.settle_window(records.exchange("x-3"), WindowOutcome.LOCK, None)
+        assignments = SQLAssignmentStore(self.database)
+        await SQLProfileStore(self.database).add_profile(records.profile(), records.activity())
+        await assignments.assign(records.assignment())
+        await assignments.open_window(records.window("w-9", opened_at=NOON + HOUR))
+        lease = await SQLLeaseStore(self.database, lambda: NOON).take_lease("prune", "one", 60)
+        assert lease is not None
+        self.steps.clear()
+        later = NOON + 10_000 * HOUR
+        self.assertEqual(await store.prune_windows(later, 10, lease), Pruned(2, 1))
+        self.assertEqual(await store.prune_exchanges(later, 10, lease), Pruned(3, 3))
+        self.assertEqual(await store.prune_certificates(later, 10, lease), Pruned(2, 1))
+        self.assertEqual(await store.prune_activities(later, 3, lease), Pruned(3, 3))
+
     async def add_fleet(self) -> None:
         """
         Two certificate authorities, and hosts with a verified profile of each.
@@ -317,6 +341,21 @@ class GrowthTests(SynchronousTestCase):
         self.run_now(self.changes())
         self.run_now(self.issuing())
         self.assertEqual(self.scans, [], "\n".join(self.scans))
+
+    def test_pruning(self) -> None:
+        """
+        What is old is found in an index, and each statement reads no more than what it forgets.
+        """
+        self.run_now(self.pruning())
+        self.assertEqual(self.scans, [], "\n".join(self.scans))
+        self.assertEqual([step for step in self.steps if step.startswith("SCAN")], [])
+        for index in (
+            "ix_enrollment_window_age (<expr><",
+            "ix_scep_exchange_started_at_id (started_at<",
+            "ix_issued_certificate_age (<expr><",
+            "ix_activity_at (at<",
+        ):
+            self.assertTrue([step for step in self.steps if index in step], index)
 
     def test_tick(self) -> None:
         """

@@ -22,6 +22,7 @@ from tests.storage import (
     poll_contract,
     profile_change_contract,
     profile_contract,
+    pruning_contract,
     push_contract,
     renewal_contract,
     resend_contract,
@@ -171,6 +172,24 @@ class UnrenderedTests(MigratedServer, command_contract.UnrenderedContract):
 class HandOverTests(MigratedServer, command_contract.HandOverContract):
     """
     The hand-overs of CommandStore on PostgreSQL.
+    """
+
+
+class ExchangePruningTests(MigratedServer, pruning_contract.ExchangePruningContract):
+    """
+    RecordPruning of exchanges and activities.
+    """
+
+
+class WindowPruningTests(MigratedServer, pruning_contract.WindowPruningContract):
+    """
+    RecordPruning of enrollment windows.
+    """
+
+
+class CertificatePruningTests(MigratedServer, pruning_contract.CertificatePruningContract):
+    """
+    RecordPruning of certificates.
     """
 
 

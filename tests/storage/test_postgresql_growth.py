@@ -1,9 +1,11 @@
 """
-Tests that the cost of a tick on a PostgreSQL server follows what is due, not how many hosts there
-are.
+Tests that on a PostgreSQL server the cost of a tick follows what is due, not how many hosts there
+are, and that of forgetting what is forgotten, not what is kept.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
 
 import psycopg
 from twisted.trial.unittest import TestCase
@@ -12,6 +14,7 @@ from scepd.storage.database import Database
 from scepd.storage.delivery import SQLDeliveryStore
 from scepd.storage.hosts import SQLHostStore
 from scepd.storage.leases import SQLLeaseStore
+from scepd.storage.record_pruning import SQLRecordPruning
 from tests.storage import records
 from tests.storage.records import HOUR, NOON
 from tests.storage.sqlite_file import real_reactor
@@ -37,8 +40,37 @@ _DUE = """
     """
 _READS = """
     SELECT relname, seq_scan, coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
-    WHERE relname IN ('host', 'enrollment', 'host_profile', 'command', 'push')
+    WHERE relname IN ('host', 'enrollment', 'host_profile', 'command', 'push', 'enrollment_window',
+    'scep_exchange', 'activity', 'issued_certificate', 'device_identity')
     """
+# Of each kind 3,000 that stay, for being young or of use, and 100 that are old.
+_KEPT_UNTIL = 4_000_000_000_000_000
+_RECORDS = (
+    f"""
+    INSERT INTO enrollment_window (id, host_uuid, profile_uuid, ca_name, state, opened_at, deadline,
+    kept_until)
+    SELECT i, 'H-' || i, CASE WHEN i > 3000 THEN 'gone' ELSE 'a-1' END, 'corp', 'closed', 0, 0,
+    CASE WHEN i <= 3000 THEN {_KEPT_UNTIL} END
+    FROM generate_series(1, 3100) i
+    """,  # noqa: S608
+    """
+    INSERT INTO scep_exchange (id, host_uuid, profile_uuid, ca_name, window_id, pki_status,
+    http_status, detail, started_at, milliseconds)
+    SELECT i, 'H-1', 'a-1', 'corp', i, 'SUCCESS', 200, '', CASE WHEN i > 3000 THEN 0 ELSE
+    4000000000000000 END, 1 FROM generate_series(1, 3100) i
+    """,
+    """
+    INSERT INTO activity (id, at, actor, action, subject)
+    SELECT i, CASE WHEN i > 3000 THEN 0 ELSE 4000000000000000 END, '', '', ''
+    FROM generate_series(1, 3100) i
+    """,
+    """
+    INSERT INTO issued_certificate (serial, certificate, sha256, subject, purpose, transaction_id,
+    request_sha256, public_key_sha256, not_after, issued_at)
+    SELECT i, 'x', i, '', 'other', i, i, '', CASE WHEN i > 3000 THEN 0 ELSE 4000000000000000 END, 0
+    FROM generate_series(1, 3100) i
+    """,
+)
 
 
 class GrowthTests(MigratedServer, TestCase):
@@ -73,15 +105,34 @@ class GrowthTests(MigratedServer, TestCase):
             found = connection.execute(_READS).fetchall()
         return {name: (scans, rows) for name, scans, rows in found}
 
-    async def cost_of_a_tick(self) -> tuple[int, int, int]:
+    async def prune(self, database: Database) -> int:
         """
-        The scans and fetched rows of a tick in all these tables, and how many it queued.
+        Forget what is old, in steps of 50; how many records were.
+        """
+        lease = await SQLLeaseStore(database).take_lease("prune", "one", 60)
+        assert lease is not None
+        store, count = SQLRecordPruning(database), 0
+        for prune in (
+            store.prune_exchanges,
+            store.prune_windows,
+            store.prune_activities,
+            store.prune_certificates,
+        ):
+            for _ in range(3):
+                count += (await prune(NOON, 50, lease)).forgotten
+        return count
+
+    async def cost_of(
+        self, work: Callable[[Database], Coroutine[object, object, int]]
+    ) -> tuple[int, int, int]:
+        """
+        The scans and fetched rows of some work in all these tables, and what it returned.
         """
         before = self.reads()
         database = Database(self.url, real_reactor())
         database.start()
         try:
-            count = await self.tick(database)
+            count = await work(database)
         finally:
             # A session tells its counts when it ends.
             await database.stop()
@@ -105,7 +156,7 @@ class GrowthTests(MigratedServer, TestCase):
         """
         self.make_database()
         self.fill(*_FILL)
-        self.assertEqual(await self.cost_of_a_tick(), (0, 0, 0))
+        self.assertEqual(await self.cost_of(self.tick), (0, 0, 0))
 
     async def test_due(self) -> None:
         """
@@ -113,7 +164,17 @@ class GrowthTests(MigratedServer, TestCase):
         """
         self.make_database()
         self.fill(*_FILL, _DUE)
-        scans, rows, count = await self.cost_of_a_tick()
+        scans, rows, count = await self.cost_of(self.tick)
         self.assertEqual((scans, count), (0, 100))
         self.assertGreaterEqual(rows, count)
         self.assertLess(rows, 15 * count)
+
+    async def test_pruning(self) -> None:
+        """
+        To forget reads the rows that go, some times each, and scans no table.
+        """
+        self.make_database()
+        self.fill(*_FILL, *_RECORDS)
+        scans, rows, count = await self.cost_of(self.prune)
+        self.assertEqual((scans, count), (0, 400))
+        self.assertLess(rows, 5 * count)

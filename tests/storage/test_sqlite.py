@@ -22,6 +22,7 @@ from tests.storage import (
     poll_contract,
     profile_change_contract,
     profile_contract,
+    pruning_contract,
     push_contract,
     renewal_contract,
     resend_contract,
@@ -182,6 +183,24 @@ class BootstrapTokenTests(MigratedFile, bootstrap_contract.BootstrapTokenContrac
 class CommandHistoryTests(MigratedFile, history_contract.CommandHistoryContract):
     """
     The contract of command histories on SQLite.
+    """
+
+
+class ExchangePruningTests(MigratedFile, pruning_contract.ExchangePruningContract):
+    """
+    RecordPruning of exchanges and activities.
+    """
+
+
+class WindowPruningTests(MigratedFile, pruning_contract.WindowPruningContract):
+    """
+    RecordPruning of enrollment windows.
+    """
+
+
+class CertificatePruningTests(MigratedFile, pruning_contract.CertificatePruningContract):
+    """
+    RecordPruning of certificates.
     """
 
 

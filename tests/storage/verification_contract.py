@@ -103,6 +103,39 @@ class ProofContract(StorageTestCase):
         )
         self.assertEqual(found, acknowledged)
 
+    async def test_changed_meanwhile(self) -> None:
+        """
+        What an inventory says of an assignment that has changed since it was read does not count;
+        the certificate was there all the same, unless the host has enrolled anew.
+        """
+        await self.hand_over()
+        await self.delivery.happen([records.event(Event.ACKNOWLEDGED)], NOON, None)
+        (read,) = await self.verification.deliveries("H-1")
+        versions = {("H-1", "a-1"): read.version}
+        proved = [records.event(Event.INVENTORY_PROVED)]
+        await self.delivery.happen([records.event(Event.RESENT)], NOON, None)
+        told = await self.verification.prove(
+            "H-1", [records.certificate("01")], proved, NOON, judged=versions
+        )
+        self.assertEqual((told, (await self.row()).status), ([], "pending"))
+        self.assertEqual([one.sha1 for one in await self.verification.certificates("H-1")], ["01"])
+        await self.delivery.happen([records.event(Event.ENROLLED_ANEW)], NOON, None)
+        await self.verification.prove(
+            "H-1", [records.certificate("02")], proved, NOON, judged=versions
+        )
+        self.assertEqual(await self.verification.certificates("H-1"), [])
+
+    async def test_unchanged_meanwhile(self) -> None:
+        """
+        What it says of one that is as it was read does.
+        """
+        await self.hand_over()
+        (read,) = await self.verification.deliveries("H-1")
+        proved = [records.event(Event.INVENTORY_PROVED)]
+        versions = {("H-1", "a-1"): read.version, ("H-1", "gone"): read.version}
+        told = await self.verification.prove("H-1", [], proved, NOON, judged=versions)
+        self.assertEqual((told, (await self.row()).status), (proved, "verified"))
+
     async def test_of_the_newest_window(self) -> None:
         """
         What was granted in an older window, or only asked for, proves nothing.

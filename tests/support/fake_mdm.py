@@ -31,6 +31,7 @@ from scepd.model import (
     PushAddress,
     QueuedCommand,
     RowEvent,
+    RowVersions,
 )
 from scepd.pki.keyring import SealedSecret
 from tests.support.breakable import Breakable
@@ -540,13 +541,20 @@ class FakeDeliveries(Breakable):
         self._leave({(row.host_uuid, row.profile_uuid) for row, _ in rows})
         return len(rows)
 
-    async def happen(self, events: Sequence[RowEvent], now: datetime, lease: Lease | None) -> None:
+    async def happen(
+        self,
+        events: Sequence[RowEvent],
+        now: datetime,
+        lease: Lease | None,
+        judged: RowVersions | None = None,
+    ) -> Sequence[RowEvent]:
         """
         As the port says, but for the table.
         """
         self._write()
         self.events += events
         self._leave({(event.host_uuid, event.profile_uuid) for event in events})
+        return events
 
     def _write(self) -> None:
         self._check()
@@ -631,7 +639,8 @@ class FakeVerification(Breakable):
         events: Sequence[RowEvent],
         now: datetime,
         taken: InventoryTaken | None = None,
-    ) -> None:
+        judged: RowVersions | None = None,
+    ) -> Sequence[RowEvent]:
         """
         Keep it all, and count the call; the agent is due as was taken.
         """
@@ -643,6 +652,7 @@ class FakeVerification(Breakable):
             self.taken.append(taken)
             if taken.agent_due_at is not None:
                 self.due_at[host_uuid] = taken.agent_due_at
+        return events
 
     async def certificates(
         self, host_uuid: str, *, retired: bool = False

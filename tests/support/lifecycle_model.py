@@ -309,7 +309,7 @@ class ModelRow:
         """
         if self.operation == "remove" or self.delivered is None:
             return
-        seen = certificate or (certified and self.status != "verified")
+        seen = certificate or (certified and self.status == "verifying")
         is_dated = listed is not None and listed >= self.delivered - _TOLERANCE
         is_proved_otherwise = self.needs_ca and seen and self.acknowledged is not None
         if listed is None:
@@ -336,7 +336,8 @@ class ModelRow:
         if self.attempts >= _MOST_RETRIES:
             self.status, self.due = "failed", None
         else:
-            self.status, self.due = "pending", now
+            # Only what is seen of it from now on proves it.
+            self.status, self.due, self.acknowledged = "pending", now, None
         self.attempts += 1
 
     def _is_past_grace(self, now: datetime, times: int = 1) -> bool:

@@ -159,6 +159,7 @@ class LifecycleWorld:
     :ivar clock: moves only by the test.
     :ivar commands: the store.
     :ivar keyring: opens the challenge of the certificate authority.
+    :ivar verification: takes inventories.
     """
 
     def __init__(self, database: Database) -> None:
@@ -174,7 +175,7 @@ class LifecycleWorld:
         leases = Leases(self.stores.leases, "process-1", 600)
         self._hand_over = IdentityParts(FakeIdentities(), self.stores.hosts, self.clock).hand_over()
         self._processor = self._make_processor(rendering, leases)
-        self._verification = make_verification(
+        self.verification = make_verification(
             self.stores.verification,
             self.stores.inventories,
             self.stores.hosts,
@@ -417,7 +418,7 @@ class LifecycleWorld:
         :param user_profiles: those of its users; None: it tells nothing of them.
         """
         inventory = Inventory(profiles, certificates, "osquery", user_profiles)
-        at_once(self._verification.take(uuid, inventory))
+        at_once(self.verification.take(uuid, inventory))
 
     def _exchange(self, uuid: str, id: str, window_id: str | None) -> SCEPExchange:
         return records.exchange(
@@ -474,7 +475,7 @@ class LifecycleWorld:
             stores.enrollment,
             stores.verification,
             self.clock,
-            make_answers(self._verification, stores.inventories),
+            make_answers(self.verification, stores.inventories),
             self._hand_over,
         )
 

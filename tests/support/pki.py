@@ -236,9 +236,16 @@ def scep_attributes(**values: bytes) -> list[bytes]:
     return [tlv(0x30, oid(SCEP_OIDS[name]), tlv(0x31, value)) for name, value in values.items()]
 
 
-def scep_message(signer: Party, attributes: Sequence[bytes], content: bytes | None = None) -> bytes:
+def scep_message(
+    signer: Party,
+    attributes: Sequence[bytes],
+    content: bytes | None = None,
+    others: Sequence[bytes] = (),
+) -> bytes:
     """
     Sign a SCEP message by hand, with whatever attributes; SHA-256, RSA and an RFC 5652 layout.
+
+    :param others: certificates that are in the bag beside the signer's.
     """
     data = oid("1.2.840.113549.1.7.1")
     digest = tlv(0x04, hashlib.sha256(content or b"").digest())
@@ -266,7 +273,7 @@ def scep_message(signer: Party, attributes: Sequence[bytes], content: bytes | No
         tlv(0x02, b"\x01"),
         tlv(0x31, sha256),
         tlv(0x30, *encapsulated),
-        tlv(0xA0, signer.certificate),
+        tlv(0xA0, signer.certificate, *others),
         tlv(0x31, info),
     )
     return tlv(0x30, oid("1.2.840.113549.1.7.2"), tlv(0xA0, signed))

@@ -102,6 +102,7 @@ class ProxyWorld:
             self.metrics,
             self.settings.max_message_size,
             self._notice,
+            self.directory.capabilities_told,
         )
         self.proxy = SCEPProxy(self._ports(), self.settings)
 

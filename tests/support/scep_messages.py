@@ -20,7 +20,15 @@ from scepd.scep.replies import (
     build_cert_rep_success,
 )
 from scepd.scep.requesting import build_pkcs_req
-from tests.support.pki import Party, issue, party
+from tests.support.pki import (
+    Party,
+    issue,
+    party,
+    printable,
+    scep_attributes,
+    scep_message,
+    tlv,
+)
 
 TRANSACTION = "transaction-1"
 
@@ -84,3 +92,18 @@ def cert_rep(status: str = "SUCCESS") -> bytes:
     name = x509.Name.from_rfc4514_string
     certificate = issue(device().key, name("CN=device"), ca.key, name("CN=ca"))
     return build_cert_rep_success(request, certificate, ca.key, ca.certificate, os.urandom)
+
+
+def strange_failure() -> bytes:
+    """
+    A FAILURE that devices understand, with more words than a strict reader takes.
+    """
+    attributes = scep_attributes(
+        message_type=printable("3"),
+        transaction_id=printable(TRANSACTION),
+        pki_status=printable("2"),
+        fail_info=printable("2"),
+        recipient_nonce=tlv(0x04),
+        fail_info_text=tlv(0x0C, b"x" * 2000),
+    )
+    return scep_message(authority(), attributes)

@@ -57,6 +57,7 @@ def envelope(der: bytes) -> object:
         tuple(_recipient(info) for info in infos if info[0] == 0x30),
         *_algorithm(content["content_encryption_algorithm"]),
         content["encrypted_content"].native + mac,
+        isinstance(enveloped, AuthEnvelopedData),
         associated,
     )
 

@@ -4,14 +4,27 @@ Tests for how proxy URLs are logged.
 
 from __future__ import annotations
 
+import re
+
+from hypothesis import example, given
+from hypothesis import strategies as st
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from scepd.errors import InvalidInput
+from scepd.ports import Subject
 from scepd.web.proxy_path import loggable
+from scepd.web.scep_proxy import parse_subject
 from tests.support.scep_messages import pkcs_req
 from tests.support.scep_proxy_case import SCEPProxyTestCase
 
 _START = b"/mdm/scep/proxy/"
+_LETTERS = st.sampled_from("azAZ09_.:@-")
+_WORDS = st.text(_LETTERS, min_size=1, max_size=20)
+_SEPARATORS = st.sampled_from([b",", b"%2C", b"%2c"])
+_PIECES = st.sampled_from(
+    [b",", b"%2C", b"%2c", b"%252C", b"%", b"a", b"HOST-1", b"%61", b"%00", b"/", b"/pkiclient.exe"]
+)
 
 
 class LoggablePathTests(SynchronousTestCase):
@@ -32,6 +45,72 @@ class LoggablePathTests(SynchronousTestCase):
         ):
             self.assertEqual(loggable(_START + path), _START + logged)
         self.assertEqual(loggable(b"/mdm/a,b,c,d"), b"/mdm/a,b,c,d")
+
+
+class HostilePathTests(SynchronousTestCase):
+    """
+    Tests with any path.
+    """
+
+    def check(self, path: bytes) -> None:
+        """
+        A path has three or four parts that are words, or is refused; a log never shows the fourth.
+        """
+        logged = loggable(path)
+        if path.startswith(_START):
+            separators = list(re.finditer(b"%2[Cc]|,", path[len(_START) :]))
+            if len(separators) > 2:
+                shown = len(_START) + separators[2].end()
+                self.assertEqual(logged, path[:shown] + b"********")
+        try:
+            subject = parse_subject(path)
+        except InvalidInput as error:
+            self.assertEqual(str(error), "path: invalid identifier in URL path")
+            return
+        parts = (subject.host_uuid, subject.profile_uuid, subject.ca_name)
+        for part in (*parts, subject.token or "none"):
+            self.assertRegex(part, r"\A[A-Za-z0-9_.:@-]{1,255}\Z")
+        if subject.token and path.startswith(_START):
+            self.assertTrue(logged.endswith(b"********"))
+
+    @given(st.binary(max_size=80))
+    @example(b",,,")
+    @example(b"a,b,c\n")
+    @example(b"a,b,c,d\r\n")
+    @example(b"a%2Cb%2Cc%2Cd%2Ce")
+    @example(b"a%252Cb,c,d")
+    @example(b"a,b,%")
+    @example(b"a,b,%4")
+    @example("a,b,\N{FULLWIDTH LATIN SMALL LETTER A}".encode())
+    def test_any(self, path: bytes) -> None:
+        """
+        Any octets, behind the prefix and without it.
+        """
+        self.check(path)
+        self.check(_START + path)
+
+    @given(st.lists(_PIECES, max_size=9))
+    def test_pieces(self, pieces: list[bytes]) -> None:
+        """
+        What paths are made of, in any order.
+        """
+        self.check(_START + b"".join(pieces))
+
+    @given(st.lists(_WORDS, min_size=3, max_size=3), st.text(_LETTERS, min_size=1), _SEPARATORS)
+    def test_good(self, words: list[str], token: str, separator: bytes) -> None:
+        """
+        What is right is read, however it is escaped, and the token is not in the log.
+        """
+        escaped = [b"".join(b"%%%02x" % each for each in word.encode()) for word in words]
+        plain = [word.encode() for word in words]
+        for parts in (plain, escaped):
+            path = _START + separator.join(parts)
+            self.assertEqual(parse_subject(path), Subject(*words))
+            self.assertEqual(loggable(path), path)
+            for end in (b"", b"/pkiclient.exe"):
+                one_time = path + separator + token.encode() + end
+                self.assertEqual(parse_subject(one_time).token, token)
+                self.assertEqual(loggable(one_time), path + separator + b"********")
 
 
 class LogTests(SCEPProxyTestCase):

@@ -4,7 +4,7 @@ Operators' tokens and activities, and what the daemon keeps for itself.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.tables.naming import metadata
@@ -27,6 +27,7 @@ activity = Table(
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
+    Index(None, "at"),
 )
 
 health_check = Table(

@@ -33,6 +33,8 @@ ca_state = Table(
     Column("role", Text, nullable=False, server_default="current"),
     # Since when another one issues.
     Column("replaced_at", UTCDateTime),
+    # How many revoked certificates of it there were that are forgotten.
+    Column("revoked_forgotten", Integer, nullable=False, server_default="0"),
     Index(None, "created_at"),
     Index(
         "uq_ca_state_role",
@@ -98,6 +100,9 @@ issued_certificate = Table(
     Column("revocation_reason", Text),
     # Of the device that an MDM identity is bound to, as host_uuid is.
     Column("serial_number", Text),
+    # Until when it is kept, where that is longer than its expiry tells.
+    Column("kept_until", UTCDateTime),
+    Index("ix_issued_certificate_age", text("coalesce(kept_until, not_after)")),
     Index(None, "transaction_id"),
     Index(None, "issued_at", "serial"),
     # Holds what is revoked only: the revocation lists are read from it.

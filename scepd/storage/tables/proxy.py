@@ -4,7 +4,7 @@ Enrollment windows and the exchanges that pass through them.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, false, text
 
 from scepd.storage.columns import UTCDateTime
 from scepd.storage.tables.naming import metadata
@@ -24,6 +24,11 @@ enrollment_window = Table(
     Column("signer_key_sha256", Text),
     Column("transaction_id", Text),
     Column("token_sha256", Text),
+    # That one of its exchanges brought a certificate, once that exchange is forgotten.
+    Column("granted", Boolean, nullable=False, server_default=false()),
+    # Until when it is kept, where that is longer than its deadline tells.
+    Column("kept_until", UTCDateTime),
+    Index("ix_enrollment_window_age", text("coalesce(kept_until, deadline)")),
     Index(None, "host_uuid", "profile_uuid", "state"),
     Index(None, "host_uuid", "profile_uuid", "opened_at"),
     Index(None, "profile_uuid", "state"),

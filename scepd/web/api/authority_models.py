@@ -26,7 +26,9 @@ class CertificateAuthorityChange(BaseModel):
     max_concurrency: int = Field(DEFAULT_CONCURRENCY, description="1 to 1000")
     ca_identifier: str | None = Field(None, description="sent as `message` of GetCACert")
     trusted_certificates: str | None = Field(None, description="PEM; null: the system's")
-    allow_single_des: bool = Field(False, description="whether its answers may use single DES")
+    allow_single_des: bool = Field(
+        False, description="whether its answers may use single DES without a warning in the log"
+    )
     requests_per_second: float | None = Field(None, description="0.1 to 10000; null: no limit")
     pinned_sha256: str | None = Field(None, description="hex; null: no pin")
     client_certificate: str | None = Field(

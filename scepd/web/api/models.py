@@ -41,7 +41,9 @@ class CertificateAuthorityInput(BaseModel):
     )
     ca_identifier: str | None = Field(None, description="sent as `message` of GetCACert")
     trusted_certificates: str | None = Field(None, description="PEM of the roots for its URL")
-    allow_single_des: bool = Field(False, description="whether its answers may use single DES")
+    allow_single_des: bool = Field(
+        False, description="whether its answers may use single DES without a warning in the log"
+    )
     requests_per_second: float | None = Field(
         None, description="the most requests to it in a second, 0.1 to 10000; null: no limit"
     )

@@ -1,0 +1,196 @@
+"""
+Lists over MDM come one by one: what one of them misses is not proved by the next.
+"""
+
+from __future__ import annotations
+
+import plistlib
+from dataclasses import replace
+from hashlib import sha256
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from scepd.model import Profile
+from scepd.profiles.certificate_candidates import CandidateCertificate
+from scepd.services.verification_inventory import Inventory
+from tests.storage import records
+from tests.storage.inline import InlineDatabase
+from tests.support.at_once import at_once
+from tests.support.lifecycle_world import SCEP, LifecycleWorld, new_certificate
+
+HOST, USER = "H-1", "ann"
+PAST_GRACE = 4000
+
+
+class ListCase(SynchronousTestCase):
+    """
+    A device without an agent that got its profile and its certificate.
+
+    :ivar profile: that profile.
+    :ivar installed: identifiers of what it has.
+    """
+
+    scope = "System"
+
+    def setUp(self) -> None:
+        """
+        Deliver the profile, and verify it.
+        """
+        database = InlineDatabase()
+        self.addCleanup(database.engine.dispose)
+        self.world = LifecycleWorld(database)
+        self.world.add_authority()
+        self.profile = _of_scope(SCEP, self.scope)
+        activity = records.activity(SCEP.uuid, at=self.world.now)
+        at_once(self.world.stores.profiles.add_profile(self.profile, activity))
+        self.world.authenticate(HOST)
+        self.world.update_token(HOST)
+        self.world.open_channel(HOST, USER)
+        self.certificates: list[CandidateCertificate] = []
+        self.installed: list[str] = []
+        self.deliver()
+        self.ask()
+        self.assertEqual(self.state(), ("verified", 0))
+
+    def deliver(self, *, brings: bool = True) -> bool:
+        """
+        What is due is delivered; whether anything was.
+
+        :param brings: whether profile and certificate are on the device then.
+        """
+        self.world.tick()
+        offer = self.world.poll(HOST, USER if self.scope == "User" else "")
+        if offer is None:
+            return False
+        self.world.ask_authority(HOST, "SUCCESS")
+        if brings:
+            number = int(self.world.clock.seconds())
+            self.certificates = [new_certificate(HOST, number, self.world.now)]
+            self.installed = [SCEP.identifier]
+        self.world.clock.advance(5)
+        self.world.answer(HOST, offer, "Acknowledged")
+        return True
+
+    def ask(self) -> None:
+        """
+        All lists come, in the order in which they are asked.
+        """
+        listed = [(identifier, None) for identifier in self.installed]
+        is_of_user = self.scope == "User"
+        self.take(Inventory([] if is_of_user else listed, None, "MDM"))
+        self.take(Inventory(None, self.certificates, "MDM"))
+        if is_of_user:
+            self.take(Inventory(None, None, "MDM", listed))
+
+    def take(self, inventory: Inventory) -> None:
+        """
+        One list comes.
+        """
+        self.world.clock.advance(1)
+        at_once(self.world.verification.take(HOST, inventory))
+
+    def state(self) -> tuple[str, int]:
+        """
+        Status and attempts.
+        """
+        row = self.world.row(HOST, SCEP.uuid)
+        assert row is not None
+        return row.status, row.attempts
+
+    def later(self) -> None:
+        """
+        The grace is past.
+        """
+        self.world.clock.advance(PAST_GRACE)
+
+
+class DeviceListTests(ListCase):
+    """
+    Tests with a profile of the device.
+    """
+
+    def test_profile_is_gone(self) -> None:
+        """
+        A profile that was removed by hand is delivered again, whatever certificates are left.
+        """
+        for certificates in (self.certificates, []):
+            self.later()
+            self.installed, self.certificates = [], list(certificates)
+            self.ask()
+            self.assertEqual(self.state(), ("pending", 1))
+            self.assertTrue(self.deliver())
+            self.ask()
+            self.assertEqual(self.state(), ("verified", 0))
+
+    def test_certificate_is_gone(self) -> None:
+        """
+        So is one whose certificate is gone.
+        """
+        self.later()
+        self.certificates = []
+        self.ask()
+        self.assertEqual(self.state(), ("pending", 1))
+        self.ask()
+        self.assertEqual(self.state(), ("pending", 1))
+        self.assertTrue(self.deliver())
+        self.ask()
+        self.assertEqual(self.state(), ("verified", 0))
+
+    def test_fails_at_last(self) -> None:
+        """
+        A device that says that it has it, and has not, fails; it is verified once it shows both.
+        """
+        for attempts in (1, 2, 3, 4):
+            self.later()
+            self.installed, self.certificates = [], []
+            self.ask()
+            self.assertEqual(self.state()[1], attempts)
+            self.deliver(brings=False)
+        self.assertEqual(self.state(), ("failed", 4))
+        self.ask()
+        self.installed = [SCEP.identifier]
+        self.ask()
+        self.assertEqual(self.state(), ("failed", 4))
+        self.certificates = [new_certificate(HOST, 9, self.world.now)]
+        self.ask()
+        self.assertEqual(self.state(), ("verified", 0))
+
+
+class UserListTests(DeviceListTests):
+    """
+    The same with a profile of a user, whose list comes after that of the certificates.
+    """
+
+    scope = "User"
+
+    def test_profile_is_gone(self) -> None:
+        """
+        A user's profile that is gone is delivered again.
+        """
+        self.later()
+        self.installed = []
+        self.ask()
+        self.assertEqual(self.state(), ("pending", 1))
+        self.assertTrue(self.deliver())
+
+    def test_fails_at_last(self) -> None:
+        """
+        What has failed is verified by the second round: in the first nothing had listed it before.
+        """
+        for _ in range(4):
+            self.later()
+            self.installed, self.certificates = [], []
+            self.ask()
+            self.deliver(brings=False)
+        self.assertEqual(self.state(), ("failed", 4))
+        self.installed = [SCEP.identifier]
+        self.certificates = [new_certificate(HOST, 9, self.world.now)]
+        self.ask()
+        self.ask()
+        self.assertEqual(self.state(), ("verified", 0))
+
+
+def _of_scope(profile: Profile, scope: str) -> Profile:
+    root = plistlib.loads(profile.content)
+    content = plistlib.dumps(root | {"PayloadScope": scope})
+    return replace(profile, content=content, scope=scope, sha256=sha256(content).hexdigest())
