@@ -91,7 +91,12 @@ class InventoryAnswers:
             )
             return "unreadable"
         if list_name(command, host_uuid) == USER_PROFILE_LIST:
-            inventory = replace(inventory, profiles=None, user_profiles=inventory.profiles)
+            inventory = replace(
+                inventory,
+                profiles=None,
+                user_profiles=inventory.profiles,
+                user_channel=command.enrollment_id,
+            )
         if inventory.unreadable:
             self._metrics.unreadable_certificates.inc(inventory.unreadable)
         await self._verification.take(host_uuid, inventory)

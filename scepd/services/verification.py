@@ -28,7 +28,7 @@ from scepd.profiles.matching import CertificateMatch
 from scepd.services.clock import utc_now
 from scepd.services.inventory_schedule import OSQUERY, InventorySchedule
 from scepd.services.verification_certificates import ExpectedCertificates
-from scepd.services.verification_inventory import Inventory
+from scepd.services.verification_inventory import Inventory, ProfileDates
 from scepd.services.verification_verdict import Evidence, Verdict, verdict
 
 _UNPROVED = (Status.VERIFYING.value, Status.FAILED.value)
@@ -178,7 +178,7 @@ class Verification:
         match: CertificateMatch | None,
     ) -> Evidence:
         return Evidence(
-            inventory.profiles_of(delivery.scope, host.platform),
+            _profiles_for(delivery, host, inventory),
             match,
             is_exact=inventory.is_exact,
             is_whole=not inventory.unreadable,
@@ -273,6 +273,11 @@ class Verification:
             counter(self._ports.metrics.inventories, OSQUERY, kind, outcome).inc()
 
 
+def _profiles_for(delivery: Delivery, host: Host, inventory: Inventory) -> ProfileDates | None:
+    way = delivery.version.enrollment_id
+    return inventory.profiles_of(delivery.scope, host.platform, way)
+
+
 def _listed(deliveries: Sequence[Delivery], host: Host, inventory: Inventory) -> frozenset[str]:
     """
     The deliveries that wait for a proof, or have failed for want of one, and were listed by the
@@ -282,7 +287,7 @@ def _listed(deliveries: Sequence[Delivery], host: Host, inventory: Inventory) ->
         return frozenset()
     found = set()
     for delivery in deliveries:
-        profiles = inventory.profiles_of(delivery.scope, host.platform) or ()
+        profiles = _profiles_for(delivery, host, inventory) or ()
         if delivery.status in _UNPROVED and any(
             identifier == delivery.profile_identifier for identifier, _ in profiles
         ):

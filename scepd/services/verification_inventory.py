@@ -27,6 +27,7 @@ class Inventory:
     :param certificates: each; None likewise.
     :param source: ``osquery`` or ``MDM``.
     :param user_profiles: those of the device's users; None likewise.
+    :param user_channel: the enrollment of the one user who listed them; None: they are all users'.
     :param unreadable: how many certificates were left out as they can't be read.
     """
 
@@ -34,6 +35,7 @@ class Inventory:
     certificates: Sequence[CandidateCertificate] | None
     source: str
     user_profiles: ProfileDates | None = None
+    user_channel: str | None = None
     unreadable: int = 0
 
     @property
@@ -43,13 +45,19 @@ class Inventory:
         """
         return self.source == MDM
 
-    def profiles_of(self, scope: str, platform: str) -> ProfileDates | None:
+    def profiles_of(
+        self, scope: str, platform: str, enrollment_id: str | None = None
+    ) -> ProfileDates | None:
         """
         The profiles among which one of that scope is to be found; None: that is not known.
 
         :param scope: PayloadScope, ``System`` or ``User``.
         :param platform: of the host; only Macs keep the profiles of users apart.
+        :param enrollment_id: by which it went; None: whichever.
         """
         if scope != "User" or platform != "macos":
             return self.profiles
+        if None not in (self.user_channel, enrollment_id) and self.user_channel != enrollment_id:
+            # What one user has says nothing of another one.
+            return None
         return self.user_profiles

@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
+    ScalarSelect,
     Select,
     delete,
     func,
     select,
     text,
+    true,
     update,
 )
 
@@ -29,6 +32,7 @@ from scepd.model import (
     UnprovedDelivery,
     list_name,
 )
+from scepd.profiles.lifecycle import Status
 from scepd.storage import tables
 from scepd.storage.activities import insert_activity
 from scepd.storage.clock import utc_now
@@ -197,16 +201,24 @@ def _forget_answered(connection: Connection, uuid: str | None) -> bool:
     return True
 
 
-def _looks() -> Select[tuple[object, ...]]:
+def _user_channel(some: ColumnElement[bool]) -> ScalarSelect[str]:
     # What goes by another enrollment than the device's own goes to its user.
-    user_channel = (
+    return (
         select(host_profile.c.enrollment_id)
         .where(
             host_profile.c.host_uuid == _COLUMNS.host_uuid,
             host_profile.c.enrollment_id != _COLUMNS.host_uuid,
+            some,
         )
         .limit(1)
         .scalar_subquery()
+    )
+
+
+def _looks() -> Select[tuple[object, ...]]:
+    # Of several users that one who has something to prove.
+    user_channel = func.coalesce(
+        _user_channel(host_profile.c.status == Status.VERIFYING.value), _user_channel(true())
     )
     return (
         select(

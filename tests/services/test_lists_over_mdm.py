@@ -16,7 +16,13 @@ from scepd.services.verification_inventory import Inventory
 from tests.storage import records
 from tests.storage.inline import InlineDatabase
 from tests.support.at_once import at_once
-from tests.support.lifecycle_world import SCEP, LifecycleWorld, new_certificate
+from tests.support.lifecycle_world import (
+    MINE,
+    SCEP,
+    LifecycleWorld,
+    channel_of,
+    new_certificate,
+)
 
 HOST, USER = "H-1", "ann"
 PAST_GRACE = 4000
@@ -188,6 +194,46 @@ class UserListTests(DeviceListTests):
         self.ask()
         self.ask()
         self.assertEqual(self.state(), ("verified", 0))
+
+
+class TwoUsersTests(SynchronousTestCase):
+    """
+    Two users of one Mac, and profiles that go by the one and by the other.
+    """
+
+    def test_other_user(self) -> None:
+        """
+        What one user's list lacks is not missing when it went to another one.
+        """
+        database = InlineDatabase()
+        self.addCleanup(database.engine.dispose)
+        world = LifecycleWorld(database)
+        world.authenticate(HOST)
+        world.set_label(HOST, wanted=True)
+        world.update_token(HOST)
+        world.open_channel(HOST, "ann")
+        activity = records.activity(MINE.uuid, at=world.now)
+        at_once(world.stores.profiles.add_profile(MINE, activity))
+        world.tick()
+        offer = world.poll(HOST, "ann")
+        assert offer is not None
+        world.answer(HOST, offer, "Acknowledged")
+        world.open_channel(HOST, "bob")
+        world.clock.advance(PAST_GRACE)
+        listed = [(MINE.identifier, None)]
+        for user, profiles, status in (
+            ("bob", [], "verifying"),
+            ("ann", listed, "verified"),
+            ("bob", [], "verified"),
+            ("ann", [], "pending"),
+        ):
+            channel = channel_of(HOST, user)
+            inventory = Inventory(None, None, "MDM", profiles, user_channel=channel)
+            at_once(world.verification.take(HOST, inventory))
+            row = world.row(HOST, MINE.uuid)
+            assert row is not None
+            self.assertEqual(row.status, status, user)
+            world.clock.advance(1)
 
 
 def _of_scope(profile: Profile, scope: str) -> Profile:

@@ -284,7 +284,7 @@ class DeliveryContract(StorageTestCase):
         await self.add_corp_profile()
         (due,) = await self.delivery.due_rows("corp", NOON, 10)
         versions = {("H-1", "a-1"): due.version}
-        failed = [records.event(Event.RESOLUTION_FAILED, "why")]
+        failed = [records.event(Event.RESOLUTION_FAILED, detail="why")]
         await self.delivery.happen([records.event(Event.RESENT)], NOON + SECOND, None)
         lease = await self.lease()
         told = await self.delivery.happen(failed, NOON + SECOND, lease, versions)

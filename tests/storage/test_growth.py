@@ -314,6 +314,11 @@ class GrowthTests(SynchronousTestCase):
             uuid = f"H-{number}"
             await checkins.authenticate(records.host(uuid), records.enrollment(uuid), uuid)
             await checkins.update_token(uuid, records.address(), NOON, NOON)
+        lease = await SQLLeaseStore(self.database).take_lease("tick", "one", 60)
+        assert lease is not None
+        # One row for each certificate authority that was added, for a tick or two.
+        while await SQLDeliveryStore(self.database).recover(NOON, lease):
+            pass
 
     async def tick(self) -> None:
         """
@@ -365,7 +370,7 @@ class GrowthTests(SynchronousTestCase):
         self.run_now(self.add_fleet())
         self.steps.clear()
         self.run_now(self.tick())
-        # One row, for seconds, for each certificate authority that was mended.
+        # It is empty, but for seconds.
         scans = [step for step in self.steps if step.startswith("SCAN")]
         self.assertEqual([step for step in scans if "authority_recovery" not in step], [])
         self.assertEqual([step for step in self.steps if "TEMP B-TREE" in step], [])
