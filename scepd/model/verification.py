@@ -20,6 +20,8 @@ class ManagedCertificate:
     :param renew_at: when a newer one should be delivered.
     :param retired_at: when a newer one was seen, or the host or the profile left; None: it counts.
     :param sha256: of the certificate, hex; empty until MDM listed it.
+    :param window_number: of the newest of the host's deliveries that the inventory which first
+        showed it was compared with: later ones did not bring it.
     """
 
     host_uuid: str
@@ -36,6 +38,7 @@ class ManagedCertificate:
     renew_at: datetime
     retired_at: datetime | None = None
     sha256: str = ""
+    window_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Delivery:
         it proves nothing.
     :param certified: whether its certificate was recorded since the window opened.
     :param vouched: whether osquery's newest inventory showed that certificate.
+    :param window_number: of its enrollment window; those of a host are counted as they are opened.
     """
 
     profile_uuid: str
@@ -71,3 +75,4 @@ class Delivery:
     listed_at: datetime | None = None
     certified: bool = False
     vouched: bool = False
+    window_number: int = 0

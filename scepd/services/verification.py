@@ -5,7 +5,7 @@ Inventories: when a host's agent is asked for one, and what they prove.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from twisted.internet.interfaces import IReactorTime
@@ -139,11 +139,13 @@ class Verification:
         self, deliveries: Sequence[Delivery], host: Host, inventory: Inventory
     ) -> _Judgement:
         certificates: list[ManagedCertificate] = []
+        number = max((delivery.window_number for delivery in deliveries), default=0)
         verdicts: list[tuple[Delivery, Verdict]] = []
         for delivery in deliveries:
             match = await self._match(delivery, host, inventory)
             if match is not None and match.certificate is not None:
-                certificates.append(self._managed(delivery, host, match.certificate, inventory))
+                found = self._managed(delivery, host, match.certificate, inventory)
+                certificates.append(replace(found, window_number=number))
             evidence = self._evidence(delivery, host, inventory, match)
             verdicts.append((delivery, verdict(delivery, evidence)))
         listed = _listed(deliveries, host, inventory)

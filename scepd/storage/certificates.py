@@ -53,6 +53,7 @@ def certificate_record(row: Row[tuple[object, ...]]) -> ManagedCertificate:
         row.renew_at,
         row.retired_at,
         sha256=row.sha256,
+        window_number=row.window_number,
     )
 
 
@@ -85,7 +86,12 @@ def record_certificates(
             values = _values(one) | {"host_uuid": host_uuid, "sha1": one.sha1}
             connection.execute(
                 insert(managed_certificate).values(
-                    values | {"first_seen": one.first_seen, "renew_at": one.renew_at}
+                    values
+                    | {
+                        "first_seen": one.first_seen,
+                        "renew_at": one.renew_at,
+                        "window_number": one.window_number,
+                    }
                 )
             )
             known[one.sha1] = one.renew_at

@@ -18,7 +18,6 @@ from scepd.profiles.lifecycle import Operation
 from scepd.storage.tables import (
     device_identity,
     enrollment,
-    enrollment_window,
     host_profile,
     inventory,
     issued_certificate,
@@ -26,6 +25,7 @@ from scepd.storage.tables import (
     profile,
     scep_exchange,
 )
+from scepd.storage.windows import newest_window
 
 _GRANTED = "SUCCESS"
 
@@ -40,6 +40,7 @@ class _Seen:
     first_seen: datetime
     profile_uuid: str
     shown_at: datetime | None
+    window_number: int
 
 
 def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
@@ -58,7 +59,11 @@ def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
     )
     columns = managed_certificate.c
     of_host = select(
-        columns.sha1, columns.first_seen, columns.profile_uuid, columns.shown_at
+        columns.sha1,
+        columns.first_seen,
+        columns.profile_uuid,
+        columns.shown_at,
+        columns.window_number,
     ).where(columns.host_uuid == host_uuid)
     seen = [_Seen(*row) for row in connection.execute(of_host)]
     rows = connection.execute(handed_over).all()
@@ -91,8 +96,10 @@ def _record(
     identities: frozenset[str],
     agent_at: datetime | None,
 ) -> Delivery:
-    window_id, opened_at = _newest_window(connection, row)
-    known = {one.sha1 for one in seen if opened_at is None or one.first_seen < opened_at}
+    window = None
+    if row.ca_name is not None:
+        window = newest_window(connection, row.host_uuid, row.profile_uuid)
+    known = {one.sha1 for one in seen if window is None or one.window_number < window.number}
     certified = [
         one.shown_at or one.first_seen
         for one in seen
@@ -106,32 +113,16 @@ def _record(
         status=row.status,
         delivered_at=row.delivered_at,
         acknowledged_at=row.acknowledged_at,
-        window_opened_at=opened_at,
-        granted=window_id is not None and _was_granted(connection, window_id),
+        window_opened_at=None if window is None else window.opened_at,
+        granted=window is not None and _was_granted(connection, window.id),
         known_sha1s=identities | known,
         scope=row.scope,
         detail=row.detail,
         listed_at=row.listed_at,
         certified=bool(certified),
+        window_number=0 if window is None else window.number,
         vouched=agent_at is not None and any(shown_at >= agent_at for shown_at in certified),
     )
-
-
-def _newest_window(
-    connection: Connection, row: Row[tuple[object, ...]]
-) -> tuple[str | None, datetime | None]:
-    """
-    Id and time of the window that the delivery opened, whatever became of it.
-    """
-    columns = enrollment_window.c
-    newest = (
-        select(columns.id, columns.opened_at)
-        .where(columns.host_uuid == row.host_uuid, columns.profile_uuid == row.profile_uuid)
-        .order_by(columns.opened_at.desc())
-        .limit(1)
-    )
-    found = None if row.ca_name is None else connection.execute(newest).first()
-    return (None, None) if found is None else (found.id, found.opened_at)
 
 
 def _was_granted(connection: Connection, window_id: str) -> bool:

@@ -121,6 +121,7 @@ class GrowthTests(SynchronousTestCase):
         await enrollment.record_refusal(records.exchange("x-2"), redeliver=True)
         await enrollment.exchanges()
         await enrollment.exchanges(host_uuid="H-1", before=NOON + timedelta(hours=1))
+        await enrollment.exchanges_of_delivery("H-1", "a-1")
         await SQLActivityStore(self.database).activities(before_id=9)
         await profiles.remove_profile("a-1", records.activity())
 

@@ -24,8 +24,10 @@ enrollment_window = Table(
     Column("signer_key_sha256", Text),
     Column("transaction_id", Text),
     Column("token_sha256", Text),
+    # The windows of a host are counted: what came before what is never told by two clocks.
+    Column("number", BigInteger, nullable=False, server_default="0"),
     Index(None, "host_uuid", "profile_uuid", "state"),
-    Index(None, "host_uuid", "profile_uuid", "opened_at"),
+    Index(None, "host_uuid", "profile_uuid", "number"),
     Index(None, "profile_uuid", "state"),
 )
 
@@ -48,5 +50,5 @@ scep_exchange = Table(
     Column("failure", Text),
     Index(None, "host_uuid", "started_at", "id"),
     Index(None, "started_at", "id"),
-    Index(None, "window_id"),
+    Index(None, "window_id", "started_at", "id"),
 )
