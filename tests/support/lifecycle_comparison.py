@@ -333,7 +333,7 @@ class LifecycleComparison:
         What should be renewed is.
         """
         self.pass_time()
-        settled = {key for key, row in self.rows.items() if row.status in ("verified", "failed")}
+        settled = {key for key, row in self.rows.items() if row.status != "pending"}
         self.world.renew()
         for key in settled:
             found = self.world.row(*key)
