@@ -230,6 +230,7 @@ class Verification:
             agent_until,
             agent_due_at,
             mdm_due_at,
+            inventory.shown,
         )
 
     def _unsettled_since(self, judged: _Judgement, now: datetime) -> datetime | None:

@@ -18,6 +18,7 @@ from scepd.storage.certificates import (
 )
 from scepd.storage.database import Database
 from scepd.storage.deliveries import deliveries_of
+from scepd.storage.gone_certificates import retire_missing
 from scepd.storage.inventory_rows import record_taken
 from scepd.storage.rows import apply_events
 from scepd.storage.tables import host, managed_certificate
@@ -103,6 +104,7 @@ class SQLVerificationStore:
             show_certificates(connection, host_uuid, certificates, now)
             apply_events(connection, events, now, self._settings)
             if taken is not None:
+                retire_missing(connection, host_uuid, taken, events, now)
                 record_taken(connection, host_uuid, taken, now)
 
         await self._database.write(unit)
