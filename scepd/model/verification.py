@@ -22,6 +22,8 @@ class ManagedCertificate:
     :param sha256: of the certificate, hex; empty until MDM listed it.
     :param window_number: of the newest of the host's deliveries that the inventory which first
         showed it was compared with: later ones did not bring it.
+    :param shared: it is recorded as another profile's, and stands for this one's, too, as nothing
+        tells whose it is; of no use but to be proved by.
     """
 
     host_uuid: str
@@ -39,6 +41,7 @@ class ManagedCertificate:
     retired_at: datetime | None = None
     sha256: str = ""
     window_number: int = 0
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Delivery:
     :param certified: whether its certificate was recorded since the window opened.
     :param vouched: whether osquery's newest inventory showed that certificate.
     :param window_number: of its enrollment window; those of a host are counted as they are opened.
+    :param own_sha1s: of the certificates that count as those of the profile, of whichever delivery.
+    :param others_sha1s: of those that count as another profile's.
     """
 
     profile_uuid: str
@@ -76,3 +81,5 @@ class Delivery:
     certified: bool = False
     vouched: bool = False
     window_number: int = 0
+    own_sha1s: frozenset[str] = frozenset()
+    others_sha1s: frozenset[str] = frozenset()

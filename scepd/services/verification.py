@@ -29,6 +29,7 @@ from scepd.services.clock import utc_now
 from scepd.services.inventory_schedule import OSQUERY, InventorySchedule
 from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.services.verification_inventory import Inventory
+from scepd.services.verification_shares import share_out
 from scepd.services.verification_verdict import Evidence, Verdict, verdict
 
 _UNSETTLED = (Event.CERTIFICATE_MISSED, Event.PROFILE_MISSED)
@@ -141,11 +142,14 @@ class Verification:
         certificates: list[ManagedCertificate] = []
         number = max((delivery.window_number for delivery in deliveries), default=0)
         verdicts: list[tuple[Delivery, Verdict]] = []
-        for delivery in deliveries:
-            match = await self._match(delivery, host, inventory)
+        matched = [(one, await self._match(one, host, inventory)) for one in deliveries]
+        shares = share_out(matched)
+        for delivery, any_match in matched:
+            match = shares.of(delivery, any_match)
             if match is not None and match.certificate is not None:
                 found = self._managed(delivery, host, match.certificate, inventory)
-                certificates.append(replace(found, window_number=number))
+                shared = delivery.profile_uuid in shares.shared
+                certificates.append(replace(found, window_number=number, shared=shared))
             evidence = self._evidence(delivery, host, inventory, match)
             verdicts.append((delivery, verdict(delivery, evidence)))
         listed = _listed(deliveries, host, inventory)

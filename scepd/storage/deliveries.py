@@ -41,6 +41,7 @@ class _Seen:
     profile_uuid: str
     shown_at: datetime | None
     window_number: int
+    retired_at: datetime | None
 
 
 def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
@@ -64,6 +65,7 @@ def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
         columns.profile_uuid,
         columns.shown_at,
         columns.window_number,
+        columns.retired_at,
     ).where(columns.host_uuid == host_uuid)
     seen = [_Seen(*row) for row in connection.execute(of_host)]
     rows = connection.execute(handed_over).all()
@@ -100,6 +102,8 @@ def _record(
     if row.ca_name is not None:
         window = newest_window(connection, row.host_uuid, row.profile_uuid)
     known = {one.sha1 for one in seen if window is None or one.window_number < window.number}
+    counting = [one for one in seen if one.retired_at is None]
+    own = {one.sha1 for one in counting if one.profile_uuid == row.profile_uuid}
     certified = [
         one.shown_at or one.first_seen
         for one in seen
@@ -121,6 +125,8 @@ def _record(
         listed_at=row.listed_at,
         certified=bool(certified),
         window_number=0 if window is None else window.number,
+        own_sha1s=frozenset(own),
+        others_sha1s=frozenset(one.sha1 for one in counting) - own,
         vouched=agent_at is not None and any(shown_at >= agent_at for shown_at in certified),
     )
 

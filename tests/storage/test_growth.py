@@ -330,7 +330,7 @@ class GrowthTests(SynchronousTestCase):
         self.run_now(self.add_fleet())
         self.steps.clear()
         self.run_now(self.renewal())
-        for column, count in (("renew_at", 2), ("expires_at", 5), ("overdue_at", 2)):
+        for column, count in (("renew_at", 3), ("expires_at", 5), ("overdue_at", 2)):
             found = [step for step in self.steps if f"{column}<" in step]
             self.assertEqual(len(found), count, self.steps)
             for search in found:
