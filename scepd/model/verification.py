@@ -58,7 +58,8 @@ class Delivery:
     :param detail: what operators are told of it.
     :param listed_at: when an inventory without dates listed it last; before ``acknowledged_at``
         it proves nothing.
-    :param certified: whether its certificate was recorded since the window opened.
+    :param certified: whether its certificate was recorded since the window opened, and still
+        counts.
     :param vouched: whether osquery's newest inventory showed that certificate.
     :param window_number: of its enrollment window; those of a host are counted as they are opened.
     :param own_sha1s: of the certificates that count as those of the profile, of whichever delivery.

@@ -106,7 +106,7 @@ def _record(
     own = {one.sha1 for one in counting if one.profile_uuid == row.profile_uuid}
     certified = [
         one.shown_at or one.first_seen
-        for one in seen
+        for one in counting
         if one.profile_uuid == row.profile_uuid and one.sha1 not in known
     ]
     return Delivery(
