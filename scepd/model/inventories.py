@@ -96,6 +96,7 @@ class InventoryTaken:
     :param agent_due_at: when the agent is given its queries again; None: as it was. One that
         acknowledged something meanwhile stays due.
     :param mdm_due_at: as in :class:`HostInventory`.
+    :param shown: SHA-1 of each certificate that it listed; None: not of all that there are.
     """
 
     source: str
@@ -106,6 +107,7 @@ class InventoryTaken:
     agent_until: datetime | None
     agent_due_at: datetime | None
     mdm_due_at: datetime | None
+    shown: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

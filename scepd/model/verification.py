@@ -22,6 +22,10 @@ class ManagedCertificate:
     :param renew_at: when a newer one should be delivered.
     :param retired_at: when a newer one was seen, or the host or the profile left; None: it counts.
     :param sha256: of the certificate, hex; empty until MDM listed it.
+    :param window_number: of the newest of the host's deliveries that the inventory which first
+        showed it was compared with: later ones did not bring it.
+    :param shared: it is recorded as another profile's, and stands for this one's, too, as nothing
+        tells whose it is; of no use but to be proved by.
     """
 
     host_uuid: str
@@ -38,6 +42,8 @@ class ManagedCertificate:
     renew_at: datetime
     retired_at: datetime | None = None
     sha256: str = ""
+    window_number: int = 0
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +60,13 @@ class Delivery:
     :param detail: what operators are told of it.
     :param listed_at: when an inventory without dates listed it last; before ``acknowledged_at``
         it proves nothing.
-    :param certified: whether its certificate was recorded since the window opened.
+    :param certified: whether its certificate was recorded since the window opened, and still
+        counts.
     :param vouched: whether osquery's newest inventory showed that certificate.
     :param version: of the assignment, when this was read.
+    :param window_number: of its enrollment window; those of a host are counted as they are opened.
+    :param own_sha1s: of the certificates that count as those of the profile, of whichever delivery.
+    :param others_sha1s: of those that count as another profile's.
     """
 
     profile_uuid: str
@@ -75,3 +85,6 @@ class Delivery:
     certified: bool = False
     vouched: bool = False
     version: RowVersion = field(default_factory=RowVersion, compare=False)
+    window_number: int = 0
+    own_sha1s: frozenset[str] = frozenset()
+    others_sha1s: frozenset[str] = frozenset()

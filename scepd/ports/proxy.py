@@ -85,6 +85,13 @@ class EnrollmentStore(Protocol):
         pending or verifying, make the assignment due at once, at most once per hour and host.
         """
 
+    async def exchanges_of_delivery(
+        self, host_uuid: str, profile_uuid: str, *, limit: int = 100
+    ) -> Sequence[SCEPExchange]:
+        """
+        At most ``limit`` exchanges since a profile was last handed to a host, newest first.
+        """
+
     async def exchanges(
         self, *, host_uuid: str | None = None, before: datetime | None = None, limit: int = 100
     ) -> Sequence[SCEPExchange]:

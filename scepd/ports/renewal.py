@@ -28,7 +28,8 @@ class RenewalStore(Protocol):
     ) -> Sequence[tuple[str, str]]:
         """
         Host and profile of at most ``limit`` assignments whose certificate should be renewed by
-        now, the soonest expiry first: verified ones, and those that failed meanwhile but have a
+        now, the soonest expiry first: verified ones, those whose certificate was seen though their
+        profile was not, and those that failed meanwhile but have a
         certificate that is still good.
 
         :param again_after: how long failed ones are left alone in the last time before expiry, and

@@ -77,10 +77,12 @@ class CertificateMatch:
 
     :param outcome: what the certificates say.
     :param certificate: the one that proves it; the newest when there are several.
+    :param proofs: all that do, the newest first.
     """
 
     outcome: MatchOutcome
     certificate: CandidateCertificate | None = None
+    proofs: tuple[CandidateCertificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,8 @@ def match_certificate(
     ]
     proofs = [each for each in possible if expected.is_meant(each) and expected.is_recent(each)]
     if proofs:
-        newest = max(proofs, key=lambda each: (each.not_before, each.not_after, each.sha1))
-        return CertificateMatch(MatchOutcome.PROVED, newest)
+        proofs.sort(key=lambda each: (each.not_before, each.not_after, each.sha1), reverse=True)
+        return CertificateMatch(MatchOutcome.PROVED, proofs[0], tuple(proofs))
     return CertificateMatch(MatchOutcome.NOT_IDENTIFIED if possible else MatchOutcome.NOT_YET)
 
 

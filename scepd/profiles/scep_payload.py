@@ -16,6 +16,7 @@ from scepd.profiles.occurrences import Path, shown_path
 from scepd.profiles.variables import (
     MARKER_LENGTH,
     RENEWAL_NAMES,
+    authority_of,
     find_variables,
     remove_variables,
     spelled,
@@ -207,3 +208,25 @@ def weaknesses(payload: SCEPPayload) -> Iterator[str]:
         )
     if kind != "RSA":
         yield f"{shown_path(payload.path('Key Type'))}: the key's type should be RSA."
+    if _asks_us(payload) and not _is_marked(payload):
+        yield (
+            f"{shown_path(payload.path('Subject'))}: without {spelled('SCEP_RENEWAL_ID')} in its "
+            "organizational unit (OU) the certificate is told from others of the same certificate "
+            "authority by the rest of its subject only, which no other profile of a host must "
+            "share."
+        )
+
+
+def _asks_us(payload: SCEPPayload) -> bool:
+    """
+    Whether its certificate comes through the proxy, and so is renewed.
+    """
+    url = payload.content.get("URL")
+    return isinstance(url, str) and any(authority_of(name) for name in find_variables(url))
+
+
+def _is_marked(payload: SCEPPayload) -> bool:
+    """
+    Whether an OU or CN of its subject holds the renewal marker.
+    """
+    return any(RENEWAL_NAMES & set(find_variables(name.value)) for name in payload.names.values())

@@ -9,14 +9,11 @@ from collections.abc import Sequence
 from twisted.internet.interfaces import IReactorTime
 
 from scepd.mdm.commands import REMOVE_PROFILE
-from scepd.model import HostProfile, QueuedCommand, RowEvent, SCEPExchange
+from scepd.model import QueuedCommand, RowEvent, SCEPExchange
 from scepd.ports import AssignmentStore, EnrollmentStore, VerificationStore
 from scepd.profiles.lifecycle import Event
 from scepd.services.clock import utc_now
 from scepd.services.results_errors import detail_of_error, event_of_error
-
-# The exchanges of a host since a hand-over are a handful; of another profile they don't count.
-_MOST_EXCHANGES = 100
 
 
 class CommandErrors:
@@ -55,22 +52,10 @@ class CommandErrors:
 
     async def _failed_install(self, host_uuid: str, profile_uuid: str, reason: str) -> RowEvent:
         row = await self._assignments.assignment(host_uuid, profile_uuid)
-        exchanges = await self._exchanges_of(row) if row is not None else ()
+        exchanges: Sequence[SCEPExchange] = ()
+        if row is not None and row.delivered_at is not None:
+            exchanges = await self._exchanges.exchanges_of_delivery(host_uuid, profile_uuid)
         certificates = await self._verification.certificates(host_uuid)
         of_profile = [known for known in certificates if known.profile_uuid == profile_uuid]
         event = event_of_error(exchanges, of_profile, utc_now(self._clock))
         return RowEvent(host_uuid, profile_uuid, event, detail_of_error(reason, exchanges))
-
-    async def _exchanges_of(self, row: HostProfile) -> Sequence[SCEPExchange]:
-        """
-        The exchanges of an assignment since it was handed over, newest first.
-        """
-        since = row.delivered_at
-        if since is None:
-            return ()
-        known = await self._exchanges.exchanges(host_uuid=row.host_uuid, limit=_MOST_EXCHANGES)
-        return [
-            exchange
-            for exchange in known
-            if exchange.profile_uuid == row.profile_uuid and exchange.started_at >= since
-        ]

@@ -5,7 +5,7 @@ Inventories: when a host's agent is asked for one, and what they prove.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from twisted.internet.interfaces import IReactorTime
@@ -29,6 +29,7 @@ from scepd.services.clock import utc_now
 from scepd.services.inventory_schedule import OSQUERY, InventorySchedule
 from scepd.services.verification_certificates import ExpectedCertificates
 from scepd.services.verification_inventory import Inventory, ProfileDates
+from scepd.services.verification_shares import share_out
 from scepd.services.verification_verdict import Evidence, Verdict, verdict
 
 _UNPROVED = (Status.VERIFYING.value, Status.FAILED.value)
@@ -149,11 +150,16 @@ class Verification:
         self, deliveries: Sequence[Delivery], host: Host, inventory: Inventory
     ) -> _Judgement:
         certificates: list[ManagedCertificate] = []
+        number = max((delivery.window_number for delivery in deliveries), default=0)
         verdicts: list[tuple[Delivery, Verdict]] = []
-        for delivery in deliveries:
-            match = await self._match(delivery, host, inventory)
+        matched = [(one, await self._match(one, host, inventory)) for one in deliveries]
+        shares = share_out(matched)
+        for delivery, any_match in matched:
+            match = shares.of(delivery, any_match)
             if match is not None and match.certificate is not None:
-                certificates.append(self._managed(delivery, host, match.certificate, inventory))
+                found = self._managed(delivery, host, match.certificate, inventory)
+                shared = delivery.profile_uuid in shares.shared
+                certificates.append(replace(found, window_number=number, shared=shared))
             evidence = self._evidence(delivery, host, inventory, match)
             verdicts.append((delivery, verdict(delivery, evidence)))
         listed = _listed(deliveries, host, inventory)
@@ -239,6 +245,7 @@ class Verification:
             agent_until,
             agent_due_at,
             mdm_due_at,
+            inventory.shown,
         )
 
     def _unsettled_since(self, judged: _Judgement, now: datetime) -> datetime | None:

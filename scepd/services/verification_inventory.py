@@ -45,6 +45,15 @@ class Inventory:
         """
         return self.source == MDM
 
+    @property
+    def shown(self) -> frozenset[str] | None:
+        """
+        SHA-1 of each certificate; None: these are not all that it has.
+        """
+        if self.certificates is None or self.unreadable:
+            return None
+        return frozenset(each.sha1 for each in self.certificates)
+
     def profiles_of(
         self, scope: str, platform: str, enrollment_id: str | None = None
     ) -> ProfileDates | None:

@@ -7,9 +7,10 @@ These run inside a caller's unit of work.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, update
 
 from scepd.model import ManagedCertificate
 from scepd.profiles.certificate_renewal import OverdueRule
@@ -17,6 +18,7 @@ from scepd.storage.columns import UTCDateTime
 from scepd.storage.row_writes import IS_CURRENT_OF_ROW
 from scepd.storage.rows import is_of
 from scepd.storage.tables import host_profile, managed_certificate
+from scepd.storage.windows import newest_window
 
 # Made once: each inventory runs them.
 _COLUMNS = managed_certificate.c
@@ -31,7 +33,20 @@ _RETIRE = (
     .where(IS_CURRENT_OF_ROW, _COLUMNS.sha1 != bindparam("newest"))
     .values(retired_at=bindparam("now", type_=UTCDateTime))
 )
-_SEEN = select(_COLUMNS.sha1, _COLUMNS.renew_at).where(_COLUMNS.host_uuid == bindparam("of_host"))
+_SEEN = select(
+    _COLUMNS.sha1, _COLUMNS.renew_at, _COLUMNS.profile_uuid, _COLUMNS.window_number
+).where(_COLUMNS.host_uuid == bindparam("of_host"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """
+    A certificate that is recorded already.
+    """
+
+    renew_at: datetime
+    profile_uuid: str
+    window_number: int
 
 
 def certificate_record(row: Row[tuple[object, ...]]) -> ManagedCertificate:
@@ -53,6 +68,7 @@ def certificate_record(row: Row[tuple[object, ...]]) -> ManagedCertificate:
         row.renew_at,
         row.retired_at,
         sha256=row.sha256,
+        window_number=row.window_number,
     )
 
 
@@ -73,22 +89,24 @@ def record_certificates(
     :param overdue: when the renewal of one is overdue.
     """
     seen = connection.execute(_SEEN, {"of_host": host_uuid})
-    known: dict[str, datetime] = {row.sha1: row.renew_at for row in seen}
+    known = {row.sha1: _Known(*row[1:]) for row in seen}
     for one in certificates:
-        if one.sha1 in known:
-            renew_at = min(known[one.sha1], one.renew_at)
-            _update(connection, host_uuid, one, renew_at)
-            # An assignment without a time has none on purpose: no old certificate gives it one.
-            if not _has_time(connection, host_uuid, one.profile_uuid):
-                continue
+        before = known.get(one.sha1)
+        if one.shared:
+            # Whose it is has the record, and the time of its renewal.
+            if before is not None and _is_of_delivery(connection, one, before.window_number):
+                _expire(connection, one, before.renew_at, one.not_after, now, overdue)
+            continue
+        if before is None:
+            _insert(connection, host_uuid, one)
+            known[one.sha1] = _Known(one.renew_at, one.profile_uuid, one.window_number)
         else:
-            values = _values(one) | {"host_uuid": host_uuid, "sha1": one.sha1}
-            connection.execute(
-                insert(managed_certificate).values(
-                    values | {"first_seen": one.first_seen, "renew_at": one.renew_at}
-                )
-            )
-            known[one.sha1] = one.renew_at
+            _update(connection, host_uuid, one, before)
+            # An assignment without a time has none on purpose: no old certificate gives it one.
+            if not _has_time(connection, host_uuid, one.profile_uuid) and not _is_of_delivery(
+                connection, one, before.window_number
+            ):
+                continue
         _renew_with_newest(connection, host_uuid, one, now, overdue)
 
 
@@ -110,12 +128,43 @@ def show_certificates(
         connection.execute(update(managed_certificate).where(same).values(values))
 
 
+def _insert(connection: Connection, host_uuid: str, one: ManagedCertificate) -> None:
+    values = _values(one) | {
+        "host_uuid": host_uuid,
+        "sha1": one.sha1,
+        "first_seen": one.first_seen,
+        "renew_at": one.renew_at,
+        "window_number": one.window_number,
+    }
+    connection.execute(insert(managed_certificate).values(values))
+
+
 def _update(
-    connection: Connection, host_uuid: str, one: ManagedCertificate, renew_at: datetime
+    connection: Connection, host_uuid: str, one: ManagedCertificate, before: _Known
 ) -> None:
-    same = (managed_certificate.c.host_uuid == host_uuid) & (managed_certificate.c.sha1 == one.sha1)
-    values = _values(one) | {"renew_at": renew_at}
-    connection.execute(update(managed_certificate).where(same).values(values))
+    values = _values(one) | {"renew_at": min(before.renew_at, one.renew_at)}
+    if one.profile_uuid != before.profile_uuid:
+        # With the profile that it was taken for it may have counted no more.
+        values["retired_at"] = None
+    connection.execute(update(managed_certificate).where(_is_same(host_uuid, one)).values(values))
+
+
+def _is_same(host_uuid: str, one: ManagedCertificate) -> ColumnElement[bool]:
+    return (_COLUMNS.host_uuid == host_uuid) & (_COLUMNS.sha1 == one.sha1)
+
+
+def _is_of_delivery(connection: Connection, one: ManagedCertificate, window_number: int) -> bool:
+    """
+    Whether a certificate was recorded since the assignment was handed over, with no other hand-over
+    since it was judged.
+    """
+    handed_over = select(host_profile.c.host_uuid).where(
+        is_of(one.host_uuid, one.profile_uuid), host_profile.c.delivered_at.is_not(None)
+    )
+    if connection.scalar(handed_over) is None:
+        return False
+    window = newest_window(connection, one.host_uuid, one.profile_uuid)
+    return window is not None and window.number <= min(window_number, one.window_number)
 
 
 def _has_time(connection: Connection, host_uuid: str, profile_uuid: str) -> bool:
@@ -139,16 +188,35 @@ def _renew_with_newest(
     key = {"row_host": host_uuid, "row_profile": seen.profile_uuid}
     row = connection.execute(_NEWEST, key).first()
     if row is None:
-        return
+        # One that was taken for another's retired it; it is there, and there is no other one.
+        if not _is_of_delivery(connection, seen, seen.window_number):
+            return
+        counts = update(managed_certificate).where(_is_same(host_uuid, seen))
+        connection.execute(counts.values(retired_at=None))
+        row = connection.execute(_NEWEST, key).one()
     connection.execute(_RETIRE, key | {"newest": row.sha1, "now": now})
-    overdue_at = overdue.overdue_at(row.renew_at, row.not_after)
-    values = {"renew_at": row.renew_at, "expires_at": row.not_after, "overdue_at": overdue_at}
-    if row.not_after > now and overdue_at > now:
+    _expire(connection, seen, row.renew_at, row.not_after, now, overdue)
+
+
+def _expire(
+    connection: Connection,
+    seen: ManagedCertificate,
+    renew_at: datetime,
+    not_after: datetime,
+    now: datetime,
+    overdue: OverdueRule,
+) -> None:
+    overdue_at = overdue.overdue_at(renew_at, not_after)
+    values: dict[str, object] = {
+        "renew_at": renew_at,
+        "expires_at": not_after,
+        "overdue_at": overdue_at,
+    }
+    if not_after > now and overdue_at > now:
         # What operators were told before is over, so that they are told of the next case.
         values["alarm"] = ""
-    connection.execute(
-        update(host_profile).where(is_of(host_uuid, seen.profile_uuid)).values(values)
-    )
+    same = is_of(seen.host_uuid, seen.profile_uuid)
+    connection.execute(update(host_profile).where(same).values(values))
 
 
 def _values(one: ManagedCertificate) -> dict[str, object]:

@@ -19,7 +19,6 @@ from scepd.storage.row_columns import version_of
 from scepd.storage.tables import (
     device_identity,
     enrollment,
-    enrollment_window,
     host_profile,
     inventory,
     issued_certificate,
@@ -27,7 +26,7 @@ from scepd.storage.tables import (
     profile,
     scep_exchange,
 )
-from scepd.storage.windows import GRANTED
+from scepd.storage.windows import GRANTED, NumberedWindow, newest_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,8 @@ class _Seen:
     first_seen: datetime
     profile_uuid: str
     shown_at: datetime | None
+    window_number: int
+    retired_at: datetime | None
 
 
 def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
@@ -58,7 +59,12 @@ def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
     )
     columns = managed_certificate.c
     of_host = select(
-        columns.sha1, columns.first_seen, columns.profile_uuid, columns.shown_at
+        columns.sha1,
+        columns.first_seen,
+        columns.profile_uuid,
+        columns.shown_at,
+        columns.window_number,
+        columns.retired_at,
     ).where(columns.host_uuid == host_uuid)
     seen = [_Seen(*row) for row in connection.execute(of_host)]
     rows = connection.execute(handed_over).all()
@@ -91,11 +97,15 @@ def _record(
     identities: frozenset[str],
     agent_at: datetime | None,
 ) -> Delivery:
-    opened_at, granted = _newest_window(connection, row)
-    known = {one.sha1 for one in seen if opened_at is None or one.first_seen < opened_at}
+    window = None
+    if row.ca_name is not None:
+        window = newest_window(connection, row.host_uuid, row.profile_uuid)
+    known = {one.sha1 for one in seen if window is None or one.window_number < window.number}
+    counting = [one for one in seen if one.retired_at is None]
+    own = {one.sha1 for one in counting if one.profile_uuid == row.profile_uuid}
     certified = [
         one.shown_at or one.first_seen
-        for one in seen
+        for one in counting
         if one.profile_uuid == row.profile_uuid and one.sha1 not in known
     ]
     return Delivery(
@@ -106,40 +116,25 @@ def _record(
         status=row.status,
         delivered_at=row.delivered_at,
         acknowledged_at=row.acknowledged_at,
-        window_opened_at=opened_at,
-        granted=granted,
+        window_opened_at=None if window is None else window.opened_at,
+        granted=window is not None and _was_granted(connection, window),
         known_sha1s=identities | known,
         scope=row.scope,
         detail=row.detail,
         listed_at=row.listed_at,
         certified=bool(certified),
+        window_number=0 if window is None else window.number,
+        own_sha1s=frozenset(own),
+        others_sha1s=frozenset(one.sha1 for one in counting) - own,
         vouched=agent_at is not None and any(shown_at >= agent_at for shown_at in certified),
         version=version_of(row),
     )
 
 
-def _newest_window(
-    connection: Connection, row: Row[tuple[object, ...]]
-) -> tuple[datetime | None, bool]:
-    """
-    The time of the window that the delivery opened, whatever became of it, and whether a
-    certificate was granted in it.
-    """
-    columns = enrollment_window.c
-    newest = (
-        select(columns.id, columns.opened_at, columns.granted)
-        .where(columns.host_uuid == row.host_uuid, columns.profile_uuid == row.profile_uuid)
-        .order_by(columns.opened_at.desc())
-        .limit(1)
-    )
-    found = None if row.ca_name is None else connection.execute(newest).first()
-    if found is None:
-        return None, False
-    return found.opened_at, found.granted or _was_granted(connection, found.id)
-
-
-def _was_granted(connection: Connection, window_id: str) -> bool:
+def _was_granted(connection: Connection, window: NumberedWindow) -> bool:
+    if window.granted:
+        return True
     success = select(scep_exchange.c.id).where(
-        scep_exchange.c.window_id == window_id, scep_exchange.c.pki_status == GRANTED
+        scep_exchange.c.window_id == window.id, scep_exchange.c.pki_status == GRANTED
     )
     return connection.scalar(success.limit(1)) is not None

@@ -5,6 +5,7 @@ The proxy's view of windows and exchanges, in the database.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -16,12 +17,23 @@ from scepd.storage.prepared import Prepared
 from scepd.storage.rows import is_of, redeliver
 from scepd.storage.tables import host, host_profile, scep_exchange
 from scepd.storage.window_tokens import fits_token
-from scepd.storage.windows import admission, answer, give_back, live_window, reserve, reserve_open
+from scepd.storage.windows import (
+    admission,
+    answer,
+    give_back,
+    live_window,
+    newest_window,
+    reserve,
+    reserve_open,
+)
 
 _REDELIVERY_PAUSE = timedelta(hours=1)
 _REDELIVERED_STATUSES = ("pending", "verifying")
 _INSTALL = "install"
 _EXCHANGE_COLUMNS = tuple(column.name for column in scep_exchange.c)
+_NEWEST_FIRST = select(scep_exchange).order_by(
+    scep_exchange.c.started_at.desc(), scep_exchange.c.id.desc()
+)
 _INSERT = Prepared(insert(scep_exchange), _EXCHANGE_COLUMNS)
 _ASSIGNED = Prepared(
     select(host_profile.c.host_uuid).where(
@@ -106,14 +118,33 @@ class SQLEnrollmentStore:
         Store the exchange of a PKIOperation that was not let through. With ``redeliver``, and while
         its assignment is pending or verifying, make the assignment due at once, at most once per
         hour and host; it is pending again then.
+
+        One that no window answered belongs to the last one that was opened for its assignment.
         """
 
         def unit(connection: Connection) -> None:
-            _insert(connection, exchange)
+            _insert(connection, _with_window(connection, exchange))
             if redeliver and _may_redeliver(connection, exchange):
                 _redeliver(connection, exchange)
 
         await self._database.write(unit)
+
+    async def exchanges_of_delivery(
+        self, host_uuid: str, profile_uuid: str, *, limit: int = 100
+    ) -> Sequence[SCEPExchange]:
+        """
+        At most ``limit`` exchanges since a profile was last handed to a host, newest first: those
+        of the window that was opened then, and the refusals since.
+        """
+
+        def query(connection: Connection) -> list[SCEPExchange]:
+            window = newest_window(connection, host_uuid, profile_uuid)
+            if window is None:
+                return []
+            page = _NEWEST_FIRST.where(scep_exchange.c.window_id == window.id).limit(limit)
+            return [SCEPExchange(**row) for row in connection.execute(page).mappings()]
+
+        return await self._database.read(query)
 
     async def exchanges(
         self, *, host_uuid: str | None = None, before: datetime | None = None, limit: int = 100
@@ -123,7 +154,7 @@ class SQLEnrollmentStore:
         from the newest.
         """
         columns = scep_exchange.c
-        page = select(scep_exchange).order_by(columns.started_at.desc(), columns.id.desc())
+        page = _NEWEST_FIRST
         if host_uuid is not None:
             page = page.where(columns.host_uuid == host_uuid)
         if before is not None:
@@ -148,6 +179,13 @@ def _is_assigned(connection: Connection, subject: Subject) -> bool:
 
 def _insert(connection: Connection, exchange: SCEPExchange) -> None:
     _INSERT.change(connection, **{name: getattr(exchange, name) for name in _EXCHANGE_COLUMNS})
+
+
+def _with_window(connection: Connection, exchange: SCEPExchange) -> SCEPExchange:
+    if exchange.window_id is not None:
+        return exchange
+    window = newest_window(connection, exchange.host_uuid, exchange.profile_uuid)
+    return exchange if window is None else replace(exchange, window_id=window.id)
 
 
 def _may_redeliver(connection: Connection, exchange: SCEPExchange) -> bool:

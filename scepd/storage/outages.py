@@ -76,7 +76,7 @@ def outage_of(connection: Connection, host_uuid: str, profile_uuid: str, now: da
     newest_first = (
         select(_WINDOWS.opened_at, answered)
         .where(_WINDOWS.host_uuid == host_uuid, _WINDOWS.profile_uuid == profile_uuid)
-        .order_by(_WINDOWS.opened_at.desc())
+        .order_by(_WINDOWS.number.desc())
         .limit(_MOST_DELIVERIES)
     )
     times: list[datetime] = []

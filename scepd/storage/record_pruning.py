@@ -179,14 +179,14 @@ def _is_last_window() -> ColumnElement[bool]:
     same = enrollment_window.alias("same").c
     row = host_profile.c
     # Not as a row that doesn't exist: a server might read the whole table for all of them at once.
-    newest = select(func.max(same.opened_at)).where(
+    newest = select(func.max(same.number)).where(
         same.host_uuid == _WINDOW.host_uuid, same.profile_uuid == _WINDOW.profile_uuid
     )
     return and_(
         exists().where(
             row.host_uuid == _WINDOW.host_uuid, row.profile_uuid == _WINDOW.profile_uuid
         ),
-        _WINDOW.opened_at == newest.scalar_subquery(),
+        _WINDOW.number == newest.scalar_subquery(),
     )
 
 

@@ -68,6 +68,9 @@ def _due(status: Status, *some: ColumnElement[bool]) -> Select[tuple[object, ...
 
 # Made once: each run needs them.
 _DUE = _due(Status.VERIFIED)
+# What was due before the device acknowledged is answered by this very delivery, though its
+# certificate was not seen yet.
+_DUE_UNPROVED = _due(Status.VERIFYING, _COLUMNS.renew_at > _COLUMNS.acknowledged_at)
 _DUE_AGAIN = _due(
     Status.FAILED,
     _COLUMNS.expires_at > _time("now"),
@@ -111,8 +114,8 @@ class SQLRenewalStore:
     ) -> Sequence[tuple[str, str]]:
         """
         Host and profile of at most ``limit`` assignments whose certificate should be renewed by
-        now, the soonest expiry first: verified ones, and those that failed meanwhile but have a
-        certificate that is still good.
+        now, the soonest expiry first: verified ones, those whose certificate was seen though their
+        profile was not, and those that failed meanwhile but have a certificate that is still good.
 
         :param again_after: how long failed ones are left alone in the last time before expiry, and
             before that; the last time is as long as the latter.
@@ -127,7 +130,8 @@ class SQLRenewalStore:
         }
 
         def query(connection: Connection) -> list[tuple[str, str]]:
-            found = [*connection.execute(_DUE, values), *connection.execute(_DUE_AGAIN, values)]
+            searches = (_DUE, _DUE_UNPROVED, _DUE_AGAIN)
+            found = [row for one in searches for row in connection.execute(one, values)]
             found.sort(key=lambda row: (row.expires_at, row.host_uuid, row.profile_uuid))
             return [(row.host_uuid, row.profile_uuid) for row in found[:limit]]
 
@@ -237,8 +241,11 @@ class SQLRenewalStore:
 def _is_due(row: AssignmentRow, now: datetime) -> bool:
     if None in (row.enrollment_id, row.ca_name) or row.operation != Operation.INSTALL.value:
         return False
-    is_settled = row.status in (Status.VERIFIED.value, Status.FAILED.value)
-    return is_settled and row.renew_at is not None and row.renew_at <= now
+    if row.renew_at is None or row.renew_at > now:
+        return False
+    if row.status == Status.VERIFYING.value:
+        return row.acknowledged_at is not None and row.renew_at > row.acknowledged_at
+    return row.status in (Status.VERIFIED.value, Status.FAILED.value)
 
 
 def _keep_order(connection: Connection, events: Sequence[RowEvent], now: datetime) -> None:

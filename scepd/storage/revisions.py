@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 
-NEWEST = "0018"
+NEWEST = "0019"
 """
 The revision of the newest migration: that of a database with the tables of this scepd.
 """

@@ -21,6 +21,10 @@ from scepd.profiles.lifecycle import (
 )
 
 _LEAST_RENEWAL_WAIT = timedelta(minutes=1)
+FORGETTING = (Event.ENROLLED_ANEW, Event.USER_CHANNEL_ENDED)
+"""
+After these nothing is left of what the device, or its user, had.
+"""
 _FAR = datetime.max.replace(tzinfo=UTC)
 
 _MISSES = (Event.PROFILE_MISSED_PAST_GRACE, Event.CERTIFICATE_MISSED_PAST_GRACE)
@@ -94,7 +98,7 @@ def delivery_columns(
     elif event is Event.INVENTORY_PROVED:
         # The acknowledgement was lost: without a time the profile could go missing unseen.
         columns["acknowledged_at"] = row.acknowledged_at or now
-    elif event in (Event.ENROLLED_ANEW, Event.USER_CHANNEL_ENDED):
+    elif event in FORGETTING:
         columns["offered"] = False
     return columns
 
@@ -104,12 +108,12 @@ def renewal_columns(
 ) -> dict[str, object]:
     """
     The columns that bring a renewal, or tell that one is overdue: an older certificate must not
-    bring one of a certificate that can't be told, and what a device had before it enrolled anew
-    counts no more.
+    bring one of a certificate that can't be told, and what a device had before it enrolled anew,
+    or a user who is gone, counts no more.
 
     :param overdue: tells how soon what was delivered must be seen.
     """
-    if event is Event.ENROLLED_ANEW:
+    if event in FORGETTING:
         return {"renew_at": None, "expires_at": None, "overdue_at": None, "alarm": ""}
     columns: dict[str, object] = {
         "renew_at": row.renew_at,

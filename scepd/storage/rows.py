@@ -29,6 +29,7 @@ from scepd.storage.chunks import chunks
 from scepd.storage.first_assignments import ProfileContent, profile_content
 from scepd.storage.outages import outage_of
 from scepd.storage.row_columns import (
+    FORGETTING,
     AssignmentRow,
     delivery_columns,
     due_after,
@@ -226,7 +227,7 @@ class RowChanges:
         self._ahead.pop((row.host_uuid, row.profile_uuid), None)
         self._change_outbox(row, change, command)
         self._change_window(row, change, event.event, window)
-        if change.remove_row or event.event is Event.ENROLLED_ANEW:
+        if change.remove_row or event.event in FORGETTING:
             self._writes.retired.append((row.host_uuid, row.profile_uuid))
         if change.remove_row:
             self._writes.removed.append((row.host_uuid, row.profile_uuid))

@@ -20,6 +20,7 @@ from scepd.storage.certificates import (
 from scepd.storage.database import Database
 from scepd.storage.deliveries import deliveries_of
 from scepd.storage.enrollments import USER_KINDS
+from scepd.storage.gone_certificates import retire_missing
 from scepd.storage.inventory_rows import record_taken
 from scepd.storage.rows import RowChanges, apply_events
 from scepd.storage.tables import enrollment, host, host_profile, managed_certificate
@@ -133,6 +134,7 @@ class SQLVerificationStore:
             apply_events(connection, current, now, self._settings)
             if taken is not None:
                 still = replace(taken, listed=taken.listed - changed)
+                retire_missing(connection, host_uuid, still, current, now)
                 record_taken(connection, host_uuid, still, now)
             return current
 

@@ -7,10 +7,20 @@ reservation that ends without an answer leads back to where it came from.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from scepd.model import (
     Admission,
@@ -94,14 +104,39 @@ _LOCKED = _GIVEN_BACK.values(
     signer_key_sha256=bindparam("key"),
     transaction_id=bindparam("transaction"),
 )
+_NEWEST = (
+    select(_COLUMNS.id, _COLUMNS.opened_at, _COLUMNS.number, _COLUMNS.granted)
+    .where(
+        _COLUMNS.host_uuid == bindparam("of_host"),
+        _COLUMNS.profile_uuid == bindparam("of_profile"),
+    )
+    .order_by(_COLUMNS.number.desc())
+    .limit(1)
+)
 _LOCK = Prepared(_LOCKED)
 _LOCK_PENDING = Prepared(_LOCKED.values(deadline=bindparam("until")))
 
 
+@dataclass(frozen=True, slots=True)
+class NumberedWindow:
+    """
+    A window, and how many of its host were opened until then.
+
+    :param granted: whether a forgotten exchange of it brought a certificate.
+    """
+
+    id: str
+    opened_at: datetime
+    number: int
+    granted: bool
+
+
 def insert_window(connection: Connection, window: EnrollmentWindow) -> None:
     """
-    Store a window.
+    Store a window, as the newest of its host.
     """
+    newest = func.coalesce(func.max(_COLUMNS.number), 0)
+    following = select(newest + 1).where(_COLUMNS.host_uuid == window.host_uuid)
     connection.execute(
         insert(enrollment_window).values(
             id=window.id,
@@ -116,8 +151,20 @@ def insert_window(connection: Connection, window: EnrollmentWindow) -> None:
             signer_key_sha256=window.signer_key_sha256,
             transaction_id=window.transaction_id,
             token_sha256=window.token_sha256,
+            number=following.scalar_subquery(),
         )
     )
+
+
+def newest_window(
+    connection: Connection, host_uuid: str, profile_uuid: str
+) -> NumberedWindow | None:
+    """
+    The window that the newest delivery of a profile opened, whatever became of it; None: none did.
+    The clocks of nodes differ, so that the time does not tell which it is.
+    """
+    row = connection.execute(_NEWEST, {"of_host": host_uuid, "of_profile": profile_uuid}).first()
+    return None if row is None else NumberedWindow(*row)
 
 
 def close_windows(connection: Connection, some: ColumnElement[bool]) -> None:

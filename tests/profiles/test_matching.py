@@ -217,9 +217,12 @@ class MatchCertificateTests(SynchronousTestCase):
         best = found(not_before=NOW + _MINUTE, not_after=long)
         others = [found(), found(not_before=NOW - _MINUTE, not_after=long), found("CN = other")]
         others.append(found(not_before=NOW + _MINUTE, not_after=NOW + timedelta(days=1)))
-        expected = CertificateMatch(MatchOutcome.PROVED, best)
         for candidates in ([best, *others], [*others, best]):
-            self.assertEqual(match_certificate(expectation(), candidates), expected)
+            match = match_certificate(expectation(), candidates)
+            self.assertEqual((match.outcome, match.certificate), (MatchOutcome.PROVED, best))
+            dates = [(each.not_before, each.not_after) for each in match.proofs]
+            self.assertEqual(dates, sorted(dates, reverse=True))
+            self.assertEqual(len(match.proofs), 4)
 
     def test_unknown_variables(self) -> None:
         """
@@ -253,7 +256,7 @@ class MatchCertificateTests(SynchronousTestCase):
         candidate, own = candidate_from_der(der), candidate_from_der(authority.certificate)
         assert candidate is not None and own is not None
         match = match_certificate(expectation(), [own, candidate])
-        self.assertEqual(match, CertificateMatch(MatchOutcome.PROVED, candidate))
+        self.assertEqual(match, CertificateMatch(MatchOutcome.PROVED, candidate, (candidate,)))
         self.assertEqual(candidate.sha256, hashlib.sha256(der).hexdigest())
         own = replace(own, not_before=NOW)
         self.assertEqual(self.outcome(own), MatchOutcome.NOT_YET)

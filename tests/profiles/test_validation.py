@@ -5,6 +5,7 @@ Tests for the checks of an upload: every row of the table, with its message and 
 from __future__ import annotations
 
 import plistlib
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -69,10 +70,14 @@ class AcceptedTests(SynchronousTestCase):
 
     def test_sample(self) -> None:
         """
-        The sample profile passes as it is, for the authority that it names.
+        The sample profile passes as it is, for the authority that it names; only that its subject
+        has no renewal marker is unwise.
         """
+        found = validate_profile(SAMPLE, known_authorities={"Test_SCEP"})
+        (warning,) = found.warnings
+        self.assertIn(".Subject: without $FLEET_VAR_SCEP_RENEWAL_ID", warning)
         self.assertEqual(
-            validate_profile(SAMPLE, known_authorities={"Test_SCEP"}),
+            replace(found, warnings=()),
             ValidatedProfile(
                 identifier="Fleet.custom.SCEP",
                 display_name="SCEP proxy cert",
@@ -179,6 +184,25 @@ class AcceptedTests(SynchronousTestCase):
         content = {"PayloadType": "com.apple.security.scep", "PayloadContent": {}}
         found = validate_profile(xml(profile(content)), known_authorities=())
         self.assertEqual(found.warnings, expected[:1])
+
+    def test_unmarked(self) -> None:
+        """
+        A subject without a renewal marker is a warning where a certificate is to be renewed.
+        """
+        subject = [[["CN", "%SerialNumber%"]]]
+        unmarked = xml(profile(scep_payload(Subject=subject)))
+        (warning,) = validate_profile(unmarked, known_authorities={"X"}).warnings
+        self.assertEqual(
+            warning,
+            f"{_CONTENT}.Subject: without $FLEET_VAR_SCEP_RENEWAL_ID in its organizational unit "
+            "(OU) the certificate is told from others of the same certificate authority by the "
+            "rest of its subject only, which no other profile of a host must share.",
+        )
+        fixed = xml(profile(scep_payload(Challenge="c", URL="https://ca", Subject=subject)))
+        self.assertEqual(validate_profile(fixed, known_authorities=()).warnings, ())
+        for name in ("SCEP_RENEWAL_ID", "CERTIFICATE_RENEWAL_ID"):
+            marked = xml(profile(scep_payload(Subject=[[["CN", f"a $FLEET_VAR_{name}"]]])))
+            self.assertEqual(validate_profile(marked, known_authorities={"X"}).warnings, ())
 
 
 class RefusedTests(SynchronousTestCase):

@@ -195,6 +195,10 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     # Renewals.
     ("old", [RENEW, delivered()]),
     ("old", [RENEW, delivered("FAILURE", "Error"), delivered("FAILURE", "Error", after=90000)]),
+    (
+        "verifying",
+        [moved("lose"), moved("inventory"), ("wait", (70 * 86400,)), RENEW, delivered()],
+    ),
     ("old", [operated("content"), GONE, TICK, ("wait", (90000,)), RENEW, BACK]),
     # Labels and facts.
     ("new", [operated("no label", PLAIN), operated("label", PLAIN)]),
@@ -208,7 +212,6 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
 UNREACHED = frozenset(
     {
         ("install pending", Event.AUTHORITY_RECOVERED),
-        ("install verifying", Event.RENEWAL_DUE),
         ("install verifying", Event.UNASSIGNED_UNOFFERED),
         ("install verified", Event.UNASSIGNED_UNOFFERED),
         ("remove pending", Event.USER_CHANNEL_MISSED),

@@ -60,16 +60,16 @@ class ResultsTestCase(SynchronousTestCase):
         *,
         detail: str = "",
         profile: str = "aPROFILE-1",
-        ago: int = 0,
+        window_id: str | None = None,
         failure: str | None = None,
         milliseconds: int = 5,
     ) -> None:
         """
         Let an exchange have passed the proxy.
         """
-        started = utc_now(self.world.clock) - timedelta(seconds=ago)
+        started = utc_now(self.world.clock)
         record = SCEPExchange(
-            *("id", "UDID-1", profile, "CORP", None, "PKCSReq", "T", pki_status, None),
+            *("id", "UDID-1", profile, "CORP", window_id, "PKCSReq", "T", pki_status, None),
             *(http_status, detail, started, milliseconds, failure),
         )
         self.world.exchanges.settled.append((record, WindowOutcome.LOCK, None))
@@ -279,7 +279,7 @@ class FaultTests(ResultsTestCase):
         """
         Outages before the hand-over, or with another profile, say nothing.
         """
-        self.exchange(502, ago=3600)
+        self.exchange(502, window_id="of an earlier delivery")
         self.exchange(502, profile="aPROFILE-2")
         self.assertEqual(self.event(), Event.ERROR_REPORTED)
 

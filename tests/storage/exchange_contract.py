@@ -39,6 +39,27 @@ class ExchangeContract(StorageTestCase):
         await self.enrollment.record_refusal(bare, redeliver=False)
         self.assertEqual(await self.enrollment.exchanges(), [bare, records.exchange()])
 
+    async def test_of_delivery(self) -> None:
+        """
+        The exchanges of a delivery are those of its window, whatever the clocks say, and what was
+        refused since it was opened, newest first.
+        """
+        await self.assignments.open_window(records.window("w-1"))
+        old = records.exchange("x-1", started_at=NOON + HOUR)
+        await self.enrollment.settle_window(old, WindowOutcome.LOCK, None)
+        refused = records.exchange("x-2", window_id=None, started_at=NOON + HOUR)
+        await self.enrollment.record_refusal(refused, redeliver=False)
+        await self.assignments.open_window(records.window("w-2", opened_at=NOON - SECOND))
+        new = records.exchange("x-3", window_id="w-2", started_at=NOON - HOUR)
+        await self.enrollment.settle_window(new, WindowOutcome.LOCK, None)
+        refused = records.exchange("x-4", window_id=None, started_at=NOON - SECOND)
+        await self.enrollment.record_refusal(refused, redeliver=False)
+        found = await self.enrollment.exchanges_of_delivery("H-1", "a-1")
+        self.assertEqual(found, [replace(refused, window_id="w-2"), new])
+        found = await self.enrollment.exchanges_of_delivery("H-1", "a-1", limit=1)
+        self.assertEqual([one.id for one in found], ["x-4"])
+        self.assertEqual(await self.enrollment.exchanges_of_delivery("H-1", "a-2"), [])
+
     async def test_pages(self) -> None:
         """
         Exchanges come newest first, of one host or all, older than a time, at most so many.

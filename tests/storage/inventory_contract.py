@@ -236,7 +236,8 @@ class InventoryContract(StorageTestCase):
             (None, False, False, "System", ""),
         )
         taken = records.taken("osquery", listed=frozenset({"a-1"}))
-        await self.verification.prove("H-1", [records.certificate()], [], NOON, taken)
+        seen = records.certificate(window_number=1)
+        await self.verification.prove("H-1", [seen], [], NOON, taken)
         (found,) = await self.verification.deliveries("H-1")
         self.assertEqual((found.listed_at, found.certified, found.vouched), (NOON, True, True))
         await self.verification.prove("H-1", [], [], NOON + HOUR, records.taken("MDM"))

@@ -126,6 +126,7 @@ class GrowthTests(SynchronousTestCase):
         await enrollment.record_refusal(records.exchange("x-2"), redeliver=True)
         await enrollment.exchanges()
         await enrollment.exchanges(host_uuid="H-1", before=NOON + timedelta(hours=1))
+        await enrollment.exchanges_of_delivery("H-1", "a-1")
         await SQLActivityStore(self.database).activities(before_id=9)
         await profiles.remove_profile("a-1", records.activity())
 
@@ -383,7 +384,7 @@ class GrowthTests(SynchronousTestCase):
         self.run_now(self.add_fleet())
         self.steps.clear()
         self.run_now(self.renewal())
-        for column, count in (("renew_at", 2), ("expires_at", 5), ("overdue_at", 2)):
+        for column, count in (("renew_at", 3), ("expires_at", 5), ("overdue_at", 2)):
             found = [step for step in self.steps if f"{column}<" in step]
             self.assertEqual(len(found), count, self.steps)
             for search in found:

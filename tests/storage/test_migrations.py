@@ -309,6 +309,49 @@ class UserScopeTests(SQLiteFile):
         )
 
 
+class SixteenthRevisionTests(SQLiteFile):
+    """
+    A database of the sixteenth revision, with windows and certificates, is brought to the newest
+    one.
+    """
+
+    async def test_windows(self) -> None:
+        """
+        What was recorded before a window opened is still known to have been, and a window that is
+        opened then is the newest of its host.
+        """
+        _migrate(self.path, "0016")
+        connection = self.second_connection()
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for id, host, opened_at in (("w-1", "H-1", _AT), ("w-2", "H-1", _AT + 9), ("w", "H-2", 7)):
+            connection.execute(
+                "INSERT INTO enrollment_window (id, host_uuid, profile_uuid, ca_name, state,"
+                " opened_at, deadline) VALUES (?, ?, 'a-1', 'corp', 'closed', ?, 0)",
+                (id, host, opened_at),
+            )
+        for sha1, first_seen in (("01", _AT - 1), ("02", _AT), ("03", _AT + 8), ("04", _AT + 99)):
+            connection.execute(
+                "INSERT INTO managed_certificate (host_uuid, sha1, profile_uuid, ca_name, subject,"
+                " issuer, serial, not_before, not_after, source, first_seen, renew_at)"
+                " VALUES ('H-1', ?, 'a-1', '', '', '', '', 0, 0, '', ?, 0)",
+                (sha1, first_seen),
+            )
+        _migrate(self.path, "head")
+        database = self.make_database()
+        database.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(database.stop()))
+        await SQLAssignmentStore(database).open_window(records.window("w-3", opened_at=NOON))
+        windows = connection.execute("SELECT id, number FROM enrollment_window WHERE id != 'w'")
+        numbers = dict(windows.fetchall())
+        self.assertLess(numbers["w-1"], numbers["w-2"])
+        self.assertLess(numbers["w-2"], numbers["w-3"])
+        seen = connection.execute("SELECT sha1, window_number FROM managed_certificate").fetchall()
+        self.assertEqual(
+            dict(seen),
+            {"01": 0, "02": numbers["w-1"], "03": numbers["w-1"], "04": numbers["w-2"]},
+        )
+
+
 class EighthRevisionCertificateTests(SQLiteFile):
     """
     A database of the eighth revision, with certificates, is brought to the newest one.

@@ -92,6 +92,7 @@ class ProofContract(StorageTestCase):
             window_opened_at=NOON,
             granted=False,
             known_sha1s=frozenset(),
+            window_number=1,
         )
         self.assertEqual(await self.verification.deliveries("H-1"), [expected])
         await reserve(self.enrollment)
@@ -151,12 +152,13 @@ class ProofContract(StorageTestCase):
 
     async def test_known_certificates(self) -> None:
         """
-        Known are the certificates of the host that were seen before the window opened.
+        Known are the certificates of the host that were compared with no delivery as new as this
+        one, whatever the clocks said then.
         """
         await self.hand_over()
         await self.prove(
-            records.certificate("01", first_seen=NOON - SECOND, profile_uuid="a-9"),
-            records.certificate("02", first_seen=NOON),
+            records.certificate("01", first_seen=NOON + SECOND, profile_uuid="a-9"),
+            records.certificate("02", first_seen=NOON - SECOND, window_number=1),
         )
         (found,) = await self.verification.deliveries("H-1")
         self.assertEqual(found.known_sha1s, frozenset({"01"}))

@@ -464,6 +464,7 @@ class FakeEnrollments:
     :param settled: (exchange, outcome, signed_by) of each call.
     :param refused: (exchange, redeliver) of each call.
     :param broken: whether every call raises StorageUnavailable.
+    :param window_id: of the window that the newest delivery of any profile opened.
     """
 
     assigned: set[Subject] = field(default_factory=set)
@@ -472,6 +473,7 @@ class FakeEnrollments:
     settled: list[tuple[SCEPExchange, WindowOutcome, SignedBy | None]] = field(default_factory=list)
     refused: list[tuple[SCEPExchange, bool]] = field(default_factory=list)
     broken: bool = False
+    window_id: str | None = None
 
     async def is_assigned(self, subject: Subject) -> bool:
         """
@@ -511,6 +513,18 @@ class FakeEnrollments:
         """
         self._check()
         self.refused.append((exchange, redeliver))
+
+    async def exchanges_of_delivery(
+        self, host_uuid: str, profile_uuid: str, *, limit: int = 100
+    ) -> Sequence[SCEPExchange]:
+        """
+        Those of the host and profile that have ``window_id``.
+        """
+        return [
+            exchange
+            for exchange in await self.exchanges(host_uuid=host_uuid, limit=limit)
+            if exchange.profile_uuid == profile_uuid and exchange.window_id == self.window_id
+        ]
 
     async def exchanges(
         self, *, host_uuid: str | None = None, before: datetime | None = None, limit: int = 100

@@ -15,6 +15,7 @@ from scepd.profiles.transitions import WAITS_FOR_USER_CHANNEL
 from scepd.storage.tables import command, host_profile, metadata
 from scepd.storage.tables import profile as profile_table
 from tests.storage.inline import InlineDatabase
+from tests.support.at_once import at_once
 from tests.support.fake_mdm_world import chain_item
 from tests.support.lifecycle_device import Device
 from tests.support.lifecycle_model import ModelHost, ModelRow
@@ -336,7 +337,7 @@ class LifecycleComparison:
         What should be renewed is.
         """
         self.pass_time()
-        settled = {key for key, row in self.rows.items() if row.status in ("verified", "failed")}
+        settled = {key for key, row in self.rows.items() if row.status != "pending"}
         self.world.renew()
         for key in settled:
             found = self.world.row(*key)
@@ -525,6 +526,7 @@ class LifecycleComparison:
         device = self.devices[uuid]
         shown = list(device.certificates) if shows_certificates else []
         recorded = self.recorded(uuid)
+        counting = [one.first_seen for one in self.world.certificates(uuid)]
         tells_of_users = bool(self.hosts[uuid].channels)
         of_users = device.user_profiles() if tells_of_users else None
         self.world.take_inventory(uuid, device.profiles(), shown, of_users)
@@ -538,7 +540,7 @@ class LifecycleComparison:
                     for one in shown
                 )
                 opened = row.window_opened
-                certified = opened is not None and any(at >= opened for at in recorded.values())
+                certified = opened is not None and any(at >= opened for at in counting)
                 row.inventory(
                     self.now,
                     device.installed_at(profile.identifier),
@@ -803,7 +805,8 @@ class LifecycleComparison:
         """
         When the server first saw each certificate of a host.
         """
-        return {one.sha1: one.first_seen for one in self.world.certificates(uuid)}
+        everything = self.world.stores.verification.certificates(uuid, retired=True)
+        return {one.sha1: one.first_seen for one in at_once(everything)}
 
     def certified_until(self, uuid: str) -> datetime | None:
         """

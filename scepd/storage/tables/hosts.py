@@ -4,7 +4,18 @@ Hosts, what they should have, and the certificates that were seen on them.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, false, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    false,
+    text,
+)
 
 from scepd.storage.columns import Facts, UTCDateTime
 from scepd.storage.tables.naming import metadata
@@ -135,5 +146,7 @@ managed_certificate = Table(
     Column("sha256", Text, nullable=False, server_default=""),
     # When a newer one was seen, or the host or the profile left; None: it counts.
     Column("retired_at", UTCDateTime),
+    # Of the host's newest enrollment window when it was first seen.
+    Column("window_number", BigInteger, nullable=False, server_default="0"),
     Index(None, "host_uuid", "not_before", "sha1"),
 )

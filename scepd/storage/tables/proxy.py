@@ -29,8 +29,10 @@ enrollment_window = Table(
     # Until when it is kept, where that is longer than its deadline tells.
     Column("kept_until", UTCDateTime),
     Index("ix_enrollment_window_age", text("coalesce(kept_until, deadline)")),
+    # The windows of a host are counted: what came before what is never told by two clocks.
+    Column("number", BigInteger, nullable=False, server_default="0"),
     Index(None, "host_uuid", "profile_uuid", "state"),
-    Index(None, "host_uuid", "profile_uuid", "opened_at"),
+    Index(None, "host_uuid", "profile_uuid", "number"),
     Index(None, "profile_uuid", "state"),
 )
 
@@ -53,5 +55,5 @@ scep_exchange = Table(
     Column("failure", Text),
     Index(None, "host_uuid", "started_at", "id"),
     Index(None, "started_at", "id"),
-    Index(None, "window_id"),
+    Index(None, "window_id", "started_at", "id"),
 )
