@@ -35,6 +35,9 @@ def step(name: str, *arguments: st.SearchStrategy[object]) -> st.SearchStrategy[
 
 
 hosts = st.sampled_from(HOSTS)
+lists = st.sampled_from(
+    ["profiles", "certificates", "no certificates", "profiles of a user"],
+)
 users = st.sampled_from(USERS)
 uuids = st.sampled_from([profile.uuid for profile in PROFILES])
 pauses = st.sampled_from([30, 61, 301, 601, 1801, 3601, 7 * 3600, 70 * 86400])
@@ -65,6 +68,8 @@ steps = st.one_of(
         st.sampled_from(PROFILES),
     ),
     step("use", hosts, users, st.sampled_from(["appears", "leaves", "poll"])),
+    step("take_list", hosts, lists),
+    step("take_list", hosts, lists),
     step("answer", hosts, st.integers(0, 2), answers),
     step("change_authority", st.sampled_from(["remove", "add", "goes out", "is back"])),
     step(
@@ -114,6 +119,13 @@ def moved(action: str, profile: Profile = SCEP) -> Step:
     The first host does something by itself.
     """
     return "move", ("H-1", action, profile)
+
+
+def listed(kind: str) -> Step:
+    """
+    The first host answers a list over MDM.
+    """
+    return "take_list", ("H-1", kind)
 
 
 def of_other(one: Step) -> Step:
@@ -185,6 +197,23 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     ("new", [delivered("unseen"), HOUR, moved("no certificates")]),
     ("verifying", [HOUR, ("work", ("look for proofs",)), moved("inventory")]),
     ("verifying", [HOUR, HOUR, moved("no certificates"), moved("inventory")]),
+    # What lists over MDM show, one by one.
+    ("verifying", [listed("profiles"), listed("certificates")]),
+    ("verifying", [listed("certificates"), listed("profiles"), listed("profiles of a user")]),
+    ("verified", [moved("lose"), HOUR, listed("profiles"), listed("certificates"), TICK]),
+    ("verified", [HOUR, listed("no certificates"), listed("profiles"), TICK]),
+    (
+        "verified",
+        [moved("lose", MINE), HOUR, listed("profiles of a user"), listed("certificates"), TICK],
+    ),
+    (
+        "failed",
+        [
+            ("work_off", ("H-1", "SUCCESS", "done, but Error")),
+            listed("profiles"),
+            listed("certificates"),
+        ],
+    ),
     # Users.
     ("new", [ANN_LEAVES, operated("content", MINE), operated("resend", MINE), BOB_APPEARS]),
     ("verified", [BOB_APPEARS, ANN_LEAVES, delivered(), ANN_APPEARS, moved("lose", MINE), HOUR]),

@@ -4,7 +4,7 @@ The services of deliveries and the model of the lifecycle, side by side: each st
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import Row, select
 
@@ -12,12 +12,11 @@ from scepd.errors import Conflict
 from scepd.model import Admission, Profile
 from scepd.profiles.lifecycle import Event
 from scepd.profiles.transitions import WAITS_FOR_USER_CHANNEL
-from scepd.storage.tables import command, host_profile, metadata
+from scepd.storage.tables import command, host_profile
 from scepd.storage.tables import profile as profile_table
-from tests.storage.inline import InlineDatabase
-from tests.support.at_once import at_once
 from tests.support.fake_mdm_world import chain_item
-from tests.support.lifecycle_device import Device
+from tests.support.lifecycle_inventories import HOSTS as HOSTS
+from tests.support.lifecycle_inventories import LifecycleInventories
 from tests.support.lifecycle_model import ModelHost, ModelRow
 from tests.support.lifecycle_world import (
     LABELED,
@@ -25,12 +24,10 @@ from tests.support.lifecycle_world import (
     NOT_FOUND,
     PROFILES,
     SCEP,
-    LifecycleWorld,
     Offer,
     new_certificate,
 )
 
-HOSTS = ("H-1", "H-2")
 USERS = ("ann", "bob")
 BEGINNINGS = (
     "new",
@@ -51,31 +48,11 @@ _ROUNDS = 4
 _THERE = ("install", "verified")
 
 
-class LifecycleComparison:
+class LifecycleComparison(LifecycleInventories):
     """
     Two hosts, a profile with a certificate, and two with a label and a fact: one for the device,
     and one for its user.
     """
-
-    def __init__(self, database: InlineDatabase) -> None:
-        self.database = database
-        with database.engine.begin() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
-        self.world = LifecycleWorld(database)
-        self.hosts = {uuid: ModelHost() for uuid in HOSTS}
-        self.rows: dict[tuple[str, str], ModelRow] = {}
-        self.devices = {uuid: Device() for uuid in HOSTS}
-        self.issued = self.changes = 0
-        self.contents = {profile.uuid: 0 for profile in PROFILES}
-        self.has_ca, self.is_out = True, False
-
-    @property
-    def now(self) -> datetime:
-        """
-        The time of the world.
-        """
-        return self.world.now
 
     def begin(self, beginnings: tuple[str, ...]) -> None:
         """
@@ -114,12 +91,6 @@ class LifecycleComparison:
             self.fail_often(uuid, 4)
 
     # -- time --------------------------------------------------------------------------------------
-
-    def pass_time(self, seconds: float = 1.0) -> None:
-        """
-        Let time pass; each step begins with a moment of its own.
-        """
-        self.world.clock.advance(seconds)
 
     def wait(self, seconds: int) -> None:
         """
@@ -518,36 +489,6 @@ class LifecycleComparison:
         if admitted and said in ("SUCCESS", "unseen"):
             self.issue(uuid)
 
-    def take_inventory(self, uuid: str, shows_certificates: bool) -> None:
-        """
-        A device tells what it has; its certificates perhaps not.
-        """
-        self.pass_time()
-        device = self.devices[uuid]
-        shown = list(device.certificates) if shows_certificates else []
-        recorded = self.recorded(uuid)
-        counting = [one.first_seen for one in self.world.certificates(uuid)]
-        tells_of_users = bool(self.hosts[uuid].channels)
-        of_users = device.user_profiles() if tells_of_users else None
-        self.world.take_inventory(uuid, device.profiles(), shown, of_users)
-        for profile in PROFILES:
-            row = self.rows.get((uuid, profile.uuid))
-            if row is not None and (profile is not MINE or tells_of_users):
-                proof = any(
-                    row.window_opened is not None
-                    and one.not_before >= row.window_opened - timedelta(hours=1)
-                    and recorded.get(one.sha1, self.now) >= row.window_opened
-                    for one in shown
-                )
-                opened = row.window_opened
-                certified = opened is not None and any(at >= opened for at in counting)
-                row.inventory(
-                    self.now,
-                    device.installed_at(profile.identifier),
-                    certificate=proof,
-                    certified=certified,
-                )
-
     # -- enrollment --------------------------------------------------------------------------------
 
     def authenticate(self, uuid: str) -> None:
@@ -800,28 +741,6 @@ class LifecycleComparison:
         """
         self.issued += 1
         self.devices[uuid].certificates.append(new_certificate(uuid, self.issued, self.now))
-
-    def recorded(self, uuid: str) -> dict[str, datetime]:
-        """
-        When the server first saw each certificate of a host.
-        """
-        everything = self.world.stores.verification.certificates(uuid, retired=True)
-        return {one.sha1: one.first_seen for one in at_once(everything)}
-
-    def certified_until(self, uuid: str) -> datetime | None:
-        """
-        Until when the newest certificate of the profile is valid that the server knows on a host;
-        None: it knows none that still is.
-        """
-        known = self.world.certificates(uuid)
-        return known[0].not_after if known and known[0].not_after > self.now else None
-
-    def holds_old_certificate(self, uuid: str) -> bool:
-        """
-        Whether the newest certificate that the server knows has little time left.
-        """
-        known = self.world.certificates(uuid)
-        return bool(known) and known[0].not_after - self.now < timedelta(days=34)
 
 
 def state_of(row: StoredRow) -> tuple[object, ...]:

@@ -94,11 +94,17 @@ class Device:
         """
         return offer.identifier in self._installed[offer.user]
 
-    def profiles(self) -> Sequence[tuple[str, datetime]]:
+    def has_installed(self, identifier: str, user: str) -> bool:
         """
-        What is installed for the device itself, and since when.
+        Whether a profile is there for that user.
         """
-        return list(self._installed[""].items())
+        return identifier in self._installed[user]
+
+    def profiles(self, user: str = "") -> Sequence[tuple[str, datetime]]:
+        """
+        What is installed for the device itself, or for a user, and since when.
+        """
+        return list(self._installed[user].items())
 
     def user_profiles(self) -> Sequence[tuple[str, datetime]]:
         """

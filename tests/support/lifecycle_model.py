@@ -76,6 +76,7 @@ class ModelRow:
     :param user: by whose channel it goes; empty: it goes by the device; None: it is for a user, and
         waits for one.
     :param waits: whether the current command waits for its answer.
+    :param listed: when a list over MDM had it.
     :param offered: whether the host was handed the profile since it enrolled.
     :param seen: what the proxy saw since the hand-over, oldest first: a pkiStatus, ``out``,
         ``unseen`` or ``closed``.
@@ -99,6 +100,7 @@ class ModelRow:
     offered: bool = False
     delivered: datetime | None = None
     acknowledged: datetime | None = None
+    listed: datetime | None = None
     window: ModelWindow | None = None
     window_opened: datetime | None = None
     granted: bool = False
@@ -324,6 +326,61 @@ class ModelRow:
         elif self.status == "verifying" and self._is_past_grace(now, times=2):
             self._prove(now)
 
+    def is_certified(self, first_seen: list[datetime]) -> bool:
+        """
+        Whether its certificate was seen since the window of the delivery opened.
+
+        :param first_seen: when each certificate was that counts.
+        """
+        opened = self.window_opened
+        return opened is not None and any(at >= opened for at in first_seen)
+
+    def listed_over_mdm(self, now: datetime, listed: bool | None, *, certified: bool) -> None:
+        """
+        A list of profiles came over MDM, without dates.
+
+        :param listed: whether it has this one; None: it is another list than the profile's.
+        :param certified: whether an inventory showed the certificate of this delivery.
+        """
+        if self.operation == "remove" or self.delivered is None:
+            return
+        if listed is False:
+            self._miss(now)
+            return
+        waits = self.status in ("verifying", "failed")
+        is_there = self.acknowledged is not None and (listed or self._was_listed())
+        has_certificate = not self.needs_ca or (certified and self.status == "verifying")
+        if is_there and has_certificate:
+            self._prove(now)
+        if listed and waits and self.acknowledged is not None:
+            self.listed = now
+
+    def certificates_over_mdm(
+        self, now: datetime, *, proof: bool, certified: bool, is_unsure: bool
+    ) -> None:
+        """
+        A list of certificates came over MDM.
+
+        :param proof: whether it shows the certificate of this delivery.
+        :param certified: whether an inventory did before.
+        :param is_unsure: whether it may be there all the same.
+        """
+        if self.operation == "remove" or self.delivered is None or not self._was_listed():
+            return
+        if not self.needs_ca or proof or (certified and self.status == "verifying"):
+            self._prove(now)
+        elif not self.granted or not is_unsure:
+            self._miss(now)
+        elif self.status == "verifying":
+            self._prove(now)
+
+    def _was_listed(self) -> bool:
+        """
+        Whether a list over MDM had it since it was acknowledged.
+        """
+        acknowledged, listed = self.acknowledged, self.listed
+        return acknowledged is not None and listed is not None and listed >= acknowledged
+
     def _prove(self, now: datetime) -> None:
         if self.status == "verified":
             return
@@ -333,6 +390,7 @@ class ModelRow:
     def _miss(self, now: datetime) -> None:
         if self.status not in ("verifying", "verified") or not self._is_past_grace(now):
             return
+        self.listed = None
         if self.attempts >= _MOST_RETRIES:
             self.status, self.due = "failed", None
         else:
@@ -392,6 +450,7 @@ class ModelRow:
         What was delivered before proves nothing any more.
         """
         self.command, self.waits, self.delivered, self.acknowledged = None, False, None, None
+        self.listed = None
 
     def _pause(self, now: datetime, *, is_out: bool) -> None:
         """

@@ -420,6 +420,23 @@ class LifecycleWorld:
         inventory = Inventory(profiles, certificates, "osquery", user_profiles)
         at_once(self.verification.take(uuid, inventory))
 
+    def take_profiles(self, uuid: str, user: str, profiles: Sequence[tuple[str, datetime]]) -> None:
+        """
+        A device, or a user of it, answers ProfileList, which tells no dates.
+        """
+        listed = [(identifier, None) for identifier, _ in profiles]
+        inventory = Inventory(listed, None, "MDM")
+        if user:
+            channel = channel_of(uuid, user)
+            inventory = Inventory(None, None, "MDM", listed, user_channel=channel)
+        at_once(self.verification.take(uuid, inventory))
+
+    def take_certificates(self, uuid: str, certificates: Sequence[CandidateCertificate]) -> None:
+        """
+        A device answers CertificateList.
+        """
+        at_once(self.verification.take(uuid, Inventory(None, certificates, "MDM")))
+
     def _exchange(self, uuid: str, id: str, window_id: str | None) -> SCEPExchange:
         return records.exchange(
             id,
