@@ -203,6 +203,20 @@ STORIES: Sequence[tuple[str, Sequence[Step]]] = (
     ("verified", [moved("lose"), HOUR, listed("profiles"), listed("certificates"), TICK]),
     ("verified", [HOUR, listed("no certificates"), listed("profiles"), TICK]),
     (
+        "verifying",
+        [
+            *[listed("profiles"), listed("certificates"), moved("lose"), HOUR],
+            *[listed("profiles"), listed("certificates"), TICK],
+        ],
+    ),
+    (
+        "verifying",
+        [
+            *[listed("profiles"), listed("certificates"), HOUR],
+            *[listed("no certificates"), listed("profiles"), TICK],
+        ],
+    ),
+    (
         "verified",
         [moved("lose", MINE), HOUR, listed("profiles of a user"), listed("certificates"), TICK],
     ),

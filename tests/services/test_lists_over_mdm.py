@@ -162,6 +162,32 @@ class DeviceListTests(ListCase):
         self.assertEqual(self.state(), ("verified", 0))
 
 
+class FailedTests(ListCase):
+    """
+    Tests with a profile of the device whose last delivery brought a certificate alone.
+    """
+
+    def test_recorded_certificate(self) -> None:
+        """
+        What was recorded of certificates proves nothing of what has failed: it must be shown again.
+        """
+        for _ in range(4):
+            self.later()
+            self.installed = []
+            self.ask()
+            self.deliver(brings=False)
+            number = int(self.world.clock.seconds())
+            self.certificates = [new_certificate(HOST, number, self.world.now)]
+            self.ask()
+        self.assertEqual(self.state(), ("failed", 4))
+        self.installed, recorded, self.certificates = [SCEP.identifier], self.certificates, []
+        self.take(Inventory([(SCEP.identifier, None)], None, "MDM"))
+        self.assertEqual(self.state(), ("failed", 4))
+        self.certificates = recorded
+        self.ask()
+        self.assertEqual(self.state(), ("verified", 0))
+
+
 class UserListTests(DeviceListTests):
     """
     The same with a profile of a user, whose list comes after that of the certificates.
