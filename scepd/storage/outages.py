@@ -62,8 +62,8 @@ class Outage:
 
 def outage_of(connection: Connection, host_uuid: str, profile_uuid: str, now: datetime) -> Outage:
     """
-    The newest deliveries of an assignment that had no answer, one after the other; that which has
-    failed now is one, whatever else is known of it.
+    The newest deliveries of an assignment that asked and had no answer, one after the other; that
+    which has failed now is one, whatever else is known of it.
     """
     answered = (
         select(_EXCHANGES.id)
@@ -73,9 +73,11 @@ def outage_of(connection: Connection, host_uuid: str, profile_uuid: str, now: da
         )
         .exists()
     )
+    # A device that asked nothing, as it was away or scepd itself was, was in nobody's vain.
+    asked = select(_EXCHANGES.id).where(_EXCHANGES.window_id == _WINDOWS.id).exists()
     newest_first = (
         select(_WINDOWS.opened_at, answered)
-        .where(_WINDOWS.host_uuid == host_uuid, _WINDOWS.profile_uuid == profile_uuid)
+        .where(_WINDOWS.host_uuid == host_uuid, _WINDOWS.profile_uuid == profile_uuid, asked)
         .order_by(_WINDOWS.number.desc())
         .limit(_MOST_DELIVERIES)
     )

@@ -225,8 +225,9 @@ class Stage:
             "scep_proxy.probe_after": "1.0",
             "scep_proxy.probe_longest": "3.0",
             "verification.after_acknowledgement": "2.0",
-            # Longer than agents pause: else their hosts are asked over MDM, too.
-            "verification.agent_silence": f"{max(5.0, 2.5 * agents):.1f}",
-            "verification.interval": f"{max(10.0, 3 * agents):.1f}",
+            # Longer than from one inventory to the next, which comes with a question of the agent:
+            # else all hosts are asked over MDM, too.
+            "verification.agent_silence": f"{max(5.0, 3.5 * agents):.1f}",
+            "verification.interval": f"{max(4.0, 2 * agents):.1f}",
             "verification.grace": f"{max(30.0, 4 * agents):.1f}",
         }

@@ -222,15 +222,27 @@ class OutageContract(StorageTestCase):
             due_at = await self.fails_again(at)
             pauses.append((due_at - at) // MINUTE)
             at = due_at
-        self.assertEqual(pauses, [2, 4, 8, 16, 30, 30])
+        self.assertEqual(pauses, [1, 2, 4, 8, 16, 30])
         row = await self.row()
-        since = "certificate authority without an answer since 2026-03-01T12:00:00Z: no answer"
+        since = "certificate authority without an answer since 2026-03-01T12:01:00Z: no answer"
         self.assertEqual((row.status, row.attempts, row.detail), ("pending", 0, since))
         self.assertEqual(await self.fails_again(at, status="FAILURE") - at, MINUTE)
         at += HOUR
         self.assertEqual(await self.fails_again(at) - at, MINUTE)
         at += 3 * HOUR
         self.assertEqual(await self.fails_again(at) - at, MINUTE)
+
+    async def test_nothing_asked(self) -> None:
+        """
+        Deliveries of which the device asked nothing, as it or scepd was away, make no pause longer.
+        """
+        at = (await self.row_after_error()).due_at
+        assert at is not None
+        for number in range(3):
+            at += MINUTE
+            window = records.window(f"silent-{number}", opened_at=at)
+            await self.assignments.open_window(window)
+        self.assertEqual(await self.fails_again(at + MINUTE) - at, 2 * MINUTE)
 
     async def test_pause_ends(self) -> None:
         """

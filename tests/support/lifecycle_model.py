@@ -39,6 +39,20 @@ class ModelWindow:
 
 
 @dataclass(slots=True)
+class ModelTry:
+    """
+    What became of a hand-over of what asks for a certificate.
+
+    :param asked: whether the device did.
+    :param answered: whether the certificate authority did.
+    """
+
+    opened_at: datetime
+    asked: bool = False
+    answered: bool = False
+
+
+@dataclass(slots=True)
 class ModelHost:
     """
     A device as the server should see it.
@@ -47,8 +61,7 @@ class ModelHost:
     :param left: whether it sent CheckOut last.
     :param channels: since when each user can be reached who can.
     :param redelivered_at: when a closed window last brought, or brings, a re-delivery.
-    :param asked: when what asks for a certificate was handed over, and whether the certificate
-        authority answered, the oldest first.
+    :param tries: hand-overs of what asks for a certificate, the oldest first.
     """
 
     enabled: bool = False
@@ -57,7 +70,7 @@ class ModelHost:
     has_fact: bool = True
     channels: dict[str, datetime] = field(default_factory=dict)
     redelivered_at: datetime | None = None
-    asked: list[tuple[datetime, bool]] = field(default_factory=list)
+    tries: list[ModelTry] = field(default_factory=list)
 
     @property
     def newest_user(self) -> str | None:
@@ -203,7 +216,7 @@ class ModelRow:
         self.seen = []
         if self.needs_ca and self.operation == "install":
             self.window, self.window_opened = ModelWindow(now, now + _WINDOW), now
-            self.host.asked.append((now, False))
+            self.host.tries.append(ModelTry(now))
             self.granted = False
 
     def is_given_up(self, now: datetime) -> bool:
@@ -283,6 +296,8 @@ class ModelRow:
 
         :returns: whether its window let it through.
         """
+        for newest in self.host.tries[-1:]:
+            newest.asked = True
         if self.window is None or not self.window.admits(key, now):
             self.seen.append("closed")
             last = self.host.redelivered_at
@@ -294,7 +309,7 @@ class ModelRow:
             self.window.key = key
         self.granted = self.granted or said == "SUCCESS"
         if said not in ("out", "unseen"):
-            self.host.asked[-1] = (self.host.asked[-1][0], True)
+            self.host.tries[-1].answered = True
         return True
 
     # -- inventories -------------------------------------------------------------------------------
@@ -457,10 +472,10 @@ class ModelRow:
         Wait for the certificate authority, the longer the more deliveries were in vain in a row.
         """
         count, later = 0, None
-        for opened, is_answered in reversed(self.host.asked):
-            if is_answered or (later is not None and later - opened > 2 * _HOUR):
+        for one in reversed([one for one in self.host.tries if one.asked]):
+            if one.answered or (later is not None and later - one.opened_at > 2 * _HOUR):
                 break
-            count, later = count + 1, opened
+            count, later = count + 1, one.opened_at
         pause = timedelta(seconds=min(1800, 60 * 2 ** (max(count, 1) - 1)))
         self.due = now if is_out else now + pause
         self.paused = (self.due, now) if count > 1 else None
