@@ -10,7 +10,10 @@ from sqlalchemy import Connection, insert, select
 
 from scepd.model import Activity
 from scepd.storage.database import Database
+from scepd.storage.prepared import Prepared
 from scepd.storage.tables import activity
+
+_INSERT = Prepared(insert(activity), ["at", "actor", "action", "subject"])
 
 
 class SQLActivityStore:
@@ -44,8 +47,6 @@ def insert_activity(connection: Connection, done: Activity) -> None:
     """
     Store an activity, in the transaction of the change that it tells of.
     """
-    connection.execute(
-        insert(activity).values(
-            at=done.at, actor=done.actor, action=done.action, subject=done.subject
-        )
+    _INSERT.change(
+        connection, at=done.at, actor=done.actor, action=done.action, subject=done.subject
     )

@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from scepd.errors import NotFound
 from scepd.model import EnrollmentWindow, HostProfile
 from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
 from scepd.storage.first_assignments import device_enrolled_at, enabled_device
+from scepd.storage.row_columns import AssignmentRow
 from scepd.storage.rows import is_of
 from scepd.storage.tables import enrollment_window, host, host_profile, profile
 from scepd.storage.user_scope import SYSTEM_SCOPE, USER_SCOPE, is_user_profile, newest_channel_of
@@ -155,7 +156,7 @@ def _values(assignment: HostProfile) -> dict[str, object]:
     }
 
 
-def assignment_record(row: Row[tuple[object, ...]]) -> HostProfile:
+def assignment_record(row: AssignmentRow) -> HostProfile:
     """
     The record of a row of host_profile.
     """

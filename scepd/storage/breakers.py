@@ -10,15 +10,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from scepd.model import Breaker, BreakerState
 from scepd.storage.clock import utc_now
 from scepd.storage.database import Database
 from scepd.storage.outages import end_pauses
+from scepd.storage.prepared import Prepared
 from scepd.storage.tables import ca_breaker
 
 _COLUMNS = ca_breaker.c
+_STATE = Prepared(select(_COLUMNS.state).where(_COLUMNS.ca_name == bindparam("of_ca")))
 _FIELDS = [field.name for field in fields(Breaker)]
 
 
@@ -70,8 +81,7 @@ def is_open(connection: Connection, ca_name: str | None) -> bool:
     """
     Whether the breaker of a certificate authority is open.
     """
-    state = connection.scalar(select(_COLUMNS.state).where(_COLUMNS.ca_name == ca_name))
-    return state == BreakerState.OPEN.value
+    return bool(_STATE.scalar(connection, of_ca=ca_name) == BreakerState.OPEN.value)
 
 
 def forget_breaker(connection: Connection, ca_name: str) -> None:

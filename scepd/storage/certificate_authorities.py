@@ -4,11 +4,21 @@ The certificate authorities that operators added, in the database.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from scepd.errors import Conflict, NotFound
 from scepd.model import Activity, CertificateAuthority, ChallengeMode
@@ -17,6 +27,7 @@ from scepd.profiles.lifecycle import RetrySettings
 from scepd.storage.activities import insert_activity
 from scepd.storage.breakers import forget_breaker
 from scepd.storage.database import Database
+from scepd.storage.prepared import Prepared
 from scepd.storage.recoveries import begin_recovery
 from scepd.storage.tables import (
     certificate_authority,
@@ -25,6 +36,9 @@ from scepd.storage.tables import (
 )
 
 _NAMED_PROFILES = 5
+_OF_NAME = Prepared(
+    select(certificate_authority).where(certificate_authority.c.name == bindparam("of_name"))
+)
 
 
 class SQLCertificateAuthorityStore:
@@ -61,8 +75,12 @@ class SQLCertificateAuthorityStore:
         """
         The one of that name, or None.
         """
-        same = certificate_authority.c.name == name
-        return await self._database.read(lambda connection: _find(connection, same))
+
+        def query(connection: Connection) -> CertificateAuthority | None:
+            row = _OF_NAME.first(connection, of_name=name)
+            return None if row is None else _record(row._asdict())
+
+        return await self._database.read(query)
 
     async def certificate_authority_of_webhook(
         self, webhook_id: str
@@ -280,7 +298,7 @@ def _values(ca: CertificateAuthority) -> dict[str, object]:
     }
 
 
-def _record(row: RowMapping) -> CertificateAuthority:
+def _record(row: RowMapping | Mapping[str, Any]) -> CertificateAuthority:
     values = dict(row)
     for name in ("challenge", "client_key", "webhook_secret"):
         key_id = values.pop(f"{name}_key_id")

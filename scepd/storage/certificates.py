@@ -10,32 +10,60 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Text, and_, bindparam, func, insert, null, select, update
 
 from scepd.model import ManagedCertificate
 from scepd.profiles.certificate_renewal import OverdueRule
 from scepd.storage.columns import UTCDateTime
-from scepd.storage.row_writes import IS_CURRENT_OF_ROW
-from scepd.storage.rows import is_of
+from scepd.storage.prepared import Prepared
+from scepd.storage.row_writes import IS_CURRENT_OF_ROW, IS_ROW
 from scepd.storage.tables import host_profile, managed_certificate
 from scepd.storage.windows import newest_window
 
-# Made once: each inventory runs them.
 _COLUMNS = managed_certificate.c
-_NEWEST = (
+_NEWEST = Prepared(
     select(_COLUMNS.sha1, _COLUMNS.renew_at, _COLUMNS.not_after)
     .where(IS_CURRENT_OF_ROW)
     .order_by(_COLUMNS.not_before.desc(), _COLUMNS.sha1.desc())
     .limit(1)
 )
-_RETIRE = (
+_RETIRE = Prepared(
     update(managed_certificate)
     .where(IS_CURRENT_OF_ROW, _COLUMNS.sha1 != bindparam("newest"))
     .values(retired_at=bindparam("now", type_=UTCDateTime))
 )
-_SEEN = select(
-    _COLUMNS.sha1, _COLUMNS.renew_at, _COLUMNS.profile_uuid, _COLUMNS.window_number
-).where(_COLUMNS.host_uuid == bindparam("of_host"))
+_SEEN = Prepared(
+    select(_COLUMNS.sha1, _COLUMNS.renew_at, _COLUMNS.profile_uuid, _COLUMNS.window_number).where(
+        _COLUMNS.host_uuid == bindparam("of_host")
+    )
+)
+_IS_SAME = and_(_COLUMNS.host_uuid == bindparam("of_host"), _COLUMNS.sha1 == bindparam("of_sha1"))
+_SAME = update(managed_certificate).where(_IS_SAME)
+_TOLD = [
+    *("profile_uuid", "ca_name", "subject", "issuer", "serial", "not_before", "not_after"),
+    "source",
+]
+_INSERT = Prepared(
+    insert(managed_certificate),
+    ["host_uuid", "sha1", *_TOLD, "first_seen", "renew_at", "window_number"],
+)
+_UPDATE = Prepared(_SAME, [*_TOLD, "renew_at"])
+_COUNT_AGAIN = Prepared(_SAME.values(retired_at=null()))
+_SHOW = Prepared(
+    _SAME.values(
+        shown_at=bindparam("now"),
+        sha256=func.coalesce(func.nullif(bindparam("of_sha256", type_=Text), ""), _COLUMNS.sha256),
+    )
+)
+_HANDED_OVER = Prepared(
+    select(host_profile.c.host_uuid).where(IS_ROW, host_profile.c.delivered_at.is_not(None))
+)
+_WITH_TIME = Prepared(
+    select(host_profile.c.host_uuid).where(IS_ROW, host_profile.c.renew_at.is_not(None))
+)
+_TIMES = ["renew_at", "expires_at", "overdue_at"]
+_EXPIRE = Prepared(update(host_profile).where(IS_ROW), _TIMES)
+_EXPIRE_QUIETLY = Prepared(update(host_profile).where(IS_ROW).values(alarm=""), _TIMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +116,7 @@ def record_certificates(
 
     :param overdue: when the renewal of one is overdue.
     """
-    seen = connection.execute(_SEEN, {"of_host": host_uuid})
+    seen = _SEEN.all(connection, of_host=host_uuid)
     known = {row.sha1: _Known(*row[1:]) for row in seen}
     for one in certificates:
         before = known.get(one.sha1)
@@ -119,38 +147,31 @@ def show_certificates(
     """
     Record that an inventory showed these certificates now; a SHA-256 that is known stays known.
     """
-    columns = managed_certificate.c
     for one in certificates:
-        values: dict[str, object] = {"shown_at": now}
-        if one.sha256:
-            values["sha256"] = one.sha256
-        same = (columns.host_uuid == host_uuid) & (columns.sha1 == one.sha1)
-        connection.execute(update(managed_certificate).where(same).values(values))
+        _SHOW.change(connection, of_host=host_uuid, of_sha1=one.sha1, now=now, of_sha256=one.sha256)
 
 
 def _insert(connection: Connection, host_uuid: str, one: ManagedCertificate) -> None:
-    values = _values(one) | {
-        "host_uuid": host_uuid,
-        "sha1": one.sha1,
-        "first_seen": one.first_seen,
-        "renew_at": one.renew_at,
-        "window_number": one.window_number,
-    }
-    connection.execute(insert(managed_certificate).values(values))
+    _INSERT.change(
+        connection,
+        host_uuid=host_uuid,
+        sha1=one.sha1,
+        first_seen=one.first_seen,
+        renew_at=one.renew_at,
+        window_number=one.window_number,
+        **_told(one),
+    )
 
 
 def _update(
     connection: Connection, host_uuid: str, one: ManagedCertificate, before: _Known
 ) -> None:
-    values = _values(one) | {"renew_at": min(before.renew_at, one.renew_at)}
+    same = {"of_host": host_uuid, "of_sha1": one.sha1}
+    renew_at = min(before.renew_at, one.renew_at)
+    _UPDATE.change(connection, **same, **_told(one), renew_at=renew_at)
     if one.profile_uuid != before.profile_uuid:
         # With the profile that it was taken for it may have counted no more.
-        values["retired_at"] = None
-    connection.execute(update(managed_certificate).where(_is_same(host_uuid, one)).values(values))
-
-
-def _is_same(host_uuid: str, one: ManagedCertificate) -> ColumnElement[bool]:
-    return (_COLUMNS.host_uuid == host_uuid) & (_COLUMNS.sha1 == one.sha1)
+        _COUNT_AGAIN.change(connection, **same)
 
 
 def _is_of_delivery(connection: Connection, one: ManagedCertificate, window_number: int) -> bool:
@@ -158,20 +179,16 @@ def _is_of_delivery(connection: Connection, one: ManagedCertificate, window_numb
     Whether a certificate was recorded since the assignment was handed over, with no other hand-over
     since it was judged.
     """
-    handed_over = select(host_profile.c.host_uuid).where(
-        is_of(one.host_uuid, one.profile_uuid), host_profile.c.delivered_at.is_not(None)
-    )
-    if connection.scalar(handed_over) is None:
+    key = {"row_host": one.host_uuid, "row_profile": one.profile_uuid}
+    if _HANDED_OVER.first(connection, **key) is None:
         return False
     window = newest_window(connection, one.host_uuid, one.profile_uuid)
     return window is not None and window.number <= min(window_number, one.window_number)
 
 
 def _has_time(connection: Connection, host_uuid: str, profile_uuid: str) -> bool:
-    has_one = select(host_profile.c.host_uuid).where(
-        is_of(host_uuid, profile_uuid), host_profile.c.renew_at.is_not(None)
-    )
-    return connection.scalar(has_one) is not None
+    key = {"row_host": host_uuid, "row_profile": profile_uuid}
+    return _WITH_TIME.first(connection, **key) is not None
 
 
 def _renew_with_newest(
@@ -186,15 +203,15 @@ def _renew_with_newest(
     more.
     """
     key = {"row_host": host_uuid, "row_profile": seen.profile_uuid}
-    row = connection.execute(_NEWEST, key).first()
+    row = _NEWEST.first(connection, **key)
     if row is None:
         # One that was taken for another's retired it; it is there, and there is no other one.
         if not _is_of_delivery(connection, seen, seen.window_number):
             return
-        counts = update(managed_certificate).where(_is_same(host_uuid, seen))
-        connection.execute(counts.values(retired_at=None))
-        row = connection.execute(_NEWEST, key).one()
-    connection.execute(_RETIRE, key | {"newest": row.sha1, "now": now})
+        _COUNT_AGAIN.change(connection, of_host=host_uuid, of_sha1=seen.sha1)
+        row = _NEWEST.first(connection, **key)
+        assert row is not None
+    _RETIRE.change(connection, **key, newest=row.sha1, now=now)
     _expire(connection, seen, row.renew_at, row.not_after, now, overdue)
 
 
@@ -207,26 +224,18 @@ def _expire(
     overdue: OverdueRule,
 ) -> None:
     overdue_at = overdue.overdue_at(renew_at, not_after)
-    values: dict[str, object] = {
-        "renew_at": renew_at,
-        "expires_at": not_after,
-        "overdue_at": overdue_at,
-    }
-    if not_after > now and overdue_at > now:
-        # What operators were told before is over, so that they are told of the next case.
-        values["alarm"] = ""
-    same = is_of(seen.host_uuid, seen.profile_uuid)
-    connection.execute(update(host_profile).where(same).values(values))
+    # What operators were told before is over, so that they are told of the next case.
+    is_over = not_after > now and overdue_at > now
+    change = _EXPIRE_QUIETLY if is_over else _EXPIRE
+    change.change(
+        connection,
+        row_host=seen.host_uuid,
+        row_profile=seen.profile_uuid,
+        renew_at=renew_at,
+        expires_at=not_after,
+        overdue_at=overdue_at,
+    )
 
 
-def _values(one: ManagedCertificate) -> dict[str, object]:
-    return {
-        "profile_uuid": one.profile_uuid,
-        "ca_name": one.ca_name,
-        "subject": one.subject,
-        "issuer": one.issuer,
-        "serial": one.serial,
-        "not_before": one.not_before,
-        "not_after": one.not_after,
-        "source": one.source,
-    }
+def _told(one: ManagedCertificate) -> dict[str, object]:
+    return {name: getattr(one, name) for name in _TOLD}

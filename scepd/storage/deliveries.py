@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, bindparam, select
 
 from scepd.model import Delivery
 from scepd.profiles.lifecycle import Operation
+from scepd.storage.prepared import Prepared, PreparedRow
 from scepd.storage.row_columns import version_of
 from scepd.storage.tables import (
     device_identity,
@@ -27,6 +28,44 @@ from scepd.storage.tables import (
     scep_exchange,
 )
 from scepd.storage.windows import GRANTED, NumberedWindow, newest_window
+
+_CERTIFICATES = managed_certificate.c
+_HANDED_OVER = Prepared(
+    select(host_profile, profile.c.content)
+    .join(profile, profile.c.uuid == host_profile.c.profile_uuid)
+    .where(
+        host_profile.c.host_uuid == bindparam("of_host"),
+        host_profile.c.operation == Operation.INSTALL.value,
+        host_profile.c.delivered_at.is_not(None),
+    )
+    .order_by(host_profile.c.profile_uuid)
+)
+_SEEN = Prepared(
+    select(
+        _CERTIFICATES.sha1,
+        _CERTIFICATES.first_seen,
+        _CERTIFICATES.profile_uuid,
+        _CERTIFICATES.shown_at,
+        _CERTIFICATES.window_number,
+        _CERTIFICATES.retired_at,
+    ).where(_CERTIFICATES.host_uuid == bindparam("of_host"))
+)
+_AGENT = Prepared(
+    select(inventory.c.agent_certificates_at).where(inventory.c.host_uuid == bindparam("of_host"))
+)
+_IDENTITIES = Prepared(
+    select(issued_certificate.c.certificate)
+    .join(device_identity, device_identity.c.certificate_sha256 == issued_certificate.c.sha256)
+    .join(enrollment, enrollment.c.id == device_identity.c.enrollment_id)
+    .where(enrollment.c.host_uuid == bindparam("of_host"))
+)
+_SUCCESS = Prepared(
+    select(scep_exchange.c.id)
+    .where(
+        scep_exchange.c.window_id == bindparam("of_window"), scep_exchange.c.pki_status == GRANTED
+    )
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +86,12 @@ def deliveries_of(connection: Connection, host_uuid: str) -> list[Delivery]:
     """
     The installs that were handed to a host and may be proved, by profile uuid.
     """
-    handed_over = (
-        select(host_profile, profile.c.content)
-        .join(profile, profile.c.uuid == host_profile.c.profile_uuid)
-        .where(
-            host_profile.c.host_uuid == host_uuid,
-            host_profile.c.operation == Operation.INSTALL.value,
-            host_profile.c.delivered_at.is_not(None),
-        )
-        .order_by(host_profile.c.profile_uuid)
-    )
-    columns = managed_certificate.c
-    of_host = select(
-        columns.sha1,
-        columns.first_seen,
-        columns.profile_uuid,
-        columns.shown_at,
-        columns.window_number,
-        columns.retired_at,
-    ).where(columns.host_uuid == host_uuid)
-    seen = [_Seen(*row) for row in connection.execute(of_host)]
-    rows = connection.execute(handed_over).all()
-    identities = _identities(connection, host_uuid) if rows else frozenset()
-    agent_at = connection.scalar(
-        select(inventory.c.agent_certificates_at).where(inventory.c.host_uuid == host_uuid)
-    )
+    rows = _HANDED_OVER.all(connection, of_host=host_uuid)
+    if not rows:
+        return []
+    seen = [_Seen(*row) for row in _SEEN.all(connection, of_host=host_uuid)]
+    identities = _identities(connection, host_uuid)
+    agent_at = _AGENT.scalar(connection, of_host=host_uuid)
     return [_record(connection, row, seen, identities, agent_at) for row in rows]
 
 
@@ -79,20 +99,13 @@ def _identities(connection: Connection, host_uuid: str) -> frozenset[str]:
     """
     SHA-1 of the identities of the host's enrollments: inventories list them too.
     """
-    pinned = (
-        select(issued_certificate.c.certificate)
-        .join(device_identity, device_identity.c.certificate_sha256 == issued_certificate.c.sha256)
-        .join(enrollment, enrollment.c.id == device_identity.c.enrollment_id)
-        .where(enrollment.c.host_uuid == host_uuid)
-    )
-    return frozenset(
-        sha1(der, usedforsecurity=False).hexdigest() for der in connection.scalars(pinned)
-    )
+    pinned = _IDENTITIES.all(connection, of_host=host_uuid)
+    return frozenset(sha1(der, usedforsecurity=False).hexdigest() for (der,) in pinned)
 
 
 def _record(
     connection: Connection,
-    row: Row[tuple[object, ...]],
+    row: PreparedRow,
     seen: Sequence[_Seen],
     identities: frozenset[str],
     agent_at: datetime | None,
@@ -132,9 +145,4 @@ def _record(
 
 
 def _was_granted(connection: Connection, window: NumberedWindow) -> bool:
-    if window.granted:
-        return True
-    success = select(scep_exchange.c.id).where(
-        scep_exchange.c.window_id == window.id, scep_exchange.c.pki_status == GRANTED
-    )
-    return connection.scalar(success.limit(1)) is not None
+    return window.granted or _SUCCESS.first(connection, of_window=window.id) is not None

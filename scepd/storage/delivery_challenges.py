@@ -7,12 +7,13 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from scepd.errors import Conflict
 from scepd.model import ChallengeUse, DeliveryChallenge
 from scepd.profiles.requested_names import NamePattern, RequestedNames
 from scepd.storage.database import Database
+from scepd.storage.prepared import Prepared
 from scepd.storage.tables import delivery_challenge, enrollment_window
 from scepd.storage.windows import IS_LIVE
 
@@ -20,6 +21,29 @@ from scepd.storage.windows import IS_LIVE
 _KEPT = timedelta(days=8)
 _MOST_PRUNED = 100
 _COLUMNS = delivery_challenge.c
+_UNUSED = Prepared(
+    delete(delivery_challenge).where(
+        _COLUMNS.host_uuid == bindparam("of_host"),
+        _COLUMNS.profile_uuid == bindparam("of_profile"),
+        _COLUMNS.ca_name == bindparam("of_ca"),
+        _COLUMNS.csr_sha256.is_(None),
+    )
+)
+_OLD = Prepared(
+    delete(delivery_challenge).where(
+        _COLUMNS.sha256.in_(
+            select(_COLUMNS.sha256)
+            .where(_COLUMNS.deadline < bindparam("of_before"))
+            .limit(bindparam("most"))
+        )
+    )
+)
+_INSERT = Prepared(insert(delivery_challenge), _COLUMNS.keys())
+_DEADLINE = Prepared(
+    select(enrollment_window.c.deadline).where(
+        enrollment_window.c.id == bindparam("of_window"), IS_LIVE
+    )
+)
 
 
 class SQLDeliveryChallengeStore:
@@ -75,26 +99,20 @@ def put_challenge(connection: Connection, new: DeliveryChallenge, now: datetime)
     """
     if _deadline(connection, new.window_id) is None:
         return
-    before = (
-        (_COLUMNS.host_uuid == new.host_uuid)
-        & (_COLUMNS.profile_uuid == new.profile_uuid)
-        & (_COLUMNS.ca_name == new.ca_name)
-        & _COLUMNS.csr_sha256.is_(None)
+    _UNUSED.change(
+        connection, of_host=new.host_uuid, of_profile=new.profile_uuid, of_ca=new.ca_name
     )
-    connection.execute(delete(delivery_challenge).where(before))
-    old = select(_COLUMNS.sha256).where(_COLUMNS.deadline < now - _KEPT).limit(_MOST_PRUNED)
-    connection.execute(delete(delivery_challenge).where(_COLUMNS.sha256.in_(old)))
-    connection.execute(
-        insert(delivery_challenge).values(
-            sha256=new.sha256,
-            host_uuid=new.host_uuid,
-            profile_uuid=new.profile_uuid,
-            ca_name=new.ca_name,
-            window_id=new.window_id,
-            names=_encoded(new.names),
-            deadline=new.deadline,
-            csr_sha256=new.csr_sha256,
-        )
+    _OLD.change(connection, of_before=now - _KEPT, most=_MOST_PRUNED)
+    _INSERT.change(
+        connection,
+        sha256=new.sha256,
+        host_uuid=new.host_uuid,
+        profile_uuid=new.profile_uuid,
+        ca_name=new.ca_name,
+        window_id=new.window_id,
+        names=_encoded(new.names),
+        deadline=new.deadline,
+        csr_sha256=new.csr_sha256,
     )
 
 
@@ -102,8 +120,7 @@ def _deadline(connection: Connection, window_id: str) -> datetime | None:
     """
     Until when a window that is not closed admits.
     """
-    live = select(enrollment_window.c.deadline).where(enrollment_window.c.id == window_id, IS_LIVE)
-    deadline: datetime | None = connection.scalar(live)
+    deadline: datetime | None = _DEADLINE.scalar(connection, of_window=window_id)
     return deadline
 
 

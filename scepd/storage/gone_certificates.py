@@ -10,19 +10,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from scepd.model import InventoryTaken, RowEvent
 from scepd.profiles.lifecycle import Event, Operation, Status
+from scepd.storage.inventory_rows import AGENT
+from scepd.storage.prepared import Prepared, PreparedForSome, PreparedRow
 from scepd.storage.row_writes import IS_ROW
 from scepd.storage.tables import host_profile, inventory, managed_certificate
 
-_OSQUERY = "osquery"
 _COLUMNS = managed_certificate.c
 # Only for these it matters what the device still has; a certificate that only can't be told from
 # others goes on bringing its renewal.
 _UNDELIVERED = (Status.PENDING.value, Status.FAILED.value)
-_COUNTING: Select[tuple[object, ...]] = (
+_COUNTING = Prepared(
     select(
         _COLUMNS.sha1,
         _COLUMNS.profile_uuid,
@@ -46,7 +47,14 @@ _COUNTING: Select[tuple[object, ...]] = (
         _COLUMNS.host_uuid == bindparam("of_host"),
         _COLUMNS.retired_at.is_(None),
         host_profile.c.operation == Operation.INSTALL.value,
-        host_profile.c.status.in_(_UNDELIVERED),
+        or_(*[host_profile.c.status == status for status in _UNDELIVERED]),
+    )
+)
+_RETIRE = PreparedForSome(
+    lambda sha1s: (
+        update(managed_certificate)
+        .where(_COLUMNS.host_uuid == bindparam("of_host"), _COLUMNS.sha1.in_(sha1s))
+        .values(retired_at=bindparam("now"))
     )
 )
 _FORGET = update(host_profile).where(IS_ROW)
@@ -71,7 +79,7 @@ def retire_missing(
         event.profile_uuid for event in events if event.event is Event.PROFILE_MISSED_PAST_GRACE
     }
     of_profile = defaultdict(list)
-    for row in connection.execute(_COUNTING, {"of_host": host_uuid}):
+    for row in _COUNTING.all(connection, of_host=host_uuid):
         of_profile[row.profile_uuid].append(row)
     for profile_uuid, rows in of_profile.items():
         is_lacking = profile_uuid in lacking
@@ -82,7 +90,7 @@ def retire_missing(
             _forget(connection, host_uuid, profile_uuid, left)
 
 
-def _is_gone(row: Row[tuple[object, ...]], taken: InventoryTaken, *, is_lacking: bool) -> bool:
+def _is_gone(row: PreparedRow, taken: InventoryTaken, *, is_lacking: bool) -> bool:
     """
     Whether a certificate that an inventory lacks is gone, and not only beyond its sight: it must
     have shown it before.
@@ -91,8 +99,8 @@ def _is_gone(row: Row[tuple[object, ...]], taken: InventoryTaken, *, is_lacking:
     """
     if taken.shown is None or row.sha1 in taken.shown:
         return False
-    by_agent = row.source == _OSQUERY
-    if taken.source == _OSQUERY:
+    by_agent = row.source == AGENT
+    if taken.source == AGENT:
         # An agent does not see everything, but with a profile goes what came with it.
         return by_agent and is_lacking
     agent_at = row.agent_certificates_at
@@ -101,15 +109,14 @@ def _is_gone(row: Row[tuple[object, ...]], taken: InventoryTaken, *, is_lacking:
 
 
 def _retire(connection: Connection, host_uuid: str, sha1s: Sequence[str], now: datetime) -> None:
-    some = and_(_COLUMNS.host_uuid == host_uuid, _COLUMNS.sha1.in_(sha1s))
-    connection.execute(update(managed_certificate).where(some).values(retired_at=now))
+    _RETIRE.change(connection, sha1s, of_host=host_uuid, now=now)
 
 
 def _forget(
     connection: Connection,
     host_uuid: str,
     profile_uuid: str,
-    left: Sequence[Row[tuple[object, ...]]],
+    left: Sequence[PreparedRow],
 ) -> None:
     """
     Let the assignment expire as the newest certificate that is left; without one not at all.

@@ -8,14 +8,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from scepd.model import Host
 from scepd.profiles.labels import is_automatic
 from scepd.storage.chunks import chunks
 from scepd.storage.database import Database
 from scepd.storage.host_labels import change_host_labels, set_automatic_labels
+from scepd.storage.prepared import Prepared, PreparedForSome, PreparedRow
 from scepd.storage.tables import host, host_label
+
+_ONE = Prepared(select(host).where(host.c.uuid == bindparam("of_host")))
+_SOME = PreparedForSome(lambda uuids: select(host).where(host.c.uuid.in_(uuids)))
+_LABELS = PreparedForSome(lambda uuids: select(host_label).where(host_label.c.host_uuid.in_(uuids)))
+_HostRow = Row[tuple[object, ...]] | PreparedRow
 
 
 class SQLHostStore:
@@ -37,9 +43,12 @@ class SQLHostStore:
         """
         The one of that uuid, or None.
         """
-        one = select(host).where(host.c.uuid == uuid)
-        found = await self._database.read(lambda connection: _records(connection, one))
-        return found[0] if found else None
+
+        def query(connection: Connection) -> Host | None:
+            found = _records(connection, _ONE.all(connection, of_host=uuid))
+            return found[0] if found else None
+
+        return await self._database.read(query)
 
     async def hosts_of(self, uuids: Collection[str]) -> Mapping[str, Host]:
         """
@@ -49,7 +58,7 @@ class SQLHostStore:
         def query(connection: Connection) -> dict[str, Host]:
             found: dict[str, Host] = {}
             for some in chunks(sorted(set(uuids))):
-                records = _records(connection, select(host).where(host.c.uuid.in_(some)))
+                records = _records(connection, _SOME.all(connection, some))
                 found |= {one.uuid: one for one in records}
             return found
 
@@ -60,7 +69,7 @@ class SQLHostStore:
         At most ``limit`` of them by uuid, from the first greater than ``after``.
         """
         page = select(host).where(host.c.uuid > after).order_by(host.c.uuid).limit(limit)
-        return await self._database.read(lambda connection: _records(connection, page))
+        return await self._database.read(lambda connection: _page(connection, page))
 
 
 def put_enrolled_host(connection: Connection, new: Host) -> None:
@@ -113,20 +122,23 @@ def _insert_labels(connection: Connection, host_uuid: str, labels: Iterable[str]
         connection.execute(insert(host_label), values)
 
 
-def _records(connection: Connection, some: Select[tuple[object, ...]]) -> list[Host]:
-    rows = connection.execute(some).all()
+def _page(connection: Connection, page: Select[tuple[object, ...]]) -> list[Host]:
+    return _records(connection, connection.execute(page).all())
+
+
+def _records(connection: Connection, rows: Sequence[_HostRow]) -> list[Host]:
     labels = _labels(connection, [row.uuid for row in rows])
     return [_record(row, labels[row.uuid]) for row in rows]
 
 
 def _labels(connection: Connection, uuids: Sequence[str]) -> dict[str, list[str]]:
     labels: dict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(select(host_label).where(host_label.c.host_uuid.in_(uuids))):
+    for row in _LABELS.all(connection, uuids):
         labels[row.host_uuid].append(row.label)
     return labels
 
 
-def _record(row: Row[tuple[object, ...]], labels: Sequence[str]) -> Host:
+def _record(row: _HostRow, labels: Sequence[str]) -> Host:
     return Host(
         row.uuid,
         row.serial_number,

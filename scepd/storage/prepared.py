@@ -7,20 +7,35 @@ operator's request; it does to those of thousands of devices.
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import BindParameter, Connection, Dialect, Float, Text, bindparam
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement, Select
+from sqlalchemy.types import TypeEngine
 
 _Processor = Callable[[object], object] | None
 _Fetched = TypeVar("_Fetched")
 _FIRST: Callable[[DBAPICursor], Any] = methodcaller("fetchone")
+_ALL: Callable[[DBAPICursor], Any] = methodcaller("fetchall")
+
+
+class PreparedRow(tuple[Any, ...]):
+    """
+    A row: the values in the order of the statement's columns, which are attributes by their names.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        # Rows are namedtuples of their statements; only type checkers read this.
+        raise AttributeError(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +66,34 @@ class _Plan:
 
     :param given: the names of the values, where the driver takes all as the caller gives them.
     :param columns: empty when the caller takes all as the driver gives them.
+    :param make: makes a row of its values.
     """
 
     sql: str
     parameters: tuple[_Parameter, ...]
     given: tuple[str, ...] | None
     columns: tuple[_Processor, ...]
+    make: Callable[[Iterable[object]], PreparedRow]
+
+    def row(self, values: Sequence[object]) -> PreparedRow:
+        """
+        A row of what the driver gives.
+        """
+        if not self.columns:
+            return self.make(values)
+        return self.make(
+            [
+                value if process is None else process(value)
+                for process, value in zip(self.columns, values, strict=True)
+            ]
+        )
 
 
 class Prepared:
     """
     A statement with named parameters (``bindparam``), and none that expands to several.
+
+    :raises TypeError: at its first use: it has one that does.
 
     :param column_keys: of an INSERT: the columns whose values are given by their names.
     """
@@ -71,25 +103,33 @@ class Prepared:
         self._column_keys = column_keys
         self._plans: dict[str, _Plan] = {}
 
-    def first(self, connection: Connection, **values: object) -> tuple[object, ...] | None:
+    def first(self, connection: Connection, **values: object) -> PreparedRow | None:
         """
-        The first row, its values in the order of the statement's columns; None when there is none.
+        The first row; None when there is none.
 
         :raises DBAPIError: the database refused.
         """
         plan = self._plan(connection.dialect)
         row = self._fetch(connection, plan, values, _FIRST)
-        return None if row is None else _row(plan, row)
+        return None if row is None else plan.row(row)
 
-    def all(self, connection: Connection, **values: object) -> list[tuple[object, ...]]:
+    def scalar(self, connection: Connection, **values: object) -> Any:
         """
-        All rows, as :meth:`first` gives one.
+        The first value of the first row; None when there is no row.
+
+        :raises DBAPIError: the database refused.
+        """
+        row = self.first(connection, **values)
+        return None if row is None else row[0]
+
+    def all(self, connection: Connection, **values: object) -> list[PreparedRow]:
+        """
+        All rows.
 
         :raises DBAPIError: the database refused.
         """
         plan = self._plan(connection.dialect)
-        rows = self._fetch(connection, plan, values, lambda cursor: cursor.fetchall())
-        return [_row(plan, row) for row in rows]
+        return [plan.row(row) for row in self._fetch(connection, plan, values, _ALL)]
 
     def change(self, connection: Connection, **values: object) -> int:
         """
@@ -136,16 +176,20 @@ class Prepared:
         compiled = self._statement.compile(dialect=dialect, column_keys=keys)
         if not isinstance(compiled, SQLCompiler) or compiled.positiontup is None:
             raise TypeError("only statements with positional parameters can be prepared")
+        if compiled.post_compile_params:
+            raise TypeError("column.in_() of values is prepared by PreparedForSome, or as or_()")
         parameters = tuple(_parameter(compiled, name, dialect) for name in compiled.positiontup)
         columns: tuple[_Processor, ...] = ()
+        make: Callable[[Iterable[object]], Any] = PreparedRow
         if isinstance(self._statement, Select):
             columns = tuple(
-                column.type.dialect_impl(dialect).result_processor(dialect, None)
+                _result_processor(column.type, dialect)
                 for column in self._statement.selected_columns
             )
+            make = _row_maker(self._statement.selected_columns.keys())
         plain = all(one.given and one.processor is None for one in parameters)
         given = tuple(one.name for one in parameters) if plain else None
-        return _Plan(compiled.string, parameters, given, columns if any(columns) else ())
+        return _Plan(compiled.string, parameters, given, columns if any(columns) else (), make)
 
     def _fetch(
         self,
@@ -172,16 +216,66 @@ class Prepared:
         return run(connection, plan.sql, given)
 
 
-def _row(plan: _Plan, row: Sequence[object]) -> tuple[object, ...]:
-    if not plan.columns:
-        # As the driver has it; so is what RETURNING gives.
-        return row if isinstance(row, tuple) else tuple(row)
-    return tuple(
-        [
-            value if process is None else process(value)
-            for process, value in zip(plan.columns, row, strict=True)
-        ]
-    )
+class PreparedForSome:
+    """
+    A statement with a list of values (``column.in_(...)``), besides named parameters.
+
+    :param make: makes the statement, given the parameters of the list, which are texts.
+    """
+
+    # Statements are kept for few lengths: a list is filled up to the next with its last value.
+    def __init__(self, make: Callable[[Sequence[BindParameter[Any]]], ClauseElement]) -> None:
+        self._make = make
+        self._of_lengths: dict[int, tuple[Prepared, tuple[str, ...]]] = {}
+
+    def all(
+        self, connection: Connection, some: Sequence[object], **values: object
+    ) -> list[PreparedRow]:
+        """
+        All rows of a list of values; a long one should come in chunks.
+
+        :raises DBAPIError: the database refused.
+        """
+        if not some:
+            return []
+        prepared, listed = self._of(some)
+        return prepared.all(connection, **values, **listed)
+
+    def change(self, connection: Connection, some: Sequence[object], **values: object) -> int:
+        """
+        Run an INSERT, UPDATE or DELETE for a list of values; how many rows it changed.
+
+        :raises DBAPIError: the database refused.
+        """
+        if not some:
+            return 0
+        prepared, listed = self._of(some)
+        return prepared.change(connection, **values, **listed)
+
+    def _of(self, some: Sequence[object]) -> tuple[Prepared, dict[str, object]]:
+        length = 1 << (len(some) - 1).bit_length()
+        if length not in self._of_lengths:
+            names = tuple([f"some_{place}" for place in range(length)])
+            statement = self._make([bindparam(name, type_=Text) for name in names])
+            self._of_lengths[length] = Prepared(statement), names
+        prepared, names = self._of_lengths[length]
+        filled = [*some, *[some[-1]] * (length - len(some))]
+        return prepared, dict(zip(names, filled, strict=True))
+
+
+def _result_processor(type: TypeEngine[Any], dialect: Dialect) -> _Processor:
+    if isinstance(type, Float):
+        # Drivers give floats; the processor of some wants to know the database's own type first.
+        return None
+    return type.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def _row_maker(names: Sequence[str]) -> Callable[[Iterable[object]], Any]:
+    # What has no name of its own has one that begins with an underscore there.
+    fields = namedtuple("fields", names, rename=True)  # type: ignore[misc]
+    kept = type("Row", (fields, PreparedRow), {"__slots__": ()})
+    make: Callable[[Iterable[object]], Any] = kept._make  # type: ignore[attr-defined]
+    return make
 
 
 def run(connection: Connection, sql: str, values: Sequence[object] = ()) -> DBAPICursor:

@@ -5,11 +5,12 @@ The configuration profiles that operators uploaded, in the database.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, insert, select, update
 
 from scepd.errors import Conflict, NotFound
 from scepd.model import EMBEDDED_CA, Activity, Profile, TargetCount, Targets
@@ -20,6 +21,7 @@ from scepd.storage.certificate_authorities import missing_certificate_authoritie
 from scepd.storage.convergence import SWEPT_AT_ONCE, advance_sweep, begin_sweep
 from scepd.storage.database import Database
 from scepd.storage.former_profiles import keep_former, take_former
+from scepd.storage.prepared import Prepared, PreparedForSome
 from scepd.storage.tables import (
     enrollment_window,
     profile,
@@ -32,6 +34,23 @@ from scepd.storage.targets import put_targets, targets_of
 from scepd.storage.windows import close_windows
 
 _MOST_SWEEPS = 1000
+_ProfileRow = RowMapping | Mapping[str, Any]
+_CA_NAMES, _VARIABLES = profile_certificate_authority.c, profile_variable.c
+_ONE = Prepared(select(profile).where(profile.c.uuid == bindparam("of_profile")))
+_CA_NAMES_OF = PreparedForSome(
+    lambda uuids: (
+        select(_CA_NAMES.profile_uuid, _CA_NAMES.ca_name)
+        .where(_CA_NAMES.profile_uuid.in_(uuids))
+        .order_by(_CA_NAMES.position)
+    )
+)
+_VARIABLES_OF = PreparedForSome(
+    lambda uuids: (
+        select(_VARIABLES.profile_uuid, _VARIABLES.name)
+        .where(_VARIABLES.profile_uuid.in_(uuids))
+        .order_by(_VARIABLES.name)
+    )
+)
 
 
 class SQLProfileStore:
@@ -81,9 +100,13 @@ class SQLProfileStore:
         """
         The one of that uuid, or None.
         """
-        one = select(profile).where(profile.c.uuid == uuid)
-        found = await self._database.read(lambda connection: _records(connection, one))
-        return found[0] if found else None
+
+        def query(connection: Connection) -> Profile | None:
+            rows = _ONE.all(connection, of_profile=uuid)
+            found = _records(connection, [row._asdict() for row in rows])
+            return found[0] if found else None
+
+        return await self._database.read(query)
 
     async def profiles(self, *, after: str = "", limit: int = 100) -> Sequence[Profile]:
         """
@@ -91,7 +114,7 @@ class SQLProfileStore:
         """
         identifier = profile.c.identifier
         page = select(profile).where(identifier > after).order_by(identifier).limit(limit)
-        return await self._database.read(lambda connection: _records(connection, page))
+        return await self._database.read(lambda connection: _page(connection, page))
 
     async def replace_profile(self, new: Profile, activity: Activity) -> None:
         """
@@ -255,11 +278,14 @@ def _delete_parts(connection: Connection, uuid: str) -> None:
         connection.execute(delete(table).where(table.c.profile_uuid == uuid))
 
 
-def _records(connection: Connection, some: Select[tuple[object, ...]]) -> list[Profile]:
-    rows = connection.execute(some).mappings().all()
+def _page(connection: Connection, page: Select[tuple[object, ...]]) -> list[Profile]:
+    return _records(connection, connection.execute(page).mappings().all())
+
+
+def _records(connection: Connection, rows: Sequence[_ProfileRow]) -> list[Profile]:
     uuids = [row["uuid"] for row in rows]
-    names = _ca_names(connection, uuids)
-    variables = _variables(connection, uuids)
+    names = _values_of(connection, _CA_NAMES_OF, uuids)
+    variables = _values_of(connection, _VARIABLES_OF, uuids)
     targets = targets_of(connection, uuids)
     return [
         _record(row, names[row["uuid"]], targets[row["uuid"]], variables[row["uuid"]])
@@ -267,26 +293,17 @@ def _records(connection: Connection, some: Select[tuple[object, ...]]) -> list[P
     ]
 
 
-def _ca_names(connection: Connection, uuids: Sequence[str]) -> dict[str, list[str]]:
-    table = profile_certificate_authority
-    some = select(table).where(table.c.profile_uuid.in_(uuids)).order_by(table.c.position)
-    names: dict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(some):
-        names[row.profile_uuid].append(row.ca_name)
-    return names
-
-
-def _variables(connection: Connection, uuids: Sequence[str]) -> dict[str, list[str]]:
-    table = profile_variable
-    some = select(table).where(table.c.profile_uuid.in_(uuids)).order_by(table.c.name)
-    names: dict[str, list[str]] = defaultdict(list)
-    for row in connection.execute(some):
-        names[row.profile_uuid].append(row.name)
-    return names
+def _values_of(
+    connection: Connection, some: PreparedForSome, uuids: Sequence[str]
+) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = defaultdict(list)
+    for uuid, value in some.all(connection, uuids):
+        values[uuid].append(value)
+    return values
 
 
 def _record(
-    row: RowMapping, ca_names: Sequence[str], targets: Targets, variables: Sequence[str]
+    row: _ProfileRow, ca_names: Sequence[str], targets: Targets, variables: Sequence[str]
 ) -> Profile:
     return Profile(
         ca_names=tuple(ca_names), targets=targets, host_variables=tuple(variables), **row

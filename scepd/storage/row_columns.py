@@ -19,6 +19,7 @@ from scepd.profiles.lifecycle import (
     Status,
     Transition,
 )
+from scepd.storage.prepared import PreparedRow
 
 _LEAST_RENEWAL_WAIT = timedelta(minutes=1)
 FORGETTING = (Event.ENROLLED_ANEW, Event.USER_CHANNEL_ENDED)
@@ -30,7 +31,7 @@ _FAR = datetime.max.replace(tzinfo=UTC)
 _MISSES = (Event.PROFILE_MISSED_PAST_GRACE, Event.CERTIFICATE_MISSED_PAST_GRACE)
 _UNPROVED: dict[str, object] = {"acknowledged_at": None, "listed_at": None}
 
-AssignmentRow = Row[tuple[object, ...]]
+AssignmentRow = Row[tuple[object, ...]] | PreparedRow
 """
 A row of host_profile.
 """

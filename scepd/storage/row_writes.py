@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, update
+from sqlalchemy import Connection, and_, bindparam, delete, update
 
 from scepd.model import Activity, EnrollmentWindow, QueuedCommand
-from scepd.storage.columns import UTCDateTime
+from scepd.storage.activities import insert_activity
 from scepd.storage.inventory_rows import acknowledged
 from scepd.storage.outbox import (
     cancel_commands,
@@ -20,13 +20,8 @@ from scepd.storage.outbox import (
     insert_commands,
     wish_pushes,
 )
-from scepd.storage.tables import (
-    activity,
-    enrollment_window,
-    host,
-    host_profile,
-    managed_certificate,
-)
+from scepd.storage.prepared import Prepared
+from scepd.storage.tables import enrollment_window, host_profile, managed_certificate
 from scepd.storage.windows import CLOSED, IS_LIVE, insert_window
 
 ACKNOWLEDGED_WINDOW_LASTS = timedelta(minutes=10)
@@ -59,6 +54,25 @@ IS_CURRENT_OF_ROW = and_(
 """
 The condition for the certificates of an assignment that count, by the same parameters.
 """
+_CLOSE = Prepared(update(enrollment_window).where(_IS_LIVE_WINDOW).values(CLOSED))
+_UNTIL = bindparam("until", type_=enrollment_window.c.deadline.type)
+_CLOSE_SOON = Prepared(
+    update(enrollment_window)
+    .where(_IS_LIVE_WINDOW, enrollment_window.c.deadline > _UNTIL)
+    .values(deadline=_UNTIL)
+)
+_UPDATE = Prepared(
+    update(host_profile).where(IS_ROW),
+    [
+        *("operation", "status", "ca_name", "detail", "content_sha256", "attempts", "due_at"),
+        *("changed_at", "offered", "command_uuid", "delivered_at", "acknowledged_at", "listed_at"),
+        *("renew_at", "expires_at", "overdue_at", "alarm"),
+    ],
+)
+_REMOVE = Prepared(delete(host_profile).where(IS_ROW))
+_RETIRE = Prepared(
+    update(managed_certificate).where(IS_CURRENT_OF_ROW).values(retired_at=bindparam("now"))
+)
 
 
 @dataclass(slots=True)
@@ -95,41 +109,26 @@ class RowWrites:
         self._write_windows(connection, now)
         self._write_rows(connection, now)
         self._write_outbox(connection, now)
-        values = [
-            {"at": one.at, "actor": one.actor, "action": one.action, "subject": one.subject}
-            for one in self.activities
-        ]
-        if values:
-            connection.execute(insert(activity), values)
+        for one in self.activities:
+            insert_activity(connection, one)
 
     def _write_windows(self, connection: Connection, now: datetime) -> None:
         if self.closed:
-            change = update(enrollment_window).where(_IS_LIVE_WINDOW).values(CLOSED)
-            connection.execute(change, _keys(self.closed))
+            _CLOSE.change_each(connection, _keys(self.closed))
         if self.acknowledged:
-            until = bindparam("until", now + ACKNOWLEDGED_WINDOW_LASTS, UTCDateTime)
-            change = update(enrollment_window).where(
-                _IS_LIVE_WINDOW, enrollment_window.c.deadline > until
-            )
-            connection.execute(change.values(deadline=until), _keys(self.acknowledged))
+            until = now + ACKNOWLEDGED_WINDOW_LASTS
+            _CLOSE_SOON.change_each(connection, _keys(self.acknowledged, until=until))
         for window in self.opened:
             insert_window(connection, window)
 
     def _write_rows(self, connection: Connection, now: datetime) -> None:
         if self.updated:
-            connection.execute(update(host_profile).where(IS_ROW), self.updated)
+            _UPDATE.change_each(connection, self.updated)
         if self.removed:
-            connection.execute(delete(host_profile).where(IS_ROW), _keys(self.removed))
+            _REMOVE.change_each(connection, _keys(self.removed))
         if self.retired:
-            change = update(managed_certificate).where(IS_CURRENT_OF_ROW).values(retired_at=now)
-            connection.execute(change, _keys(self.retired))
+            _RETIRE.change_each(connection, _keys(self.retired, now=now))
         if self.inventoried:
-            connection.execute(
-                update(host)
-                .where(host.c.uuid == bindparam("host_uuid"), host.c.inventory_due_at > now)
-                .values(inventory_due_at=now),
-                [{"host_uuid": uuid} for uuid in sorted(self.inventoried)],
-            )
             acknowledged(connection, self.inventoried, now)
 
     def _write_outbox(self, connection: Connection, now: datetime) -> None:
@@ -140,5 +139,5 @@ class RowWrites:
         drop_idle_pushes(connection, self.unqueued)
 
 
-def _keys(rows: Iterable[RowKey]) -> list[dict[str, str]]:
-    return [{"row_host": host_uuid, "row_profile": uuid} for host_uuid, uuid in rows]
+def _keys(rows: Iterable[RowKey], **more: object) -> list[dict[str, object]]:
+    return [{"row_host": host_uuid, "row_profile": uuid, **more} for host_uuid, uuid in rows]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
 
 from scepd.model import Activity, EnrollmentWindow, QueuedCommand, RowEvent, RowVersions
 from scepd.profiles.lifecycle import (
@@ -28,6 +28,7 @@ from scepd.storage.breakers import is_open
 from scepd.storage.chunks import chunks
 from scepd.storage.first_assignments import ProfileContent, profile_content
 from scepd.storage.outages import outage_of
+from scepd.storage.prepared import Prepared, PreparedForSome
 from scepd.storage.row_columns import (
     FORGETTING,
     AssignmentRow,
@@ -41,8 +42,26 @@ from scepd.storage.row_writes import IS_ROW, RowKey, RowWrites
 from scepd.storage.tables import host, host_profile
 
 _ACTOR = "scepd"
-# To make it anew for each row costs more than to run it.
-_ONE_ROW = select(host_profile).where(IS_ROW)
+_ONE_ROW = Prepared(select(host_profile).where(IS_ROW))
+_LAST_DELIVERY = Prepared(select(host.c.redelivered_at).where(host.c.uuid == bindparam("of_host")))
+_DELIVER_AGAIN = Prepared(
+    update(host)
+    .where(host.c.uuid == bindparam("of_host"))
+    .values(redelivered_at=bindparam("due_at"))
+)
+_TO_BE_LOCKED = {
+    skip_locked: PreparedForSome(
+        lambda uuids, skip_locked=skip_locked: (  # type: ignore[misc]
+            select(host_profile)
+            .where(
+                host_profile.c.profile_uuid == bindparam("of_profile"),
+                host_profile.c.host_uuid.in_(uuids),
+            )
+            .with_for_update(skip_locked=skip_locked)
+        )
+    )
+    for skip_locked in (False, True)
+}
 # With these an install takes what the profile holds now: another authority, perhaps.
 _TAKE_CONTENT = frozenset({Event.CONTENT_CHANGED, Event.ENROLLED_ANEW})
 
@@ -150,16 +169,13 @@ class RowChanges:
         :param skip_locked: those that others change just now are passed over.
         :returns: those that there are.
         """
+        lock = _TO_BE_LOCKED[skip_locked]
         hosts: dict[str, list[str]] = defaultdict(list)
         for host_uuid, profile_uuid in sorted(set(keys)):
             hosts[profile_uuid].append(host_uuid)
         for profile_uuid, uuids in hosts.items():
             for some in chunks(uuids):
-                of_profile = select(host_profile).where(
-                    host_profile.c.profile_uuid == profile_uuid, host_profile.c.host_uuid.in_(some)
-                )
-                locked = of_profile.with_for_update(skip_locked=skip_locked)
-                for row in self._connection.execute(locked):
+                for row in lock.all(self._connection, some, of_profile=profile_uuid):
                     self._ahead[row.host_uuid, row.profile_uuid] = row
         return self._ahead
 
@@ -196,8 +212,7 @@ class RowChanges:
             self.write()
         if (host_uuid, profile_uuid) in self._ahead:
             return self._ahead[host_uuid, profile_uuid]
-        key = {"row_host": host_uuid, "row_profile": profile_uuid}
-        return self._connection.execute(_ONE_ROW, key).first()
+        return _ONE_ROW.first(self._connection, row_host=host_uuid, row_profile=profile_uuid)
 
     def change(
         self,
@@ -349,13 +364,9 @@ class RowChanges:
         return {"due_at": due_at, "detail": outage.detail(event.detail)}
 
     def _limited(self, host_uuid: str, pause: timedelta) -> datetime:
-        last = self._connection.scalar(
-            select(host.c.redelivered_at).where(host.c.uuid == host_uuid)
-        )
+        last = _LAST_DELIVERY.scalar(self._connection, of_host=host_uuid)
         due_at = self._now if last is None else max(self._now, last + pause)
-        self._connection.execute(
-            update(host).where(host.c.uuid == host_uuid).values(redelivered_at=due_at)
-        )
+        _DELIVER_AGAIN.change(self._connection, of_host=host_uuid, due_at=due_at)
         return due_at
 
     def _alarm(self, row: AssignmentRow, event: RowEvent) -> None:

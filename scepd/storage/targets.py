@@ -13,9 +13,13 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, 
 
 from scepd.model import Targets
 from scepd.storage.chunks import chunks
+from scepd.storage.prepared import PreparedForSome
 from scepd.storage.tables import host_label, profile, profile_label
 
 _ANY, _ALL, _NONE = "any", "all", "none"
+_LABELS = PreparedForSome(
+    lambda uuids: select(profile_label).where(profile_label.c.profile_uuid.in_(uuids))
+)
 
 
 def is_target(host_uuid: ColumnElement[str]) -> ColumnElement[bool]:
@@ -60,8 +64,7 @@ def targets_of(connection: Connection, profile_uuids: Sequence[str]) -> Mapping[
     """
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for some in chunks(profile_uuids):
-        of_them = select(profile_label).where(profile_label.c.profile_uuid.in_(some))
-        for row in connection.execute(of_them):
+        for row in _LABELS.all(connection, some):
             found[row.profile_uuid][row.rule].append(row.label)
     return {uuid: _record(found[uuid]) for uuid in profile_uuids}
 

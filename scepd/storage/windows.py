@@ -104,7 +104,7 @@ _LOCKED = _GIVEN_BACK.values(
     signer_key_sha256=bindparam("key"),
     transaction_id=bindparam("transaction"),
 )
-_NEWEST = (
+_NEWEST = Prepared(
     select(_COLUMNS.id, _COLUMNS.opened_at, _COLUMNS.number, _COLUMNS.granted)
     .where(
         _COLUMNS.host_uuid == bindparam("of_host"),
@@ -112,6 +112,16 @@ _NEWEST = (
     )
     .order_by(_COLUMNS.number.desc())
     .limit(1)
+)
+_OPENED = [name for name in _WINDOW_COLUMNS if name != "state"]
+_INSERT = Prepared(
+    insert(enrollment_window).values(
+        **{name: bindparam(name) for name in _OPENED},
+        state=bindparam("state"),
+        number=select(func.coalesce(func.max(_COLUMNS.number), 0) + 1)
+        .where(_COLUMNS.host_uuid == bindparam("host_uuid"))
+        .scalar_subquery(),
+    )
 )
 _LOCK = Prepared(_LOCKED)
 _LOCK_PENDING = Prepared(_LOCKED.values(deadline=bindparam("until")))
@@ -135,25 +145,8 @@ def insert_window(connection: Connection, window: EnrollmentWindow) -> None:
     """
     Store a window, as the newest of its host.
     """
-    newest = func.coalesce(func.max(_COLUMNS.number), 0)
-    following = select(newest + 1).where(_COLUMNS.host_uuid == window.host_uuid)
-    connection.execute(
-        insert(enrollment_window).values(
-            id=window.id,
-            host_uuid=window.host_uuid,
-            profile_uuid=window.profile_uuid,
-            ca_name=window.ca_name,
-            state=window.state.value,
-            opened_at=window.opened_at,
-            deadline=window.deadline,
-            reserved_by=window.reserved_by,
-            reserved_until=window.reserved_until,
-            signer_key_sha256=window.signer_key_sha256,
-            transaction_id=window.transaction_id,
-            token_sha256=window.token_sha256,
-            number=following.scalar_subquery(),
-        )
-    )
+    values = {name: getattr(window, name) for name in _OPENED}
+    _INSERT.change(connection, state=window.state.value, **values)
 
 
 def newest_window(
@@ -163,7 +156,7 @@ def newest_window(
     The window that the newest delivery of a profile opened, whatever became of it; None: none did.
     The clocks of nodes differ, so that the time does not tell which it is.
     """
-    row = connection.execute(_NEWEST, {"of_host": host_uuid, "of_profile": profile_uuid}).first()
+    row = _NEWEST.first(connection, of_host=host_uuid, of_profile=profile_uuid)
     return None if row is None else NumberedWindow(*row)
 
 
