@@ -7,9 +7,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, literal, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from scepd.apns.retry import Random
 from scepd.errors import NotFound
@@ -43,7 +44,8 @@ from scepd.storage.offers import (
 from scepd.storage.outbox import insert_commands, wish_pushes
 from scepd.storage.prepared import Prepared
 from scepd.storage.push_answers import command_answered, command_offered
-from scepd.storage.rows import apply_event, is_of
+from scepd.storage.row_writes import IS_ROW
+from scepd.storage.rows import apply_event
 from scepd.storage.tables import enrollment, host_profile
 
 _COLUMNS = tables.command.c
@@ -69,6 +71,17 @@ _NEXT = (
 _AFTER_NOT_NOW = _NEXT.where(_COLUMNS.status != NOT_NOW)
 _FIRST = Prepared(_NEXT)
 _FIRST_AFTER_NOT_NOW = Prepared(_AFTER_NOT_NOW)
+_ONE = Prepared(select(*_QUEUED).where(_COLUMNS.uuid == bindparam("of_command")))
+_ASSIGNED = Prepared(
+    select(host_profile.c.host_uuid, host_profile.c.profile_uuid)
+    .join(
+        tables.command,
+        (host_profile.c.host_uuid == _COLUMNS.host_uuid)
+        & (host_profile.c.profile_uuid == _COLUMNS.profile_uuid),
+    )
+    .where(_COLUMNS.uuid == bindparam("of_command"), host_profile.c.command_uuid == _COLUMNS.uuid)
+)
+_CURRENT = Prepared(select(host_profile.c.command_uuid).where(IS_ROW))
 _RECORDED = (
     _COLUMNS.uuid,
     _COLUMNS.request_type,
@@ -227,21 +240,14 @@ class SQLCommandStore:
 
         :returns: False when there is no such command of that enrollment, or it had a final result.
         """
-        values: dict[str, object] = {"status": status, "detail": detail}
-        if status == NOT_NOW:
-            values["not_now_at"] = func.coalesce(_COLUMNS.not_now_at, literal(now, UTCDateTime))
-            values["not_now_count"] = _COLUMNS.not_now_count + 1
-            values |= NOT_OFFERED
-        else:
-            # What an operator wrote can hold secrets.
-            values |= {"finished_at": now, "body": None}
+        values = {"status": status, "detail": detail, "now": now}
         if answer is not None:
             values |= {"answer_size": answer.size, "answer": answer.plist}
-        same = (_COLUMNS.uuid == command_uuid) & (_COLUMNS.enrollment_id == enrollment_id)
-        record = update(tables.command).where(same, _WAITS).values(values)
+        record = _result(is_final=status != NOT_NOW, is_kept=answer is not None)
 
         def unit(connection: Connection) -> bool:
-            if not connection.execute(record).rowcount:
+            same = {"of_command": command_uuid, "of_enrollment": enrollment_id}
+            if not record.change(connection, **same, **values):
                 return False
             if event is not None and _is_current(connection, event, command_uuid):
                 apply_event(connection, event, now, self._settings)
@@ -254,10 +260,9 @@ class SQLCommandStore:
         """
         A command, whatever became of it, or None.
         """
-        one = select(*_QUEUED).where(_COLUMNS.uuid == command_uuid)
 
         def query(connection: Connection) -> QueuedCommand | None:
-            row = connection.execute(one).first()
+            row = _ONE.first(connection, of_command=command_uuid)
             return None if row is None else _queued(row)
 
         return await self._database.read(query)
@@ -279,6 +284,30 @@ class SQLCommandStore:
         return await self._database.read(query)
 
 
+@cache
+def _result(*, is_final: bool, is_kept: bool) -> Prepared:
+    now = bindparam("now", type_=UTCDateTime)
+    values: dict[str, object] = {name: bindparam(name) for name in ("status", "detail")}
+    if is_final:
+        # What an operator wrote can hold secrets.
+        values |= {"finished_at": now, "body": None}
+    else:
+        values["not_now_at"] = func.coalesce(_COLUMNS.not_now_at, now)
+        values["not_now_count"] = _COLUMNS.not_now_count + 1
+        values |= NOT_OFFERED
+    if is_kept:
+        values |= {name: bindparam(name) for name in ("answer_size", "answer")}
+    return Prepared(
+        update(tables.command)
+        .where(
+            _COLUMNS.uuid == bindparam("of_command"),
+            _COLUMNS.enrollment_id == bindparam("of_enrollment"),
+            _WAITS,
+        )
+        .values(values)
+    )
+
+
 def _queued(row: Sequence[Any]) -> QueuedCommand:
     offered = len(OFFER_COLUMNS)
     columns: list[Any] = [*row[:-offered], Offers(*row[-offered:])]
@@ -289,22 +318,12 @@ def _handed_over(connection: Connection, command_uuid: str) -> RowEvent | None:
     """
     What happens to the assignment whose current command this is, if there is one.
     """
-    one = (
-        select(host_profile.c.host_uuid, host_profile.c.profile_uuid)
-        .join(
-            tables.command,
-            (host_profile.c.host_uuid == _COLUMNS.host_uuid)
-            & (host_profile.c.profile_uuid == _COLUMNS.profile_uuid),
-        )
-        .where(_COLUMNS.uuid == command_uuid, host_profile.c.command_uuid == _COLUMNS.uuid)
-    )
-    row = connection.execute(one).first()
+    row = _ASSIGNED.first(connection, of_command=command_uuid)
     if row is None:
         return None
     return RowEvent(row.host_uuid, row.profile_uuid, Event.HANDED_OVER)
 
 
 def _is_current(connection: Connection, event: RowEvent, command_uuid: str) -> bool:
-    same = is_of(event.host_uuid, event.profile_uuid)
-    current = connection.scalar(select(host_profile.c.command_uuid).where(same))
-    return current == command_uuid
+    key = {"row_host": event.host_uuid, "row_profile": event.profile_uuid}
+    return bool(_CURRENT.scalar(connection, **key) == command_uuid)

@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     ScalarSelect,
     Select,
+    bindparam,
     delete,
     func,
     select,
@@ -40,6 +40,7 @@ from scepd.storage.database import Database
 from scepd.storage.inventory_rows import begin_inventory
 from scepd.storage.leases import refuse_lost
 from scepd.storage.outbox import insert_commands, wish_pushes
+from scepd.storage.prepared import Prepared, PreparedRow
 from scepd.storage.tables import command, enrollment, host, host_profile
 
 _COLUMNS = tables.inventory.c
@@ -70,16 +71,22 @@ class SQLInventoryStore:
         """
         How the looks at a host went; None: it never acknowledged anything.
         """
-        one = _looks().where(_COLUMNS.host_uuid == host_uuid)
-        found = await self._database.read(lambda connection: _records(connection, one))
-        return found[0] if found else None
+
+        def query(connection: Connection) -> HostInventory | None:
+            row = _OF_HOST.first(connection, of_host=host_uuid)
+            return None if row is None else _record(row)
+
+        return await self._database.read(query)
 
     async def due_inventories(self, now: datetime, limit: int) -> Sequence[HostInventory]:
         """
         At most ``limit`` hosts that are to be asked over MDM by now, the longest due first.
         """
-        due = _looks().where(_COLUMNS.mdm_due_at <= now).order_by(_COLUMNS.mdm_due_at).limit(limit)
-        return await self._database.read(lambda connection: _records(connection, due))
+
+        def query(connection: Connection) -> list[HostInventory]:
+            return [_record(row) for row in _DUE.all(connection, of_now=now, most=limit)]
+
+        return await self._database.read(query)
 
     async def ask(self, asks: Sequence[InventoryAsk], now: datetime, lease: Lease | None) -> int:
         """
@@ -250,11 +257,16 @@ def _looks() -> Select[tuple[object, ...]]:
     )
 
 
-def _records(connection: Connection, some: Select[tuple[object, ...]]) -> list[HostInventory]:
-    return [_record(row) for row in connection.execute(some)]
+_OF_HOST = Prepared(_looks().where(_COLUMNS.host_uuid == bindparam("of_host")))
+_DUE = Prepared(
+    _looks()
+    .where(_COLUMNS.mdm_due_at <= bindparam("of_now"))
+    .order_by(_COLUMNS.mdm_due_at)
+    .limit(bindparam("most"))
+)
 
 
-def _record(row: Row[tuple[object, ...]]) -> HostInventory:
+def _record(row: PreparedRow) -> HostInventory:
     waiting = {
         PROFILE_LIST: row.waiting_profiles,
         CERTIFICATE_LIST: row.waiting_certificates,

@@ -26,7 +26,7 @@ from scepd.model import (
 )
 from scepd.pki.keyring import SealedSecret
 from scepd.storage.database import Database
-from scepd.storage.outbox import can_be_pushed, wish_pushes
+from scepd.storage.outbox import CAN_BE_PUSHED, wish_pushes
 from scepd.storage.push_overview import pushed_enrollment, summary_of_pushes
 from scepd.storage.push_statements import (
     ACCEPTED,
@@ -191,7 +191,7 @@ class SQLPushStore:
 
         :returns: False when there is no such enrollment, or it can't be pushed.
         """
-        one = select(enrollment.c.id).where(can_be_pushed([enrollment_id]))
+        one = select(enrollment.c.id).where(enrollment.c.id == enrollment_id, CAN_BE_PUSHED)
 
         def unit(connection: Connection) -> bool:
             wish_pushes(connection, [enrollment_id], now)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from scepd.model import Delivery, InventoryTaken, ManagedCertificate, RowEvent, RowVersions
 from scepd.profiles.lifecycle import RetrySettings
@@ -17,13 +17,35 @@ from scepd.storage.certificates import (
     record_certificates,
     show_certificates,
 )
+from scepd.storage.columns import UTCDateTime
 from scepd.storage.database import Database
 from scepd.storage.deliveries import deliveries_of
 from scepd.storage.enrollments import USER_KINDS
 from scepd.storage.gone_certificates import retire_missing
 from scepd.storage.inventory_rows import record_taken
+from scepd.storage.prepared import Prepared
 from scepd.storage.rows import RowChanges, apply_events
 from scepd.storage.tables import enrollment, host, host_profile, managed_certificate
+
+_OF_AGENT = Prepared(select(host.c.uuid).where(host.c.node_key_sha256 == bindparam("of_key")))
+_WAYS = select(host_profile.c.enrollment_id).where(host_profile.c.host_uuid == bindparam("of_host"))
+_USERS = Prepared(
+    select(enrollment.c.user_name).where(
+        enrollment.c.host_uuid == bindparam("of_host"),
+        or_(*[enrollment.c.kind == kind for kind in USER_KINDS]),
+        enrollment.c.enabled.is_(True),
+        enrollment.c.id.in_(_WAYS),
+    )
+)
+_IS_DUE = and_(
+    host.c.uuid == bindparam("of_host"),
+    or_(
+        host.c.inventory_due_at.is_(None),
+        host.c.inventory_due_at <= bindparam("now", type_=UTCDateTime),
+    ),
+)
+_ASK_OF = Prepared(select(host.c.uuid).where(_IS_DUE))
+_ASKED = Prepared(update(host).where(_IS_DUE).values(inventory_due_at=bindparam("again_at")))
 
 
 class SQLVerificationStore:
@@ -56,10 +78,9 @@ class SQLVerificationStore:
         """
         The host of an osquery agent, or None.
         """
-        one = select(host.c.uuid).where(host.c.node_key_sha256 == node_key_sha256)
 
         def query(connection: Connection) -> str | None:
-            uuid: str | None = connection.scalar(one)
+            uuid: str | None = _OF_AGENT.scalar(connection, of_key=node_key_sha256)
             return uuid
 
         return await self._database.read(query)
@@ -69,16 +90,9 @@ class SQLVerificationStore:
         The short names of the users by whose enabled channels profiles of a host go; empty where
         it is not known.
         """
-        ways = select(host_profile.c.enrollment_id).where(host_profile.c.host_uuid == host_uuid)
-        names = select(enrollment.c.user_name).where(
-            enrollment.c.host_uuid == host_uuid,
-            enrollment.c.kind.in_(USER_KINDS),
-            enrollment.c.enabled.is_(True),
-            enrollment.c.id.in_(ways),
-        )
 
         def query(connection: Connection) -> list[str]:
-            return sorted(set(connection.scalars(names)))
+            return sorted({name for (name,) in _USERS.all(connection, of_host=host_uuid)})
 
         return await self._database.read(query)
 
@@ -87,14 +101,14 @@ class SQLVerificationStore:
         Whether the host should be asked for its inventory now; then it is not due again before
         ``again_at``, or the next acknowledgement of a profile.
         """
-        due = _is_inventory_due(host_uuid, now)
-        asked = select(host.c.uuid).where(due)
+        same = {"of_host": host_uuid, "now": now}
         # Agents ask every few seconds: only the answer yes is worth a write.
-        if not await self._database.read(lambda connection: connection.scalar(asked) is not None):
+        if not await self._database.read(
+            lambda connection: _ASK_OF.first(connection, **same) is not None
+        ):
             return False
-        change = update(host).where(due).values(inventory_due_at=again_at)
         return await self._database.write(
-            lambda connection: connection.execute(change).rowcount > 0
+            lambda connection: _ASKED.change(connection, **same, again_at=again_at) > 0
         )
 
     async def deliveries(self, host_uuid: str) -> Sequence[Delivery]:
@@ -175,8 +189,3 @@ def _since(
     outdated = changes.outdated(judged)
     left = {key for key in outdated if (row := changes.row(*key)) is None or not row.offered}
     return {profile for _, profile in outdated}, {profile for _, profile in left}
-
-
-def _is_inventory_due(host_uuid: str, now: datetime) -> ColumnElement[bool]:
-    due_at = host.c.inventory_due_at
-    return (host.c.uuid == host_uuid) & or_(due_at.is_(None), due_at <= now)
