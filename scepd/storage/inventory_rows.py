@@ -92,6 +92,11 @@ def record_taken(
     """
     begin_inventory(connection, host_uuid)
     is_agent = taken.source == AGENT
+    more: dict[str, object] = {}
+    if taken.profiles or taken.certificates:
+        more["source"] = taken.source
+    if taken.certificates:
+        more["unreadable"] = taken.unreadable
     change = _taken(
         is_agent=is_agent,
         is_enough=is_agent and taken.agent_until is not None,
@@ -104,8 +109,7 @@ def record_taken(
         now=now,
         until=taken.agent_until,
         due_at=taken.mdm_due_at,
-        source=taken.source,
-        unreadable=taken.unreadable,
+        **more,
     )
     if taken.agent_due_at is not None:
         _ASK_AGENT_AGAIN.change(connection, of_host=host_uuid, now=now, due_at=taken.agent_due_at)

@@ -128,8 +128,9 @@ def cancel_commands(connection: Connection, uuids: Iterable[str], now: datetime)
     """
     Take those of some commands out of the queue that have no final result.
     """
-    for uuid in uuids:
-        _CANCEL.change(connection, of_command=uuid, now=now)
+    values = [{"of_command": uuid, "now": now} for uuid in uuids]
+    if values:
+        _CANCEL.change_each(connection, values)
 
 
 def cancel_queue(connection: Connection, enrollment_id: str, now: datetime) -> None:

@@ -64,16 +64,31 @@ class _Plan:
     """
     A statement as one kind of database takes it.
 
-    :param given: the names of the values, where the driver takes all as the caller gives them.
+    :param names: of the values that the caller has to give.
+    :param given: their order, where the driver takes all as the caller gives them.
     :param columns: empty when the caller takes all as the driver gives them.
     :param make: makes a row of its values.
     """
 
     sql: str
     parameters: tuple[_Parameter, ...]
+    names: frozenset[str]
     given: tuple[str, ...] | None
     columns: tuple[_Processor, ...]
     make: Callable[[Iterable[object]], PreparedRow]
+
+    def values(self, given: Mapping[str, object]) -> Sequence[object]:
+        """
+        What the driver is given.
+
+        :raises TypeError: a value is missing, or there is one that the statement has no place for.
+        """
+        if given.keys() != self.names:
+            unlike = ", ".join(sorted(given.keys() ^ self.names))
+            raise TypeError(f"given, but without a place, or the other way round: {unlike}")
+        if self.given is not None:
+            return [given[name] for name in self.given]
+        return [parameter.value(given) for parameter in self.parameters]
 
     def row(self, values: Sequence[object]) -> PreparedRow:
         """
@@ -93,7 +108,9 @@ class Prepared:
     """
     A statement with named parameters (``bindparam``), and none that expands to several.
 
-    :raises TypeError: at its first use: it has one that does.
+    Its methods raise TypeError where it has one that does, and where values are missing, or there
+    are some that it has no place for.
+
 
     :param column_keys: of an INSERT: the columns whose values are given by their names.
     """
@@ -150,7 +167,7 @@ class Prepared:
         :raises DBAPIError: the database refused.
         """
         plan = self._plan(connection.dialect)
-        given = [tuple([one.value(values) for one in plan.parameters]) for values in rows]
+        given = [plan.values(values) for values in rows]
         cursor = connection.connection.cursor()
         try:
             cursor.executemany(plan.sql, given)
@@ -189,7 +206,9 @@ class Prepared:
             make = _row_maker(self._statement.selected_columns.keys())
         plain = all(one.given and one.processor is None for one in parameters)
         given = tuple(one.name for one in parameters) if plain else None
-        return _Plan(compiled.string, parameters, given, columns if any(columns) else (), make)
+        names = frozenset(one.name for one in parameters if one.given)
+        processors = columns if any(columns) else ()
+        return _Plan(compiled.string, parameters, names, given, processors, make)
 
     def _fetch(
         self,
@@ -210,10 +229,7 @@ class Prepared:
     def _execute(
         self, connection: Connection, plan: _Plan, values: dict[str, object]
     ) -> DBAPICursor:
-        if plan.given is not None:
-            return run(connection, plan.sql, [values[name] for name in plan.given])
-        given = tuple([parameter.value(values) for parameter in plan.parameters])
-        return run(connection, plan.sql, given)
+        return run(connection, plan.sql, plan.values(values))
 
 
 class PreparedForSome:

@@ -5,14 +5,17 @@ Tests for statements that are compiled once.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, create_engine, func, insert, select, update
+from sqlalchemy import BindParameter, bindparam, create_engine, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import BigInteger
 from twisted.trial.unittest import SynchronousTestCase
 
-from scepd.storage.prepared import Prepared, run
+from scepd.storage.prepared import Prepared, PreparedForSome, run
 from scepd.storage.tables import lease, metadata
 
 _NOW = datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
@@ -21,6 +24,17 @@ _INSERT = Prepared(insert(lease), _COLUMNS)
 _SELECT = Prepared(select(lease).where(lease.c.name == bindparam("of"), lease.c.owner != "nobody"))
 _UPDATE = Prepared(
     update(lease).where(lease.c.name == bindparam("of")).values(expires_at=bindparam("until"))
+)
+
+_SOME = PreparedForSome(
+    lambda names: (
+        select(lease)
+        .where(lease.c.name.in_(names), lease.c.epoch >= bindparam("least"))
+        .order_by(lease.c.name)
+    )
+)
+_TAKE_SOME = PreparedForSome(
+    lambda names: update(lease).where(lease.c.name.in_(names)).values(owner=bindparam("new"))
 )
 
 
@@ -115,10 +129,38 @@ class PreparedTests(SynchronousTestCase):
 
     def test_missing_value(self) -> None:
         """
-        A value that is not given is an error, never NULL.
+        A value that is not given is an error, never NULL; one without a place is not passed over.
         """
-        with self.assertRaises(KeyError):
+        with self.assertRaisesRegex(TypeError, "of$"):
             _SELECT.first(self.connection)
+        with self.assertRaisesRegex(TypeError, "epoch$"):
+            _SELECT.first(self.connection, of="one", epoch=7)
+        with self.assertRaisesRegex(TypeError, "until$"):
+            _UPDATE.change_each(self.connection, [{"of": "one"}])
+
+    def test_rows(self) -> None:
+        """
+        The columns of a row are attributes by their names, and what has no name has its place.
+        """
+        self.insert("one")
+        row = _SELECT.first(self.connection, of="one")
+        assert row is not None
+        self.assertEqual((row.name, row.epoch, row.expires_at), ("one", 7, _NOW))
+        with self.assertRaises(AttributeError):
+            row.nothing  # noqa: B018
+        labeled = Prepared(select(lease.c.owner.label("count"), func.upper(lease.c.name)))
+        self.assertEqual(
+            [(one.count, one[1]) for one in labeled.all(self.connection)], [("me", "ONE")]
+        )
+
+    def test_scalar(self) -> None:
+        """
+        The first value of the first row, or None.
+        """
+        at = Prepared(select(lease.c.expires_at).where(lease.c.name == bindparam("of")))
+        self.assertIsNone(at.scalar(self.connection, of="one"))
+        self.insert("one")
+        self.assertEqual(at.scalar(self.connection, of="one"), _NOW)
 
     def test_errors(self) -> None:
         """
@@ -145,6 +187,42 @@ class PreparedTests(SynchronousTestCase):
         """
         A statement that depends on how many values there are can't be prepared.
         """
-        several = Prepared(select(lease).where(lease.c.name.in_(bindparam("of", expanding=True))))
-        with self.assertRaises((TypeError, DBAPIError)):
-            several.first(self.connection, of=("one",))
+        lists: tuple[Any, ...] = (bindparam("of", expanding=True), ("one", "two"))
+        for values in lists:
+            several = Prepared(select(lease).where(lease.c.name.in_(values)))
+            with self.assertRaisesRegex(TypeError, "PreparedForSome"):
+                several.first(self.connection, of=("one",))
+
+    def test_lists(self) -> None:
+        """
+        A list of any length finds what is in it, once, and nothing else; so it changes it.
+        """
+        names = [f"lease {number}" for number in range(9)]
+        for name in (*names, "another"):
+            self.insert(name)
+        for length in range(10):
+            some = names[:length]
+            found = _SOME.all(self.connection, some, least=7)
+            self.assertEqual([row.name for row in found], some)
+            self.assertEqual(
+                _TAKE_SOME.change(self.connection, some, new=f"owner {length}"), length
+            )
+        self.assertEqual(_SOME.all(self.connection, names, least=8), [])
+        another = _SELECT.first(self.connection, of="another")
+        assert another is not None
+        self.assertEqual(another.owner, "me")
+
+    def test_few_statements(self) -> None:
+        """
+        Lists of all lengths are few statements.
+        """
+        made: list[int] = []
+
+        def make(names: Sequence[BindParameter[Any]]) -> ClauseElement:
+            made.append(len(names))
+            return select(lease).where(lease.c.name.in_(names))
+
+        some = PreparedForSome(make)
+        for length in range(1, 101):
+            some.all(self.connection, [str(number) for number in range(length)])
+        self.assertEqual(made, [1, 2, 4, 8, 16, 32, 64, 128])
