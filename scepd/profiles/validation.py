@@ -23,6 +23,7 @@ from scepd.profiles.scep_payload import (
     weaknesses,
 )
 from scepd.profiles.scep_variables import is_scep_variable, scep_variable_faults
+from scepd.profiles.suggestions import authority_suggestion, variable_suggestion
 from scepd.profiles.variables import authority_of, is_supported, spelled, unsupported_message
 
 SIGNED_WITH_VARIABLES = "a signed profile can't contain variables ($FLEET_VAR_*)"
@@ -181,12 +182,14 @@ def _variable_faults(
         if message:
             yield Fault(shown_path(each.path), message)
         if each.name and not is_supported(each.name):
-            yield Fault(shown_path(each.path), unsupported_message(each.name))
+            message = f"{unsupported_message(each.name)} {variable_suggestion(each.name)}"
+            yield Fault(shown_path(each.path), message)
         authority = authority_of(each.name)
         if authority is not None and authority not in authorities:
             yield Fault(
                 shown_path(each.path),
-                f"Variable {spelled(each.name)} names a certificate authority that doesn't exist.",
+                f"Variable {spelled(each.name)} names a certificate authority that doesn't exist."
+                f" {authority_suggestion(authority, authorities)}",
             )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from scepd.profiles.suggestions import variable_suggestion
 from scepd.profiles.validation import validate_profile
 from tests.profiles.builders import binary, profile, scep_payload, upload_faults, xml
 
@@ -49,13 +50,14 @@ class UploadRowTests(SynchronousTestCase):
             ("$FLEET_VAR_host_uuid", "host_uuid"),
         ):
             message = f"Variable $FLEET_VAR_{name} is not supported in configuration profiles."
-            self.check(profile(scep_payload(Name=text)), (f"{_INSIDE}.Name", message))
+            told = f"{message} {variable_suggestion(name)}"
+            self.check(profile(scep_payload(Name=text)), (f"{_INSIDE}.Name", told))
 
     def test_unknown_authority(self) -> None:
         """
         The certificate authority must exist; its name's case counts.
         """
-        end = "names a certificate authority that doesn't exist."
+        end = "names a certificate authority that doesn't exist. There are: x."
         self.check(
             profile(scep_payload()),
             (f"{_INSIDE}.Challenge", f"Variable {_CHALLENGE} {end}"),

@@ -307,11 +307,14 @@ class RefusedTests(SynchronousTestCase):
             xml(root),
             (
                 "PayloadContent[0].A[0]",
-                "Variable $FLEET_VAR_NOPE is not supported in configuration profiles.",
+                "Variable $FLEET_VAR_NOPE is not supported in configuration profiles."
+                " docs/profiles.md lists those that are: HOST_…, SCEP_RENEWAL_ID and"
+                " CUSTOM_SCEP_…_<CA>.",
             ),
             (
                 "Note",
-                "Variable $FLEET_VAR_host_uuid is not supported in configuration profiles.",
+                "Variable $FLEET_VAR_host_uuid is not supported in configuration profiles."
+                " Did you mean $FLEET_VAR_HOST_UUID?",
             ),
         )
 
@@ -325,12 +328,12 @@ class RefusedTests(SynchronousTestCase):
                 Fault(
                     f"{_CONTENT}.Challenge",
                     "Variable $FLEET_VAR_CUSTOM_SCEP_CHALLENGE_X names a certificate authority "
-                    "that doesn't exist.",
+                    "that doesn't exist. There are: XX, x.",
                 ),
                 Fault(
                     f"{_CONTENT}.URL",
                     "Variable $FLEET_VAR_CUSTOM_SCEP_PROXY_URL_X names a certificate authority "
-                    "that doesn't exist.",
+                    "that doesn't exist. There are: XX, x.",
                 ),
             ),
         )
@@ -605,11 +608,13 @@ class RefusedTests(SynchronousTestCase):
             (
                 f"{where}.URL",
                 "Variable $FLEET_VAR_CUSTOM_SCEP_PROXY_URL_Y names a certificate authority that "
-                "doesn't exist.",
+                "doesn't exist. There are: X.",
             ),
             (
                 f"{where}.Note",
-                "Variable $FLEET_VAR_NOPE is not supported in configuration profiles.",
+                "Variable $FLEET_VAR_NOPE is not supported in configuration profiles."
+                " docs/profiles.md lists those that are: HOST_…, SCEP_RENEWAL_ID and"
+                " CUSTOM_SCEP_…_<CA>.",
             ),
             (
                 f"{where}.URL",
