@@ -80,7 +80,7 @@ class SQLCertificateAuthorityStore:
             row = _OF_NAME.first(connection, of_name=name)
             return None if row is None else _record(row._asdict())
 
-        return await self._database.read(query)
+        return await self._database.read(query, glance=True)
 
     async def certificate_authority_of_webhook(
         self, webhook_id: str

@@ -265,7 +265,7 @@ class SQLCommandStore:
             row = _ONE.first(connection, of_command=command_uuid)
             return None if row is None else _queued(row)
 
-        return await self._database.read(query)
+        return await self._database.read(query, glance=True)
 
     async def commands(self, host_uuid: str, *, limit: int = 100) -> Sequence[CommandRecord]:
         """

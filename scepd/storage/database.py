@@ -117,7 +117,8 @@ class Database:
         """
         Run ``query``, which sees what was committed when it began, and return what it returned.
 
-        :param glance: it is one statement that finds one row by its key.
+        :param glance: it takes microseconds: one or two prepared statements that find short rows by
+            their keys.
         :raises StorageUnavailable: the database could not be read, or not in time.
         """
         driver = self._started()

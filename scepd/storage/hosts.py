@@ -48,7 +48,7 @@ class SQLHostStore:
             found = _records(connection, _ONE.all(connection, of_host=uuid))
             return found[0] if found else None
 
-        return await self._database.read(query)
+        return await self._database.read(query, glance=True)
 
     async def hosts_of(self, uuids: Collection[str]) -> Mapping[str, Host]:
         """

@@ -76,7 +76,7 @@ class SQLInventoryStore:
             row = _OF_HOST.first(connection, of_host=host_uuid)
             return None if row is None else _record(row)
 
-        return await self._database.read(query)
+        return await self._database.read(query, glance=True)
 
     async def due_inventories(self, now: datetime, limit: int) -> Sequence[HostInventory]:
         """

@@ -153,9 +153,9 @@ class SQLPushStore:
             accepted = [one for one in answers if one.state is WishState.SENT]
             others = [one for one in answers if one.state is not WishState.SENT]
             if accepted:
-                ACCEPTED.change_each(connection, (_values(one, now) for one in accepted))
+                ACCEPTED.change_each(connection, (_accepted(one, now) for one in accepted))
             if others:
-                NOT_ACCEPTED.change_each(connection, (_values(one, now) for one in others))
+                NOT_ACCEPTED.change_each(connection, (_not_accepted(one, now) for one in others))
             return _bury(connection, others)
 
         return await self._database.write(unit, durable=False)
@@ -263,18 +263,23 @@ def _write_claims(connection: Connection, claims: _Claims, until: datetime) -> N
         PUT_OFF.change_each(connection, claims.put_off)
 
 
-def _values(answer: AnsweredPush, now: datetime) -> dict[str, object]:
+def _answered(answer: AnsweredPush, now: datetime) -> dict[str, object]:
     return {
         "of_enrollment": answer.enrollment_id,
         "of_apns_id": answer.apns_id,
-        "state": answer.state.value,
         "status": answer.status,
         "reason": answer.reason,
         "now": now,
-        "pushed_at": answer.pushed_at,
         "due": answer.next_due,
-        "counted": int(answer.counted),
     }
+
+
+def _accepted(answer: AnsweredPush, now: datetime) -> dict[str, object]:
+    return _answered(answer, now) | {"pushed_at": answer.pushed_at}
+
+
+def _not_accepted(answer: AnsweredPush, now: datetime) -> dict[str, object]:
+    return _answered(answer, now) | {"state": answer.state.value, "counted": int(answer.counted)}
 
 
 def _bury(connection: Connection, answers: Iterable[AnsweredPush]) -> list[TokenDied]:

@@ -83,7 +83,7 @@ class SQLVerificationStore:
             uuid: str | None = _OF_AGENT.scalar(connection, of_key=node_key_sha256)
             return uuid
 
-        return await self._database.read(query)
+        return await self._database.read(query, glance=True)
 
     async def profile_users(self, host_uuid: str) -> Sequence[str]:
         """
@@ -104,7 +104,7 @@ class SQLVerificationStore:
         same = {"of_host": host_uuid, "now": now}
         # Agents ask every few seconds: only the answer yes is worth a write.
         if not await self._database.read(
-            lambda connection: _ASK_OF.first(connection, **same) is not None
+            lambda connection: _ASK_OF.first(connection, **same) is not None, glance=True
         ):
             return False
         return await self._database.write(
