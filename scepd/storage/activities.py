@@ -4,7 +4,7 @@ What operators did, in the database.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, insert, select
 
@@ -13,7 +13,7 @@ from scepd.storage.database import Database
 from scepd.storage.prepared import Prepared
 from scepd.storage.tables import activity
 
-_INSERT = Prepared(insert(activity), ["at", "actor", "action", "subject"])
+_INSERT = Prepared(insert(activity).inline(), ["at", "actor", "action", "subject"])
 
 
 class SQLActivityStore:
@@ -47,6 +47,16 @@ def insert_activity(connection: Connection, done: Activity) -> None:
     """
     Store an activity, in the transaction of the change that it tells of.
     """
-    _INSERT.change(
-        connection, at=done.at, actor=done.actor, action=done.action, subject=done.subject
-    )
+    insert_activities(connection, [done])
+
+
+def insert_activities(connection: Connection, several: Iterable[Activity]) -> None:
+    """
+    The same for several.
+    """
+    values = [
+        {"at": one.at, "actor": one.actor, "action": one.action, "subject": one.subject}
+        for one in several
+    ]
+    if values:
+        _INSERT.change_each(connection, values)

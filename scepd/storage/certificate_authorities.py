@@ -61,7 +61,7 @@ class SQLCertificateAuthorityStore:
         """
 
         def unit(connection: Connection) -> None:
-            if _find(connection, certificate_authority.c.name == ca.name) is not None:
+            if _of_name(connection, ca.name) is not None:
                 raise Conflict(f"there is a certificate authority {ca.name!r} already")
             _refuse_webhook(connection, ca.webhook_id)
             connection.execute(insert(certificate_authority).values(_values(ca)))
@@ -75,12 +75,7 @@ class SQLCertificateAuthorityStore:
         """
         The one of that name, or None.
         """
-
-        def query(connection: Connection) -> CertificateAuthority | None:
-            row = _OF_NAME.first(connection, of_name=name)
-            return None if row is None else _record(row._asdict())
-
-        return await self._database.read(query, glance=True)
+        return await self._database.read(lambda connection: _of_name(connection, name), glance=True)
 
     async def certificate_authority_of_webhook(
         self, webhook_id: str
@@ -185,7 +180,7 @@ class SQLCertificateAuthorityStore:
         change = update(certificate_authority).where(columns.name == before.name)
 
         def unit(connection: Connection) -> None:
-            now = _find(connection, columns.name == before.name)
+            now = _of_name(connection, before.name)
             if now is None:
                 raise _not_found(before.name)
             if _settings_of(now) != _settings_of(before):
@@ -257,6 +252,11 @@ def _refuse_webhook(connection: Connection, webhook_id: str | None) -> None:
     other = _find(connection, certificate_authority.c.webhook_id == webhook_id)
     if other is not None:
         raise Conflict(f"the certificate authority {other.name!r} has this webhook already")
+
+
+def _of_name(connection: Connection, name: str) -> CertificateAuthority | None:
+    row = _OF_NAME.first(connection, of_name=name)
+    return None if row is None else _record(row._asdict())
 
 
 def _find(connection: Connection, same: ColumnElement[bool]) -> CertificateAuthority | None:

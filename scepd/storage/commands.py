@@ -7,7 +7,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -82,6 +81,33 @@ _ASSIGNED = Prepared(
     .where(_COLUMNS.uuid == bindparam("of_command"), host_profile.c.command_uuid == _COLUMNS.uuid)
 )
 _CURRENT = Prepared(select(host_profile.c.command_uuid).where(IS_ROW))
+_NOW = bindparam("now", type_=UTCDateTime)
+_RESULT = (
+    update(tables.command)
+    .where(
+        _COLUMNS.uuid == bindparam("of_command"),
+        _COLUMNS.enrollment_id == bindparam("of_enrollment"),
+        _WAITS,
+    )
+    .values(
+        status=bindparam("new_status"),
+        detail=bindparam("new_detail"),
+        # A result whose answer is not kept, None, leaves the one before it.
+        **{
+            column.name: func.coalesce(bindparam(f"new_{column.name}", type_=column.type), column)
+            for column in (_COLUMNS.answer_size, _COLUMNS.answer)
+        },
+    )
+)
+# What an operator wrote can hold secrets.
+_FINISH = Prepared(_RESULT.values(finished_at=_NOW, body=None))
+_PUT_OFF = Prepared(
+    _RESULT.values(
+        not_now_at=func.coalesce(_COLUMNS.not_now_at, _NOW),
+        not_now_count=_COLUMNS.not_now_count + 1,
+        **NOT_OFFERED,
+    )
+)
 _RECORDED = (
     _COLUMNS.uuid,
     _COLUMNS.request_type,
@@ -240,10 +266,14 @@ class SQLCommandStore:
 
         :returns: False when there is no such command of that enrollment, or it had a final result.
         """
-        values = {"status": status, "detail": detail, "now": now}
-        if answer is not None:
-            values |= {"answer_size": answer.size, "answer": answer.plist}
-        record = _result(is_final=status != NOT_NOW, is_kept=answer is not None)
+        record = _PUT_OFF if status == NOT_NOW else _FINISH
+        values = {
+            "new_status": status,
+            "new_detail": detail,
+            "now": now,
+            "new_answer_size": None if answer is None else answer.size,
+            "new_answer": None if answer is None else answer.plist,
+        }
 
         def unit(connection: Connection) -> bool:
             same = {"of_command": command_uuid, "of_enrollment": enrollment_id}
@@ -282,30 +312,6 @@ class SQLCommandStore:
             return [CommandRecord(*row) for row in connection.execute(page)]
 
         return await self._database.read(query)
-
-
-@cache
-def _result(*, is_final: bool, is_kept: bool) -> Prepared:
-    now = bindparam("now", type_=UTCDateTime)
-    values: dict[str, object] = {name: bindparam(name) for name in ("status", "detail")}
-    if is_final:
-        # What an operator wrote can hold secrets.
-        values |= {"finished_at": now, "body": None}
-    else:
-        values["not_now_at"] = func.coalesce(_COLUMNS.not_now_at, now)
-        values["not_now_count"] = _COLUMNS.not_now_count + 1
-        values |= NOT_OFFERED
-    if is_kept:
-        values |= {name: bindparam(name) for name in ("answer_size", "answer")}
-    return Prepared(
-        update(tables.command)
-        .where(
-            _COLUMNS.uuid == bindparam("of_command"),
-            _COLUMNS.enrollment_id == bindparam("of_enrollment"),
-            _WAITS,
-        )
-        .values(values)
-    )
 
 
 def _queued(row: Sequence[Any]) -> QueuedCommand:

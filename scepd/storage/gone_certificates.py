@@ -86,7 +86,7 @@ def retire_missing(
         gone = [row for row in rows if _is_gone(row, taken, is_lacking=is_lacking)]
         if gone:
             left = [row for row in rows if row not in gone]
-            _retire(connection, host_uuid, [row.sha1 for row in gone], now)
+            _RETIRE.change(connection, [row.sha1 for row in gone], of_host=host_uuid, now=now)
             _forget(connection, host_uuid, profile_uuid, left)
 
 
@@ -106,10 +106,6 @@ def _is_gone(row: PreparedRow, taken: InventoryTaken, *, is_lacking: bool) -> bo
     agent_at = row.agent_certificates_at
     is_vouched = by_agent and agent_at is not None and row.shown_at >= agent_at
     return bool(row.sha256) and not is_vouched
-
-
-def _retire(connection: Connection, host_uuid: str, sha1s: Sequence[str], now: datetime) -> None:
-    _RETIRE.change(connection, sha1s, of_host=host_uuid, now=now)
 
 
 def _forget(

@@ -77,7 +77,7 @@ def put_enrolled_host(connection: Connection, new: Host) -> None:
     Store a host that enrolls: of one that is known facts and labels are kept, labels are added,
     and what the device does not tell this time stays. Automatic labels follow what is known of it.
     """
-    known = connection.execute(select(host).where(host.c.uuid == new.uuid)).first()
+    known = _ONE.first(connection, of_host=new.uuid)
     # A token that was made before labels were automatic may have one that only looks so.
     given = {label for label in new.labels if not is_automatic(label)}
     if known is None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 
-from sqlalchemy import Connection, Text, bindparam, case, insert, or_, select, update
+from sqlalchemy import Connection, Text, bindparam, case, func, insert, or_, select, update
 
 from scepd.model import InventoryTaken
 from scepd.storage import tables
@@ -60,6 +59,32 @@ _ASK_AGENT_AGAIN = Prepared(
     )
     .values(inventory_due_at=bindparam("due_at"))
 )
+# What an inventory does not tell, None, stays as it is.
+_NEW_OR_KEPT = {
+    column.name: func.coalesce(bindparam(f"new_{column.name}", type_=column.type), column)
+    for column in (
+        _COLUMNS.agent_at,
+        _COLUMNS.profiles_at,
+        _COLUMNS.profiles_source,
+        _COLUMNS.certificates_at,
+        _COLUMNS.certificates_source,
+        _COLUMNS.unreadable,
+        _COLUMNS.agent_certificates_at,
+    )
+}
+# One that an acknowledgement made due by then stays so; None: it does not.
+_IS_DUE = _COLUMNS.mdm_due_at <= bindparam("due_before", type_=UTCDateTime)
+_TAKE = Prepared(
+    update(tables.inventory)
+    .where(_IS_HOST)
+    .values(
+        **_NEW_OR_KEPT,
+        agent_until=bindparam("until"),
+        mdm_due_at=case(
+            (_IS_DUE, _COLUMNS.mdm_due_at), else_=bindparam("due_at", type_=UTCDateTime)
+        ),
+    )
+)
 _LISTED = PreparedForSome(
     lambda profiles: (
         update(host_profile)
@@ -92,51 +117,25 @@ def record_taken(
     """
     begin_inventory(connection, host_uuid)
     is_agent = taken.source == AGENT
-    more: dict[str, object] = {}
-    if taken.profiles or taken.certificates:
-        more["source"] = taken.source
-    if taken.certificates:
-        more["unreadable"] = taken.unreadable
-    change = _taken(
-        is_agent=is_agent,
-        is_enough=is_agent and taken.agent_until is not None,
-        profiles=taken.profiles,
-        certificates=taken.certificates,
-    )
-    change.change(
+    is_enough = is_agent and taken.agent_until is not None
+    profiles, certificates = taken.profiles, taken.certificates
+    _TAKE.change(
         connection,
         of_host=host_uuid,
-        now=now,
         until=taken.agent_until,
         due_at=taken.mdm_due_at,
-        **more,
+        due_before=None if is_enough else now,
+        new_agent_at=now if is_agent else None,
+        new_profiles_at=now if profiles else None,
+        new_profiles_source=taken.source if profiles else None,
+        new_certificates_at=now if certificates else None,
+        new_certificates_source=taken.source if certificates else None,
+        new_unreadable=taken.unreadable if certificates else None,
+        new_agent_certificates_at=now if certificates and is_agent else None,
     )
     if taken.agent_due_at is not None:
         _ASK_AGENT_AGAIN.change(connection, of_host=host_uuid, now=now, due_at=taken.agent_due_at)
     _LISTED.change(connection, sorted(taken.listed), of_host=host_uuid, now=now)
-
-
-@cache
-def _taken(*, is_agent: bool, is_enough: bool, profiles: bool, certificates: bool) -> Prepared:
-    due_at = bindparam("due_at", type_=UTCDateTime)
-    values: dict[str, object] = {"agent_until": bindparam("until"), "mdm_due_at": due_at}
-    if not is_enough:
-        # One that an acknowledgement made due meanwhile stays so.
-        is_due = _COLUMNS.mdm_due_at <= _NOW
-        values["mdm_due_at"] = case((is_due, _COLUMNS.mdm_due_at), else_=due_at)
-    if is_agent:
-        values["agent_at"] = _NOW
-    if profiles:
-        values |= {"profiles_at": _NOW, "profiles_source": bindparam("source")}
-    if certificates:
-        values |= {
-            "certificates_at": _NOW,
-            "certificates_source": bindparam("source"),
-            "unreadable": bindparam("unreadable"),
-        }
-        if is_agent:
-            values["agent_certificates_at"] = _NOW
-    return Prepared(update(tables.inventory).where(_IS_HOST).values(values))
 
 
 def begin_inventory(connection: Connection, host_uuid: str) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, bindparam, delete, update
 
 from scepd.model import Activity, EnrollmentWindow, QueuedCommand
-from scepd.storage.activities import insert_activity
+from scepd.storage.activities import insert_activities
 from scepd.storage.inventory_rows import acknowledged
 from scepd.storage.outbox import (
     cancel_commands,
@@ -109,8 +109,7 @@ class RowWrites:
         self._write_windows(connection, now)
         self._write_rows(connection, now)
         self._write_outbox(connection, now)
-        for one in self.activities:
-            insert_activity(connection, one)
+        insert_activities(connection, self.activities)
 
     def _write_windows(self, connection: Connection, now: datetime) -> None:
         if self.closed:
